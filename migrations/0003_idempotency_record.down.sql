@@ -1,0 +1,31 @@
+-- 0003 idempotency_record, reversed. All records are lost: requests that took effect could take effect again.
+--
+-- Locks: ACCESS EXCLUSIVE on idempotency_record, for an instant; services must not be running.
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+delete from schema_version where version = 3;
+drop view idempotency_record_readable;
+drop function purge(integer, timestamptz);
+drop function complete_with_row(text, text, integer, json);
+drop function complete(text, text, integer, json, text, json, bytea, timestamptz);
+drop function lookup(text, text, bytea, timestamptz);
+drop function claim_or_abort(text, text, bytea, interval, interval, timestamptz);
+drop function try_claim(text, text, bytea, interval, interval, timestamptz);
+drop function claim(text, text, bytea, interval, interval, timestamptz);
+drop function answer_of(idempotency_record, bytea);
+drop type claim_answer;
+drop table idempotency_record;
+drop domain http_status;
+drop domain sha256_digest;
+drop domain key_text;

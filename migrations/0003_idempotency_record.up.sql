@@ -1,0 +1,395 @@
+-- 0003 idempotency_record: the claim of a request and its stored response.
+--
+-- Apply: in one transaction, into the schema that holds 0002.
+-- Locks: creates new objects only.
+-- Reverse: 0003_idempotency_record.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+-- Rules stand in domains, not in CHECK constraints of the table: PostgreSQL keeps those of a domain ready for the session,
+-- but prepares those of a table anew for each statement, which a claim would feel.
+create domain key_text as text collate "C"
+    constraint key_text_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
+create domain sha256_digest as bytea
+    constraint sha256_digest_valid check (octet_length(value) = 32);
+create domain http_status as integer
+    constraint http_status_valid check (value between 100 and 599);
+
+comment on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end; compared byte by byte.';
+comment on domain sha256_digest is 'The 32 bytes of a SHA-256.';
+comment on domain http_status is 'An HTTP status code, 100 to 599.';
+comment on constraint key_text_valid on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end.';
+comment on constraint sha256_digest_valid on domain sha256_digest is 'SHA-256 has 32 bytes.';
+comment on constraint http_status_valid on domain http_status is 'HTTP status codes are 100 to 599.';
+
+create table idempotency_record (
+    service               text        collate "C" not null,
+    scope                 key_text    not null,
+    key                   key_text    not null,
+    claimed_by            text        not null,
+    claimed_at            timestamptz not null,
+    expires_at            timestamptz not null,
+    fingerprint           sha256_digest,
+    -- From here on complete() writes: what stands before is not written to the WAL again by its update.
+    completed_at          timestamptz,
+    response_status       http_status,
+    response_headers      json,
+    response_content_type text,
+    response_json         json,
+    response_bytes        bytea,
+    -- The guard: of all requests with one key only one can insert, whatever the isolation level.
+    -- COLLATE "C" keeps the order of the index out of reach of a changed operating system locale.
+    constraint idempotency_record_pkey primary key (service, scope, key)
+)
+-- A record is inserted small and updated once by the same transaction: the free space keeps that update on its page.
+with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+
+create index idempotency_record_expiry_idx on idempotency_record (expires_at);
+
+comment on table idempotency_record is
+    'One row per request that took effect: (service, scope, key) names it, the response is what every repeat gets. '
+    'A row becomes visible when the transaction that did the business write commits.';
+comment on column idempotency_record.service is 'The service that claimed it; see current_service().';
+comment on column idempotency_record.scope is
+    'What the key is unique within, for example ''POST /orders alice''. Printable ASCII, 1 to 255 bytes.';
+comment on column idempotency_record.key is
+    'The idempotency key that came with the request. Printable ASCII, 1 to 255 bytes, case-sensitive.';
+comment on column idempotency_record.claimed_by is
+    'application_name of the session that claimed it, or its role where none is set.';
+comment on column idempotency_record.claimed_at is 'When it was claimed (clock of the database).';
+comment on column idempotency_record.completed_at is
+    'When the response was stored: the record is completed, and the response stands. Null: it is only started, which is '
+    'seen only when a caller of claim() committed without complete(), and answered as in_progress until it expires.';
+comment on column idempotency_record.expires_at is
+    'From then on the key may be claimed anew, and purge() removes the row.';
+comment on column idempotency_record.fingerprint is
+    'SHA-256 of what was asked. The same key with another fingerprint is refused as key_reused.';
+comment on column idempotency_record.response_status is
+    'HTTP-like status of the response; null when only the key was kept.';
+comment on column idempotency_record.response_headers is 'Headers of the response, as [["name","value"], ...].';
+comment on column idempotency_record.response_content_type is 'Media type of the body.';
+comment on column idempotency_record.response_json is
+    'Body, when it is JSON: the exact text, byte for byte (json, not jsonb).';
+comment on column idempotency_record.response_bytes is 'Body, when it is anything else. Exactly one of the two is set.';
+comment on constraint idempotency_record_pkey on idempotency_record is
+    'The guard against a second effect. Never drop it, never make it deferrable.';
+comment on index idempotency_record_expiry_idx is 'Lets purge() find what has expired without reading the rest.';
+
+create type claim_answer as (
+    outcome      text,
+    claimed_at   timestamptz,
+    completed_at timestamptz,
+    expires_at   timestamptz,
+    status       integer,
+    headers      text,
+    content_type text,
+    body         bytea
+);
+
+comment on type claim_answer is
+    'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
+    'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record).';
+comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused or absent.';
+comment on column claim_answer.claimed_at is 'When the record was claimed.';
+comment on column claim_answer.completed_at is 'When its response was stored.';
+comment on column claim_answer.expires_at is 'When the key becomes free again.';
+comment on column claim_answer.status is 'Status of the stored response; only when replayed.';
+comment on column claim_answer.headers is 'Headers of the stored response, exact JSON text; only when replayed.';
+comment on column claim_answer.content_type is 'Media type of the stored body; only when replayed.';
+comment on column claim_answer.body is 'The stored body, byte for byte; only when replayed.';
+
+create function answer_of(p_record idempotency_record, p_fingerprint bytea) returns claim_answer
+language sql stable
+return case
+    -- The response goes only to whoever asks the same question.
+    when p_record.fingerprint is distinct from p_fingerprint then
+        row('key_reused', null, null, null, null, null, null, null)::claim_answer
+    when p_record.completed_at is null then
+        row('in_progress', p_record.claimed_at, null, p_record.expires_at,
+            null, null, null, null)::claim_answer
+    else
+        row('replayed', p_record.claimed_at, p_record.completed_at, p_record.expires_at,
+            p_record.response_status, p_record.response_headers::text, p_record.response_content_type,
+            coalesce(p_record.response_bytes,
+                     convert_to(p_record.response_json::text, 'UTF8')))::claim_answer
+end;
+
+comment on function answer_of(idempotency_record, bytea) is
+    'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
+
+create function claim(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_retention   interval    default interval '24 hours',
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns claim_answer
+language plpgsql security definer set search_path from current
+as $$
+-- Each expression of plpgsql is prepared once per transaction, so there are few of them on the way of a new key.
+declare
+    v_service        constant text := service_of_session();
+    v_caller_timeout constant text := current_setting('lock_timeout');
+    v_timeout        text;
+    v_now            timestamptz;
+    v_record         idempotency_record;
+    v_answer         claim_answer;
+begin
+    if (p_retention between interval '1 second' and interval '366 days'
+        and p_wait between interval '0' and interval '1 hour') is not true then
+        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour'
+            using errcode = '22023';
+    end if;
+    -- A lock_timeout of 0 would mean to wait for ever, so the shortest wait is a millisecond.
+    -- An assignment, because PERFORM would run a whole query for it.
+    v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+
+    for v_round in 1 .. 10 loop
+        v_now := coalesce(p_now, clock_timestamp());
+
+        -- Waits here for a transaction that holds the same key; then one of us inserts.
+        insert into idempotency_record (service, scope, key, claimed_by, claimed_at, expires_at, fingerprint)
+        values (v_service, p_scope, p_key, coalesce(nullif(current_setting('application_name'), ''), session_user),
+                v_now, v_now + p_retention, p_fingerprint)
+        on conflict (service, scope, key) do nothing
+        returning 'started', claimed_at, null, expires_at, null, null, null, null into v_answer;
+        exit when found;
+
+        -- A statement of its own: under READ COMMITTED only a new snapshot is sure to show the winner, and under
+        -- SERIALIZABLE only a plain SELECT takes part in the detection of conflicts.
+        select * into v_record from idempotency_record
+        where service = v_service and scope = p_scope and key = p_key;
+        continue when not found;  -- purged in between
+
+        v_now := coalesce(p_now, clock_timestamp());
+        if v_record.expires_at > v_now then
+            v_answer := answer_of(v_record, p_fingerprint);
+            exit;
+        end if;
+
+        update idempotency_record
+        set claimed_by = coalesce(nullif(current_setting('application_name'), ''), session_user),
+            claimed_at = v_now, completed_at = null, expires_at = v_now + p_retention,
+            fingerprint = p_fingerprint, response_status = null, response_headers = null,
+            response_content_type = null, response_json = null, response_bytes = null
+        where service = v_service and scope = p_scope and key = p_key and expires_at <= v_now
+        returning 'started', claimed_at, null, expires_at, null, null, null, null into v_answer;
+        exit when found;
+    end loop;
+
+    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+    if v_answer.outcome is null then
+        v_answer.outcome := 'in_progress';
+    end if;
+    return v_answer;
+end $$;
+
+comment on function claim(text, text, bytea, interval, interval, timestamptz) is
+    'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
+    'ends; call complete() before you commit. While another transaction holds the key it waits up to p_wait, then '
+    'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
+    'request. p_retention: 1 second to 366 days. p_now is for tests.';
+
+create function try_claim(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_retention   interval    default interval '24 hours',
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns claim_answer
+language plpgsql security definer set search_path from current
+as $$
+begin
+    return claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
+exception when lock_not_available then
+    return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
+end $$;
+
+comment on function try_claim(text, text, bytea, interval, interval, timestamptz) is
+    'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
+    'instead of raising. Costs a second transaction id, which is why claim() does without.';
+
+create function claim_or_abort(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_retention   interval    default interval '24 hours',
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns void
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_outcome constant text := (claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome;
+begin
+    if v_outcome <> 'started' then
+        raise exception 'claim of this key was answered %', v_outcome
+            using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
+    end if;
+end $$;
+
+comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
+    'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
+
+create function lookup(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_now         timestamptz default null
+) returns claim_answer
+language plpgsql stable security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_record  idempotency_record;
+begin
+    select * into v_record from idempotency_record
+    where service = v_service and scope = p_scope and key = p_key
+      and expires_at > coalesce(p_now, clock_timestamp());
+    if not found then
+        return row('absent', null, null, null, null, null, null, null)::claim_answer;
+    end if;
+    return answer_of(v_record, p_fingerprint);
+end $$;
+
+comment on function lookup(text, text, bytea, timestamptz) is
+    'What a repeat of (scope, key) would be told, without claiming anything: replayed, in_progress, key_reused, or '
+    'absent when there is no unexpired record that has committed.';
+
+create function complete(
+    p_scope        text,
+    p_key          text,
+    p_status       integer,
+    p_headers      json,
+    p_content_type text,
+    p_json         json,
+    p_bytes        bytea,
+    p_now          timestamptz default null
+) returns timestamptz
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service      constant text := service_of_session();
+    v_completed_at timestamptz;
+begin
+    if num_nonnulls(p_json, p_bytes) <> num_nonnulls(p_status)
+       or (p_status is null and num_nonnulls(p_headers, p_content_type) > 0) then
+        raise exception 'a response is a status with exactly one body, or nothing at all' using errcode = '22023';
+    end if;
+    update idempotency_record
+    set completed_at = coalesce(p_now, clock_timestamp()), response_status = p_status,
+        response_headers = p_headers, response_content_type = p_content_type,
+        response_json = p_json, response_bytes = p_bytes
+    where service = v_service and scope = p_scope and key = p_key and completed_at is null
+    returning completed_at into v_completed_at;
+    if not found then
+        raise exception 'there is no started record of this key to complete'
+            using errcode = 'ON002', hint = 'claim the key first, in the same transaction';
+    end if;
+    return v_completed_at;
+end $$;
+
+comment on function complete(text, text, integer, json, text, json, bytea, timestamptz) is
+    'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
+    'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
+
+create function complete_with_row(
+    p_scope  text,
+    p_key    text,
+    p_status integer,
+    p_row    json
+) returns text
+language plpgsql security definer set search_path from current
+as $$
+begin
+    if p_row is null then
+        raise exception 'the last statement returned no row to answer with'
+            using errcode = 'ON003', hint = 'end it with RETURNING, and let it hit exactly one row';
+    end if;
+    perform complete(p_scope, p_key, p_status, null, 'application/json', p_row, null);
+    return p_row::text;
+end $$;
+
+comment on function complete_with_row(text, text, integer, json) is
+    'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
+    'text that was stored.';
+
+create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_removed integer;
+begin
+    if p_limit is null or p_limit not between 1 and 100000 then
+        raise exception 'limit must be between 1 and 100000' using errcode = '22023';
+    end if;
+    -- SKIP LOCKED: a record that somebody is claiming anew at this moment is left to them.
+    delete from idempotency_record
+    where ctid = any (array(
+        select ctid from idempotency_record
+        where expires_at <= coalesce(p_now, clock_timestamp())
+        order by expires_at
+        limit p_limit
+        for update skip locked));
+    get diagnostics v_removed = row_count;
+    return v_removed;
+end $$;
+
+comment on function purge(integer, timestamptz) is
+    'Removes up to p_limit expired records, the oldest first, of all services, and returns how many. Call it again '
+    'until it returns less than p_limit. It skips what is being claimed. For operators: p_now can purge early.';
+
+create view idempotency_record_readable as
+select service, scope, key,
+       case when completed_at is null then 'started' else 'completed' end as state,
+       claimed_by, claimed_at,
+       completed_at - claimed_at as took,
+       expires_at, expires_at <= clock_timestamp() as expired,
+       left(encode(fingerprint, 'hex'), 16) as fingerprint,
+       response_status as status,
+       coalesce(response_json::text,
+                case when response_bytes is not null
+                     then octet_length(response_bytes) || ' bytes of ' || coalesce(response_content_type, 'no type')
+                end) as response
+from idempotency_record;
+
+comment on view idempotency_record_readable is
+    'idempotency_record for reading in psql: one line per request, who, what, when, and what was answered.';
+comment on column idempotency_record_readable.service is 'The service that claimed it.';
+comment on column idempotency_record_readable.scope is 'What the key is unique within.';
+comment on column idempotency_record_readable.key is 'The idempotency key.';
+comment on column idempotency_record_readable.state is
+    'completed: the response stands. started: claimed and committed without a response.';
+comment on column idempotency_record_readable.claimed_by is 'application_name or role of the session.';
+comment on column idempotency_record_readable.claimed_at is 'When it was claimed.';
+comment on column idempotency_record_readable.took is 'From claim to stored response.';
+comment on column idempotency_record_readable.expires_at is 'When the key becomes free.';
+comment on column idempotency_record_readable.expired is 'Whether it already is.';
+comment on column idempotency_record_readable.fingerprint is 'The first 16 hex digits of the SHA-256 of the request.';
+comment on column idempotency_record_readable.status is 'Status of the response; null when only the key was kept.';
+comment on column idempotency_record_readable.response is 'The JSON text, or length and type of other bytes.';
+
+revoke all on function
+    answer_of(idempotency_record, bytea),
+    claim(text, text, bytea, interval, interval, timestamptz),
+    try_claim(text, text, bytea, interval, interval, timestamptz),
+    claim_or_abort(text, text, bytea, interval, interval, timestamptz),
+    lookup(text, text, bytea, timestamptz),
+    complete(text, text, integer, json, text, json, bytea, timestamptz),
+    complete_with_row(text, text, integer, json),
+    purge(integer, timestamptz)
+from public;
+
+insert into schema_version (version, name) values (3, 'idempotency_record');
