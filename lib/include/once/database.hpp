@@ -1,0 +1,77 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/export.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace once {
+
+namespace detail {
+class connection_pool;
+}
+
+/// How a `database` connects. Checked when it is constructed.
+struct database_options {
+    /// The schema that holds the library's objects: lower-case letters, digits and underscores, up to 63 bytes.
+    std::string schema = "once";
+
+    /// Most connections open at once, 1 to 1000. A call that finds all of them busy waits within its deadline.
+    std::size_t max_connections = 8;
+
+    /// Longest time for one attempt to connect, from 100 milliseconds.
+    std::chrono::milliseconds connect_timeout{5'000};
+
+    /// Prepare statements on the server. Turn it off behind a pooler in transaction mode that does not track them
+    /// (PgBouncer before 1.21).
+    bool prepared_statements = true;
+
+    /// Called with a line of text when the library notices something that nobody returns to the caller: a notice of
+    /// the server, a connection given up. Never with payloads or passwords. May be called from any thread.
+    std::function<void(std::string_view)> log{};
+};
+
+/// The database that services share: a small pool of connections, opened when needed, replaced when broken.
+/**
+ * Each new connection is checked before it is used, in one round trip: it must reach a primary (not a standby, not an
+ * old primary after a failover that this object has seen), speak UTF-8, and hold the schema that this version of the
+ * library expects, with its guarantees unaltered. The schema is checked once per object. A server that runs with
+ * fsync or full_page_writes off is used, and logged.
+ *
+ * Nothing of the session is set for longer than a transaction, so a pooler in transaction mode may stand between.
+ *
+ * @par Thread safety
+ * Safe: any number of threads may use one object. Do not fork while it is in use.
+ */
+class ONCE_EXPORT database {
+public:
+    /// @param conninfo a libpq connection string or URI, e.g. "dbname=shop" or "postgresql://db1,db2/shop"
+    /// @throws once::invalid_argument when the string or an option is not valid. Does not connect yet.
+    explicit database(std::string const& conninfo, database_options options = {});
+    ~database();
+
+    database(database&&) noexcept;
+    database& operator=(database&&) noexcept;
+    database(database const&) = delete;
+    database& operator=(database const&) = delete;
+
+    /// Connects and checks everything now; a service calls it at its start to fail early.
+    /// @throws once::schema_error, once::configuration_error, pqxx::broken_connection
+    void check();
+
+    /// The schema given at construction.
+    [[nodiscard]] std::string const& schema() const noexcept;
+
+    /// For the library.
+    [[nodiscard]] detail::connection_pool& pool() const noexcept { return *m_pool; }
+
+private:
+    std::unique_ptr<detail::connection_pool> m_pool;
+};
+
+} // namespace once

@@ -1,0 +1,60 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/export.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace once {
+
+/// What was asked, so that the same key with another question is refused instead of answered.
+/**
+ * The fingerprint is the SHA-256 of the parts, each with its length in front (8 bytes, big-endian), so that
+ * ("ab", "c") and ("a", "bc") differ. Take in everything that makes the request what it is: method, route, principal,
+ * content type, body. Bytes are compared, not meaning: the same JSON with other white space is another request.
+ *
+ * The hash is made by the database (`sha256`), so the library needs no cryptography of its own; the parts travel
+ * with the claim and are not stored. Where they must not leave the process, hash them yourself and use `from_digest`.
+ *
+ * @par Thread safety
+ * A value: distinct objects are independent.
+ */
+class ONCE_EXPORT fingerprint {
+public:
+    /// No fingerprint: every request with the key counts as the same one.
+    fingerprint() = default;
+
+    /// The fingerprint of these parts, in this order.
+    template <std::convertible_to<std::string_view>... Parts>
+        requires(sizeof...(Parts) > 0)
+    explicit fingerprint(Parts const&... parts) {
+        (append(std::string_view{parts}), ...);
+    }
+
+    /// A SHA-256 that the caller made.
+    /// @throws once::invalid_argument unless it has 32 bytes.
+    [[nodiscard]] static fingerprint from_digest(std::span<std::byte const> digest);
+
+    /// Whether there is anything to compare.
+    [[nodiscard]] bool empty() const noexcept { return m_preimage.empty() && m_digest.empty(); }
+
+    /// The length-prefixed parts; empty when made from a digest.
+    [[nodiscard]] std::string const& preimage() const noexcept { return m_preimage; }
+
+    /// The 32 bytes given to `from_digest`, else empty.
+    [[nodiscard]] std::string const& digest() const noexcept { return m_digest; }
+
+    bool operator==(fingerprint const&) const = default;
+
+private:
+    void append(std::string_view part);
+
+    std::string m_preimage;
+    std::string m_digest;
+};
+
+} // namespace once

@@ -1,0 +1,19 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+// Everything. Each header also stands alone.
+#include <once/advise.hpp>
+#include <once/claim.hpp>
+#include <once/database.hpp>
+#include <once/error.hpp>
+#include <once/execute.hpp>
+#include <once/fingerprint.hpp>
+#include <once/options.hpp>
+#include <once/outcome.hpp>
+#include <once/reply.hpp>
+#include <once/repository.hpp>
+#include <once/request.hpp>
+#include <once/response.hpp>
+#include <once/statement.hpp>
+#include <once/transaction.hpp>
+#include <once/version.hpp>

@@ -1,0 +1,72 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/export.hpp>
+
+#include <chrono>
+#include <cstddef>
+
+namespace once {
+
+/// Isolation level of the transaction. Each call states it, whatever the default of the server is.
+enum class isolation {
+    read_committed,
+    /// Conflicts with concurrent transactions surface as 40001, and the call runs again.
+    repeatable_read,
+    /// As repeatable_read, and the outcome is that of some serial order.
+    serializable,
+};
+
+/// Which responses are kept for repeats. What is not kept is rolled back: no effect stays, the key is free again.
+enum class store {
+    /// Status below 400 is committed and stored; anything else is rolled back and returned.
+    success,
+    /// Status below 500 is committed and stored; server errors are rolled back and returned.
+    success_and_client_errors,
+    /// Status below 400 is committed, but only the key is kept: repeats are answered `replayed` without a response.
+    nothing,
+};
+
+/// What COMMIT waits for.
+enum class durability {
+    /// At least the local flush and the synchronous standbys: `synchronous_commit` is raised to `on` if it is less.
+    at_least_on,
+    /// Whatever the session is set to. With `off`, an acknowledged request can be lost in a crash and run again.
+    as_configured,
+};
+
+/// How one call behaves. All times are bounded by the deadline.
+struct call_options {
+    isolation isolation_level = isolation::read_committed;
+
+    /// How long to wait for a running duplicate before the answer is `in_progress`. 0 fails fast. At most 1 hour.
+    std::chrono::milliseconds wait{2'000};
+
+    store stored = store::success;
+
+    /// How long the response is kept, 1 second to 366 days, not shorter than the deadline. Longer than any client
+    /// retries: a repeat that comes after it is a new request.
+    std::chrono::milliseconds retention{std::chrono::hours{24}};
+
+    /// The whole call, retries included. 100 milliseconds to 1 hour. The server ends an abandoned transaction of the
+    /// call after it, too (idle_in_transaction_session_timeout).
+    std::chrono::milliseconds deadline{30'000};
+
+    /// The longest silence of the server in an exchange of the library's own (begin, claim, COMMIT), beyond `wait`.
+    /// A connection that is silent for longer counts as broken. From 100 milliseconds.
+    std::chrono::milliseconds reply_timeout{10'000};
+
+    /// How often the transaction is begun before the last error is passed on, 1 to 1000.
+    int max_attempts = 20;
+
+    /// Largest body that is stored.
+    std::size_t max_response_bytes = 1024 * 1024;
+
+    once::durability durability = once::durability::at_least_on;
+};
+
+/// Checks the ranges above.
+/// @throws once::invalid_argument naming the field.
+ONCE_EXPORT void validate(call_options const& options);
+
+} // namespace once

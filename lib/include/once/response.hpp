@@ -1,0 +1,98 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/export.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace once {
+
+class body;
+
+/// What `body` can be made from: anything that nlohmann/json can make a JSON value of.
+/**
+ * Text is left out on purpose, since it could mean a JSON string, JSON text or plain text: say which with
+ * `body::json_text`, `body::text` or `nlohmann::json(text)`.
+ */
+template <class T>
+concept json_representable =
+    !std::same_as<std::remove_cvref_t<T>, body> && !std::convertible_to<T const&, std::string_view> &&
+    !std::same_as<std::remove_cvref_t<T>, char> && std::constructible_from<nlohmann::json, T const&>;
+
+/// The body of a response: bytes and their media type. What is stored comes back byte for byte.
+/**
+ * @par Thread safety
+ * A value: distinct objects are independent.
+ */
+class ONCE_EXPORT body {
+public:
+    /// Empty: no bytes, no media type.
+    body() = default;
+
+    /// JSON of `value`, as `nlohmann::json(value).dump()` writes it.
+    /// @throws once::invalid_argument when `value` holds a string that is not UTF-8.
+    template <json_representable T>
+    body(T const& value) : body{from_json(nlohmann::json(value))} {} // NOLINT(google-explicit-constructor)
+
+    /// JSON text that exists already; kept as it is, not parsed here.
+    [[nodiscard]] static body json_text(std::string text) { return {std::move(text), "application/json"}; }
+
+    /// Plain text in UTF-8.
+    [[nodiscard]] static body text(std::string text) {
+        return {std::move(text), "text/plain; charset=utf-8"};
+    }
+
+    /// Any bytes, NUL included.
+    [[nodiscard]] static body bytes(std::string data, std::string content_type) {
+        return {std::move(data), std::move(content_type)};
+    }
+
+    [[nodiscard]] std::string const& data() const noexcept { return m_data; }
+    [[nodiscard]] std::string const& content_type() const noexcept { return m_content_type; }
+    [[nodiscard]] bool empty() const noexcept { return m_data.empty(); }
+
+    /// Reads the JSON of the body as a T.
+    /// @throws nlohmann::json::exception when it is not JSON, or not that of a T.
+    template <class T = nlohmann::json>
+    [[nodiscard]] T as() const {
+        return nlohmann::json::parse(m_data).template get<T>();
+    }
+
+    bool operator==(body const&) const = default;
+
+private:
+    body(std::string data, std::string content_type)
+        : m_data{std::move(data)}, m_content_type{std::move(content_type)} {}
+
+    [[nodiscard]] static body from_json(nlohmann::json const& value);
+
+    std::string m_data;
+    std::string m_content_type;
+};
+
+/// Name and value of one header.
+using header = std::pair<std::string, std::string>;
+
+/// What a request is answered with, now and on every repeat.
+/**
+ * Limits, checked before anything is sent: `status` 100 to 599; at most 64 headers with 8 KiB of names and values,
+ * no control characters; content type up to 255 bytes; the body up to `call_options::max_response_bytes`.
+ */
+struct response {
+    /// HTTP-like status: below 400 is a success, 400 to 499 a client error, from 500 a server error.
+    int status = 200;
+    /// Sent again with every repeat. Leave out what belongs to one connection or one user agent (Set-Cookie).
+    std::vector<header> headers{};
+    once::body body{};
+
+    bool operator==(response const&) const = default;
+};
+
+} // namespace once

@@ -1,0 +1,68 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/export.hpp>
+#include <once/statement.hpp>
+
+#include <pqxx/dbtransaction>
+
+#include <chrono>
+#include <memory>
+
+namespace once {
+
+namespace detail {
+class work;
+}
+
+/// The transaction that a callback of `execute` or `transact` works in.
+/**
+ * It is an ordinary libpqxx transaction: `exec`, `query`, `stream`, `pqxx::subtransaction` and everything that takes
+ * a `pqxx::transaction_base&` works. The library begins and ends it: `commit()` throws, `abort()` and SQL that ends
+ * the transaction are noticed afterwards and reported as `once::misuse`. It must not be used after the callback
+ * returned.
+ *
+ * @par Thread safety
+ * One thread at a time.
+ */
+class ONCE_EXPORT transaction final : public pqxx::dbtransaction {
+public:
+    /// For the library.
+    explicit transaction(detail::work& work);
+    ~transaction() noexcept override;
+
+    transaction(transaction const&) = delete;
+    transaction(transaction&&) = delete;
+    transaction& operator=(transaction const&) = delete;
+    transaction& operator=(transaction&&) = delete;
+
+    /// 1 for the first run of the callback, more when a serialization failure, a deadlock or a broken connection
+    /// made it run again. What the callback does outside of the database happens once per run.
+    [[nodiscard]] int attempt() const noexcept;
+
+    /// When the whole call ends. A statement that runs past it loses its connection.
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept;
+
+    /// Adds a statement that travels with COMMIT, at no round trip of its own; nobody reads its rows.
+    /**
+     * Statements run in the order in which they were added, before the response is stored. If one fails, the whole
+     * transaction is rolled back and its error comes out of `execute`.
+     * @throws once::invalid_argument when a text parameter is not valid.
+     */
+    void at_commit(statement statement);
+
+private:
+    friend class detail::work;
+
+#if defined(PQXX_VERSION_MAJOR) && PQXX_VERSION_MAJOR >= 8
+    void do_commit(pqxx::sl) override;
+    void do_abort(pqxx::sl) override;
+#else
+    void do_commit() override;
+    void do_abort() override;
+#endif
+
+    detail::work& m_work;
+};
+
+} // namespace once

@@ -1,0 +1,43 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include "connection/session.hpp"
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace once::detail {
+
+/// A checked connection string, ready to connect with.
+class connect_plan {
+public:
+    /// @throws once::invalid_argument naming what libpq does not understand
+    explicit connect_plan(std::string const& conninfo);
+
+    /// Opens a connection.
+    /// @throws pqxx::broken_connection when no server is reached by `deadline`
+    [[nodiscard]] PGconn* connect(time_point deadline) const;
+
+private:
+    std::string m_conninfo;
+    // With several hosts libpq itself has to give up on a silent one and go on to the next; it does so only when it
+    // connects on its own, with a timeout of whole seconds per host.
+    bool m_several_hosts = false;
+    bool m_wants_primary = false;
+};
+
+/// What a new connection turned out to lead to.
+struct server_facts {
+    bool standby = false;
+    std::string system_identifier;
+    unsigned long timeline = 0;
+    bool loses_data_in_crash = false;
+};
+
+/// Asks a new connection what it leads to.
+/// @throws once::configuration_error when the library cannot work there: encoding, version, string syntax
+[[nodiscard]] server_facts inspect_server(session& session, time_point deadline);
+
+} // namespace once::detail

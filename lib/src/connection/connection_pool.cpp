@@ -1,0 +1,157 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "connection/connection_pool.hpp"
+
+#include <once/error.hpp>
+
+#include "schema/schema_check.hpp"
+
+#include <pqxx/except>
+
+#include <algorithm>
+
+namespace once::detail {
+
+connection_pool::connection_pool(std::string const& conninfo, database_options options)
+    : m_options{std::move(options)},
+      m_plan{conninfo},
+      m_statements{m_options.schema},
+      m_prepare{m_options.prepared_statements} {}
+
+connection_pool::lease::~lease() {
+    if (m_session) {
+        m_pool->give_back(std::move(m_session));
+    }
+}
+
+void connection_pool::log(std::string_view line) const noexcept {
+    if (m_options.log) {
+        try {
+            m_options.log(line);
+        } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not fail the write
+        }
+    }
+}
+
+connection_pool::lease connection_pool::take(time_point deadline) {
+    std::unique_lock lock{m_mutex};
+    for (;;) {
+        if (!m_returned.wait_until(
+                lock, deadline, [this] { return !m_free.empty() || m_open < m_options.max_connections; })) {
+            throw deadline_exceeded{"once: all " + std::to_string(m_options.max_connections) +
+                                    " connections stayed busy until the deadline; nothing was begun. Raise "
+                                    "database_options::max_connections or the deadline"};
+        }
+        if (m_free.empty()) {
+            ++m_open;
+            break;
+        }
+        // The one used last: the others may rest, and its prepared statements are warm.
+        auto session = std::move(m_free.back());
+        m_free.pop_back();
+        lock.unlock();
+        session->notice_hang_up();
+        session->settle(std::min(deadline, std::chrono::steady_clock::now() + m_options.connect_timeout));
+        if (session->open()) {
+            return lease{*this, std::move(session)};
+        }
+        lock.lock();
+        --m_open;
+    }
+    lock.unlock();
+    try {
+        return lease{*this, open_session(deadline)};
+    } catch (...) {
+        lock.lock();
+        --m_open;
+        lock.unlock();
+        m_returned.notify_one();
+        throw;
+    }
+}
+
+void connection_pool::give_back(std::unique_ptr<session> session) noexcept {
+    bool const reusable = session->open();
+    {
+        std::lock_guard const lock{m_mutex};
+        if (reusable) {
+            m_free.push_back(std::move(session));
+        } else {
+            --m_open;
+        }
+    }
+    m_returned.notify_one();
+}
+
+void connection_pool::distrust_free_sessions() noexcept {
+    std::vector<std::unique_ptr<session>> doomed;
+    {
+        std::lock_guard const lock{m_mutex};
+        doomed.swap(m_free);
+        m_open -= doomed.size();
+    }
+    m_returned.notify_all();
+}
+
+void connection_pool::stop_preparing() noexcept {
+    bool was_preparing = false;
+    {
+        std::lock_guard const lock{m_mutex};
+        was_preparing = std::exchange(m_prepare, false);
+    }
+    if (was_preparing) {
+        log("once: the server forgot a prepared statement, so a pooler seems to share its sessions; going on "
+            "without");
+    }
+    distrust_free_sessions(); // those that still prepare
+}
+
+std::unique_ptr<session> connection_pool::open_session(time_point deadline) {
+    auto const limit = std::min(deadline, std::chrono::steady_clock::now() + m_options.connect_timeout);
+    bool prepare = false;
+    {
+        std::lock_guard const lock{m_mutex};
+        prepare = m_prepare;
+    }
+    auto opened = std::make_unique<session>(m_plan.connect(limit), prepare);
+    if (m_options.log) {
+        opened->connection().set_notice_handler([this](pqxx::zview text) noexcept { log(text); });
+    }
+    admit(inspect_server(*opened, limit), *opened, limit);
+    return opened;
+}
+
+void connection_pool::admit(server_facts const& facts, session& session, time_point deadline) {
+    // Both may pass by themselves once a failover is through, so they count as a connection that failed.
+    if (facts.standby) {
+        throw pqxx::broken_connection{"once: the server is a standby; writes need the primary"};
+    }
+    std::unique_lock lock{m_mutex};
+    if (!m_system_identifier.empty() && facts.system_identifier != m_system_identifier) {
+        throw configuration_error{
+            "once: the server is another cluster (system identifier " + facts.system_identifier +
+            ") than before (" + m_system_identifier +
+            "): its records do not continue ours. Restart the service if this is meant"};
+    }
+    if (facts.timeline < m_timeline) {
+        throw pqxx::broken_connection{"once: the server is on timeline " + std::to_string(facts.timeline) +
+                                      " although this process has seen timeline " +
+                                      std::to_string(m_timeline) + ": an old primary that was failed over"};
+    }
+    bool const first = m_system_identifier.empty();
+    m_system_identifier = facts.system_identifier;
+    m_timeline = facts.timeline;
+    bool const check_now = !m_schema_checked;
+    lock.unlock();
+
+    if (first && facts.loses_data_in_crash) {
+        log("once: the server runs with fsync or full_page_writes off: a crash can lose what was "
+            "acknowledged");
+    }
+    if (check_now) {
+        check_schema(session, m_options.schema, deadline);
+        lock.lock();
+        m_schema_checked = true;
+    }
+}
+
+} // namespace once::detail

@@ -1,0 +1,45 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/database.hpp>
+#include <once/error.hpp>
+#include <once/identifier.hpp>
+
+#include "connection/connection_pool.hpp"
+
+namespace once {
+
+namespace {
+
+database_options checked(database_options options) {
+    using namespace std::chrono_literals;
+    if (!is_identifier(options.schema)) {
+        throw invalid_argument{"database_options.schema",
+                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
+    }
+    if (options.max_connections < 1 || options.max_connections > 1000) {
+        throw invalid_argument{"database_options.max_connections", "it must be between 1 and 1000"};
+    }
+    if (options.connect_timeout < 100ms || options.connect_timeout > 1h) {
+        throw invalid_argument{"database_options.connect_timeout",
+                               "it must be between 100 milliseconds and 1 hour"};
+    }
+    return options;
+}
+
+} // namespace
+
+database::database(std::string const& conninfo, database_options options)
+    : m_pool{std::make_unique<detail::connection_pool>(conninfo, checked(std::move(options)))} {}
+
+database::~database() = default;
+database::database(database&&) noexcept = default;
+database& database::operator=(database&&) noexcept = default;
+
+void database::check() {
+    static_cast<void>(m_pool->take(std::chrono::steady_clock::now() + m_pool->options().connect_timeout));
+}
+
+std::string const& database::schema() const noexcept {
+    return m_pool->options().schema;
+}
+
+} // namespace once

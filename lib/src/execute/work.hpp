@@ -1,0 +1,122 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/options.hpp>
+#include <once/outcome.hpp>
+#include <once/reply.hpp>
+#include <once/request.hpp>
+#include <once/response.hpp>
+#include <once/statement.hpp>
+
+#include "connection/connection_pool.hpp"
+#include "sql/session_statements.hpp"
+
+#include <pqxx/except>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace once::detail {
+
+/// A claim did not come back within its wait: somebody still holds the key.
+struct claim_wait_over {};
+
+/// The answer to a COMMIT of the library's own was lost. A type of its own, because a callback may throw libpqxx's for
+/// a transaction of another connection.
+class commit_in_doubt : public pqxx::in_doubt_error {
+public:
+    explicit commit_in_doubt(std::string const& text) : pqxx::in_doubt_error{text} {}
+};
+
+/// What a claim, or a look at the record, came to.
+struct claim_answer {
+    once::outcome outcome = once::outcome::unknown;
+    bool absent = false;
+    std::optional<once::response> response{};
+};
+[[nodiscard]] claim_answer read_claim_answer(pg_result const& row);
+
+/// The reply to a claim that did not start.
+[[nodiscard]] inline reply::facts to_facts(claim_answer answer) {
+    return {.outcome = answer.outcome,
+            .response = std::move(answer.response),
+            .committed = answer.outcome == outcome::replayed};
+}
+
+/// What all attempts of one call share.
+struct call_context {
+    connection_pool& pool;
+    once::request const* request; // null: no claim
+    call_options const& options;
+    time_point deadline;
+    /// An earlier COMMIT of the call may have taken effect. A claim that starts proves that it has not.
+    bool& in_doubt;
+    /// The deadline for one exchange of the library's own, started now; `extra` is a wait that the server is allowed.
+    [[nodiscard]] time_point reply_deadline(std::chrono::milliseconds extra = {}) const {
+        return std::min(deadline, std::chrono::steady_clock::now() + options.reply_timeout + extra);
+    }
+    /// The values that `claim` and `claim_or_abort` take, the settings first.
+    [[nodiscard]] parameters claim_values() const;
+};
+
+/// The last statement of every pipeline that commits.
+inline statement const commit_statement{sql::commit, {}};
+
+/// One attempt: the transaction from BEGIN to COMMIT on one session. `transaction` is what the callback sees of it.
+class work {
+public:
+    work(call_context const& context, session& session, int attempt);
+    ~work();
+    work(work const&) = delete;
+    work(work&&) = delete;
+    work& operator=(work const&) = delete;
+    work& operator=(work&&) = delete;
+
+    /// BEGIN, the settings, and the claim when there is a request: one round trip.
+    /// @throws claim_wait_over
+    claim_answer begin();
+
+    /// Stores what travels with COMMIT; `transaction` calls `commit` with it.
+    void at_commit(statement statement) { m_at_commit.push_back(std::move(statement)); }
+
+    /// Commits through `transaction` (so that libpqxx knows), with the record completed in the same round trip.
+    /// @param response what to keep; null keeps the key only
+    void allow_commit(std::optional<response> response);
+
+    /// Called by `transaction`.
+    void commit();
+    void abort() noexcept;
+
+    /// Whether the callback ended the transaction, or left it failed.
+    /// @throws once::misuse, once::transaction_poisoned
+    void require_usable() const;
+
+    [[nodiscard]] session& on() noexcept { return m_session; }
+    [[nodiscard]] call_context const& context() const noexcept { return m_context; }
+    [[nodiscard]] int attempt() const noexcept { return m_attempt; }
+    [[nodiscard]] bool committed_locally() const noexcept { return m_committed_locally; }
+
+private:
+    call_context const& m_context;
+    session& m_session;
+    int m_attempt;
+    std::vector<statement> m_at_commit;
+    std::optional<response> m_response;
+    bool m_commit_allowed = false;
+    bool m_commit_refused = false;
+    bool m_aborted = false;
+    bool m_committed_locally = false;
+};
+
+/// Reads the answers of a pipeline that ends with COMMIT.
+/**
+ * @param lost the connection went before all answers had come
+ * @throws commit_in_doubt when COMMIT may have been carried out; the server's error when it certainly was not;
+ *         once::transaction_poisoned when the server answered ROLLBACK
+ */
+void require_committed(std::vector<pg_result> const& answers, std::vector<statement const*> const& sent,
+                       bool lost, std::string const& why_lost);
+
+} // namespace once::detail

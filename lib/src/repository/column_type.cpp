@@ -1,0 +1,205 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/column_type.hpp>
+
+#include "request/text_rules.hpp"
+
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+
+namespace once {
+
+namespace {
+
+constexpr auto latest_date = std::chrono::year::max() / std::chrono::December / 31;
+constexpr auto earliest_date = std::chrono::year::min() / std::chrono::January / 1;
+
+std::string iso_date(std::chrono::year_month_day date) {
+    char text[32];
+    auto const size = std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()),
+                                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+    return {text, static_cast<std::size_t>(size)};
+}
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    throw value_error{"not hexadecimal digits"};
+}
+
+template <class Floating>
+std::string shortest(Floating value) {
+    if (std::isnan(value)) {
+        return "NaN";
+    }
+    if (std::isinf(value)) {
+        return value > 0 ? "Infinity" : "-Infinity";
+    }
+    char text[64];
+    return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+} // namespace
+
+namespace detail {
+
+void refuse_integer(bool out_of_range) {
+    throw value_error{out_of_range ? "the number is out of range of the member's type"
+                                   : "not a whole number"};
+}
+
+void check_writable(std::chrono::sys_time<std::chrono::duration<std::int64_t>> moment) {
+    using namespace std::chrono;
+    if (moment < sys_days{year{1} / January / 1} || moment >= sys_days{year{10'000} / January / 1}) {
+        throw value_error{"a moment must be in the years 1 to 9999, or max() or min() for the infinities"};
+    }
+}
+
+std::string format_instant(std::chrono::sys_time<std::chrono::microseconds> moment) {
+    using namespace std::chrono;
+    auto const day = floor<days>(moment);
+    hh_mm_ss const time{moment - day};
+    char text[64];
+    auto const size =
+        std::snprintf(text, sizeof text, " %02d:%02d:%02d.%06d+00", static_cast<int>(time.hours().count()),
+                      static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+                      static_cast<int>(time.subseconds().count()));
+    return iso_date(day).append(text, static_cast<std::size_t>(size));
+}
+
+} // namespace detail
+
+std::string column_type<bool>::encode(bool value) {
+    return value ? "true" : "false";
+}
+
+bool column_type<bool>::decode(std::string_view text) {
+    if (text != "t" && text != "f") {
+        throw value_error{"not a boolean"};
+    }
+    return text == "t";
+}
+
+std::string column_type<double>::encode(double value) {
+    return shortest(value);
+}
+
+double column_type<double>::decode(std::string_view text) {
+    if (text.size() != 16) {
+        throw value_error{"not the digits of a double"};
+    }
+    std::uint64_t bits = 0;
+    for (char const c : text) {
+        bits = bits << 4U | static_cast<std::uint64_t>(hex_digit(c));
+    }
+    return std::bit_cast<double>(bits);
+}
+
+std::string column_type<float>::encode(float value) {
+    return shortest(value);
+}
+
+float column_type<float>::decode(std::string_view text) {
+    auto const wide = column_type<double>::decode(text);
+    if (std::isnan(wide)) {
+        return std::numeric_limits<float>::quiet_NaN();
+    }
+    // A conversion out of range would be undefined, so the range comes first.
+    if (std::isfinite(wide) && std::abs(wide) > static_cast<double>(std::numeric_limits<float>::max())) {
+        throw value_error{"the number is out of range of the member's type"};
+    }
+    auto const narrow = static_cast<float>(wide);
+    if (std::bit_cast<std::uint64_t>(static_cast<double>(narrow)) != std::bit_cast<std::uint64_t>(wide)) {
+        throw value_error{"the number is finer than the member's type"};
+    }
+    return narrow;
+}
+
+std::string column_type<std::string>::encode(std::string const& value) {
+    if (value.find('\0') != std::string::npos) {
+        throw value_error{"a text must not contain NUL"};
+    }
+    if (!detail::is_utf8(value)) {
+        throw value_error{"a text must be UTF-8"};
+    }
+    return value;
+}
+
+std::string column_type<std::string>::decode(std::string_view text) {
+    return std::string{text};
+}
+
+std::string column_type<std::vector<std::byte>>::encode(std::vector<std::byte> const& value) {
+    std::string raw;
+    raw.reserve(value.size());
+    for (auto const byte : value) {
+        raw += static_cast<char>(byte);
+    }
+    return raw;
+}
+
+std::vector<std::byte> column_type<std::vector<std::byte>>::decode(std::string_view text) {
+    if (text.size() % 2 != 0) {
+        throw value_error{"not hexadecimal digits"};
+    }
+    std::vector<std::byte> bytes;
+    bytes.reserve(text.size() / 2);
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+        bytes.push_back(static_cast<std::byte>(hex_digit(text[i]) * 16 + hex_digit(text[i + 1])));
+    }
+    return bytes;
+}
+
+std::string column_type<nlohmann::json>::encode(nlohmann::json const& value) {
+    try {
+        return value.dump();
+    } catch (nlohmann::json::type_error const&) {
+        throw value_error{"a text inside of the JSON is not UTF-8"};
+    }
+}
+
+nlohmann::json column_type<nlohmann::json>::decode(std::string_view text) {
+    auto parsed = nlohmann::json::parse(text, nullptr, false);
+    if (parsed.is_discarded()) {
+        throw value_error{"not JSON"};
+    }
+    return parsed;
+}
+
+std::string column_type<std::chrono::year_month_day>::encode(std::chrono::year_month_day value) {
+    if (value == latest_date) {
+        return "infinity";
+    }
+    if (value == earliest_date) {
+        return "-infinity";
+    }
+    if (!value.ok() || value.year() < std::chrono::year{1} || value.year() > std::chrono::year{9999}) {
+        throw value_error{"a date must exist, and be in the years 1 to 9999"};
+    }
+    return iso_date(value);
+}
+
+std::chrono::year_month_day column_type<std::chrono::year_month_day>::decode(std::string_view text) {
+    using namespace std::chrono;
+    auto const days_since_1970 = detail::parse_integer<std::int32_t>(text);
+    if (days_since_1970 == std::numeric_limits<std::int32_t>::max()) {
+        return latest_date;
+    }
+    if (days_since_1970 == std::numeric_limits<std::int32_t>::min()) {
+        return earliest_date;
+    }
+    sys_days const day{days{days_since_1970}};
+    if (day >= sys_days{latest_date} || day <= sys_days{earliest_date}) {
+        throw value_error{"the date is out of range of the member's type"};
+    }
+    return day;
+}
+
+} // namespace once

@@ -1,0 +1,41 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/statement.hpp>
+
+#include "request/text_rules.hpp"
+
+namespace once {
+
+parameters& parameters::add(std::nullopt_t) {
+    m_values.push_back({});
+    return *this;
+}
+
+parameters& parameters::add(bool truth) {
+    m_values.push_back({truth ? "t" : "f", false});
+    return *this;
+}
+
+parameters& parameters::add(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) {
+        throw invalid_argument{"parameter $" + std::to_string(m_values.size() + 1),
+                               "text with a NUL; give bytes (std::span<std::byte const>) for a bytea"};
+    }
+    if (!detail::is_utf8(text)) {
+        throw invalid_argument{"parameter $" + std::to_string(m_values.size() + 1), "text that is not UTF-8"};
+    }
+    m_values.push_back({std::string{text}, false});
+    return *this;
+}
+
+parameters& parameters::add(std::span<std::byte const> bytes) {
+    std::string data;
+    data.reserve(bytes.size());
+    for (std::byte const byte : bytes) {
+        data += static_cast<char>(byte);
+    }
+    m_values.push_back({std::move(data), true});
+    return *this;
+}
+
+} // namespace once

@@ -1,0 +1,46 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/outcome.hpp>
+#include <once/reply.hpp>
+#include <once/response.hpp>
+
+namespace once {
+
+body body::from_json(nlohmann::json const& value) {
+    try {
+        return json_text(value.dump());
+    } catch (nlohmann::json::type_error const&) {
+        throw invalid_argument{"response.body", "a string in it is not UTF-8, so it cannot be JSON"};
+    }
+}
+
+std::string_view to_string(outcome value) noexcept {
+    switch (value) {
+    case outcome::started:
+        return "started";
+    case outcome::replayed:
+        return "replayed";
+    case outcome::in_progress:
+        return "in_progress";
+    case outcome::key_reused:
+        return "key_reused";
+    case outcome::unknown:
+        break;
+    }
+    return "unknown";
+}
+
+response const& reply::response() const& {
+    if (!m_facts.response) {
+        throw misuse{"once: there is no response: the outcome is " + std::string{to_string(m_facts.outcome)} +
+                     (committed() ? ", and only the key was kept" : "")};
+    }
+    return *m_facts.response;
+}
+
+response reply::response() && {
+    static_cast<void>(static_cast<reply const&>(*this).response());
+    return std::move(*m_facts.response);
+}
+
+} // namespace once

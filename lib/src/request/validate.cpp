@@ -1,0 +1,101 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/options.hpp>
+#include <once/request.hpp>
+
+#include "request/text_rules.hpp"
+#include "request/validate_response.hpp"
+
+namespace once {
+
+namespace {
+
+void check_key_text(std::string const& text, char const* field) {
+    if (text.empty()) {
+        throw invalid_argument{field, "it is missing; give 1 to 255 bytes of printable ASCII"};
+    }
+    if (text.size() > max_key_bytes) {
+        throw invalid_argument{field, "it has " + std::to_string(text.size()) + " bytes; 255 is the limit"};
+    }
+    if (!detail::is_printable_ascii(text)) {
+        throw invalid_argument{field,
+                               "only printable ASCII (0x20 to 0x7e) is allowed, with no space at either end"};
+    }
+}
+
+template <class Value>
+void check_range(Value value, Value low, Value high, char const* field, char const* range) {
+    if (value < low || value > high) {
+        throw invalid_argument{field, std::string{"it must be between "} + range};
+    }
+}
+
+} // namespace
+
+void validate(request const& request) {
+    check_key_text(request.scope, "request.scope");
+    check_key_text(request.key, "request.key");
+}
+
+void validate(call_options const& options) {
+    using namespace std::chrono_literals;
+    using std::chrono::milliseconds;
+    check_range<milliseconds>(options.wait, 0ms, 1h, "call_options.wait", "0 and 1 hour");
+    check_range<milliseconds>(options.retention, 1s, 366 * 24h, "call_options.retention",
+                              "1 second and 366 days");
+    check_range<milliseconds>(options.deadline, 100ms, 1h, "call_options.deadline",
+                              "100 milliseconds and 1 hour");
+    if (options.retention < options.deadline) {
+        // A record that expired while the same call is still resolving a lost COMMIT would let it do the work twice.
+        throw invalid_argument{"call_options.retention", "it must not be shorter than call_options.deadline"};
+    }
+    check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "call_options.reply_timeout",
+                              "100 milliseconds and 1 hour");
+    check_range(options.max_attempts, 1, 1000, "call_options.max_attempts", "1 and 1000");
+    check_range<std::size_t>(options.max_response_bytes, 0, 256U * 1024 * 1024,
+                             "call_options.max_response_bytes", "0 and 256 MiB");
+}
+
+namespace detail {
+
+void validate(response const& response, std::size_t max_body_bytes) {
+    if (response.status < 100 || response.status > 599) {
+        throw invalid_argument{"response.status", "it must be between 100 and 599"};
+    }
+    if (response.body.data().size() > max_body_bytes) {
+        throw invalid_argument{"response.body", "it has " + std::to_string(response.body.data().size()) +
+                                                    " bytes; call_options.max_response_bytes allows " +
+                                                    std::to_string(max_body_bytes)};
+    }
+    auto const& type = response.body.content_type();
+    if (type.size() > 255 || (!type.empty() && !is_printable_ascii(type))) {
+        throw invalid_argument{"response.body.content_type",
+                               "up to 255 bytes of printable ASCII are allowed"};
+    }
+    if (response.headers.size() > max_headers) {
+        throw invalid_argument{"response.headers", "64 headers are the limit"};
+    }
+    std::size_t bytes = 0;
+    for (auto const& [name, value] : response.headers) {
+        bytes += name.size() + value.size();
+        if (!is_printable_ascii(name) || name.find_first_of(" :") != std::string::npos) {
+            throw invalid_argument{"response.headers",
+                                   "a name must be printable ASCII without space and colon"};
+        }
+        for (char const c : value) {
+            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+                throw invalid_argument{"response.headers", "a value contains a control character"};
+            }
+        }
+        if (!is_utf8(value)) {
+            throw invalid_argument{"response.headers", "a value is not UTF-8"};
+        }
+    }
+    if (bytes > max_header_bytes) {
+        throw invalid_argument{"response.headers", "names and values together may have 8192 bytes"};
+    }
+}
+
+} // namespace detail
+
+} // namespace once

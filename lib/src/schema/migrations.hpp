@@ -1,0 +1,17 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace once::detail {
+
+/// The files in migrations/ that this version of the library needs, in order; a test compares them with the folder.
+inline constexpr std::array<std::string_view, 4> migration_files{
+    "0001_schema_version.up.sql",
+    "0002_service.up.sql",
+    "0003_idempotency_record.up.sql",
+    "0004_enforce_version.up.sql",
+};
+
+} // namespace once::detail

@@ -1,0 +1,67 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "schema/schema_check.hpp"
+
+#include <once/error.hpp>
+
+#include "schema/migrations.hpp"
+#include "sql/quote.hpp"
+#include "sql/schema_statements.hpp"
+
+#include <charconv>
+
+namespace once::detail {
+
+namespace {
+
+int installed_version(session& session, std::string const& schema, time_point deadline) {
+    auto const presence =
+        session.ask({std::string{sql::schema_presence}, parameters{std::string_view{schema}}}, deadline);
+    bool const schema_exists = presence.bytes(0) == std::string_view{"\1", 1};
+    bool const may_ask = presence.bytes(1) == std::string_view{"\1", 1};
+    if (!schema_exists) {
+        throw schema_error{"once: there is no schema \"" + schema + "\": create it, then apply migrations/" +
+                           std::string{migration_files.front()} + " and those behind it"};
+    }
+    if (!may_ask) {
+        throw schema_error{
+            "once: schema \"" + schema + "\" does not hold migrations/" +
+            std::string{migration_files.front()} +
+            ", or this role may not use it: apply the migrations, grant usage on the schema and "
+            "execute on its functions"};
+    }
+    std::string query{sql::installed_version_before};
+    query.append(sql::quote_identifier(schema)).append(sql::installed_version_after);
+    auto const answer = session.ask({query, {}}, deadline);
+    int version = 0;
+    auto const text = answer.bytes(0);
+    std::from_chars(text.data(), text.data() + text.size(), version);
+    return version;
+}
+
+} // namespace
+
+void check_schema(session& session, std::string const& schema, time_point deadline) {
+    auto const installed = static_cast<std::size_t>(installed_version(session, schema, deadline));
+    if (installed < migration_files.size()) {
+        throw schema_error{"once: schema \"" + schema + "\" is too old: apply migrations/" +
+                           std::string{migration_files[installed]} +
+                           (installed + 1 < migration_files.size() ? " and those behind it" : "")};
+    }
+    if (installed > migration_files.size()) {
+        throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
+                           ", newer than this library knows (" + std::to_string(migration_files.size()) +
+                           "): upgrade the library"};
+    }
+    auto const differences =
+        session.ask({std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);
+    if (differences.rows() == 0) {
+        return;
+    }
+    std::string text = "once: schema \"" + schema + "\" was altered, so its guarantees do not hold:";
+    for (int row = 0; row < differences.rows(); ++row) {
+        text += "\n  - " + differences.text(0, row);
+    }
+    throw schema_error{text};
+}
+
+} // namespace once::detail

@@ -1,0 +1,75 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "sql/claim_statements.hpp"
+
+#include "sql/quote.hpp"
+
+namespace once::sql {
+
+namespace {
+
+// Set for this transaction only, so that a pooler can hand the session to anybody afterwards.
+// synchronous_commit: only ever raised. The idle timeout: only ever lowered; it bounds how long the server keeps a
+// claim whose client has vanished.
+constexpr std::string_view settings_list = R"sql(
+    set_config('synchronous_commit',
+               case when $1::text <> 'as_configured'
+                         and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
+                    then 'on' else current_setting('synchronous_commit') end, true),
+    set_config('idle_in_transaction_session_timeout',
+               least(nullif(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000, 0),
+                     $2::bigint)::bigint::text, true))sql";
+
+constexpr std::string_view claim_arguments = R"sql(($3, $4, coalesce($5::bytea, sha256($6::bytea)),
+        $7::bigint * interval '1 millisecond', $8::bigint * interval '1 millisecond'))sql";
+
+constexpr std::string_view answer_columns = "a.outcome, a.status, a.headers, a.content_type, a.body";
+
+} // namespace
+
+claim_statements::claim_statements(std::string_view schema) : m_schema{quote_identifier(schema)} {
+    using namespace std::string_literals;
+    settings = "/* once: settings */ select"s.append(settings_list);
+    claim = "/* once: claim */ select "s.append(answer_columns)
+                .append(",")
+                .append(settings_list)
+                .append("\nfrom " + m_schema + ".claim")
+                .append(claim_arguments)
+                .append(" as a");
+    claim_or_abort = "/* once: claim_or_abort */ select"s.append(settings_list)
+                         .append("\nfrom " + m_schema + ".claim_or_abort")
+                         .append(claim_arguments);
+    try_claim =
+        "/* once: try_claim */ select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')"
+        " from " +
+        m_schema +
+        ".try_claim($1, $2, coalesce($3::bytea, sha256($4::bytea)),"
+        " $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a";
+    lookup =
+        "/* once: lookup */ select "s.append(answer_columns)
+            .append(" from " + m_schema + ".lookup($1, $2, coalesce($3::bytea, sha256($4::bytea))) as a");
+    complete = "/* once: complete */ select " + m_schema + ".complete($1, $2, $3, $4, $5, $6, $7)";
+}
+
+std::string claim_statements::begin(isolation level) {
+    switch (level) {
+    case isolation::repeatable_read:
+        return "begin isolation level repeatable read read write";
+    case isolation::serializable:
+        return "begin isolation level serializable read write";
+    case isolation::read_committed:
+        break;
+    }
+    return "begin isolation level read committed read write";
+}
+
+std::string claim_statements::complete_with_row(std::string_view sql, std::size_t parameters) const {
+    auto const placeholder = [&](std::size_t n) {
+        return std::string{'$'}.append(std::to_string(parameters + n));
+    };
+    // A line break ends a comment that the caller's text may end with.
+    return "/* once: complete_with_row */ with answer as (" + std::string{sql} + "\n)\nselect " + m_schema +
+           ".complete_with_row(" + placeholder(1) + ", " + placeholder(2) + ", " + placeholder(3) +
+           "::integer, (select row_to_json(answer) from answer))";
+}
+
+} // namespace once::sql

@@ -1,0 +1,66 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/options.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace once::sql {
+
+/// The library's statements for one schema. Each begins with a comment that names it in pg_stat_activity.
+struct claim_statements {
+    /// @param schema a checked identifier; it is quoted here
+    explicit claim_statements(std::string_view schema);
+
+    /// BEGIN at one isolation level, always read write, whatever the defaults of the session are.
+    [[nodiscard]] static std::string begin(isolation level);
+
+    /// What the transaction is set to when it has no claim.
+    ///   $1  text      'as_configured' to leave synchronous_commit alone
+    ///   $2  bigint    milliseconds after which the server ends the transaction if it is idle
+    std::string settings;
+
+    /// The settings and the claim.
+    ///   $1, $2        as in settings
+    ///   $3  text      scope
+    ///   $4  text      key
+    ///   $5  bytea     SHA-256 of the request, or null
+    ///   $6  bytea     what to make the SHA-256 of, or null
+    ///   $7  bigint    retention in milliseconds
+    ///   $8  bigint    wait in milliseconds
+    /// Inserts into idempotency_record by its primary key; waits for a transaction that holds the same key.
+    /// Columns: outcome, status, headers, content_type, body (bytea).
+    std::string claim;
+
+    /// The same for the one-round-trip form: no row, and error ON001 unless the claim started.
+    std::string claim_or_abort;
+
+    /// The same on a transaction of the caller's, without settings; a wait that ran out is an answer.
+    ///   $1 to $6 are $3 to $8 of claim.
+    /// Columns as claim, but the body in hex, whatever bytea_output the caller's session has.
+    std::string try_claim;
+
+    /// What a repeat would be told. Reads only.
+    ///   $1  text scope, $2 text key, $3 bytea SHA-256 or null, $4 bytea preimage or null
+    /// Columns as claim.
+    std::string lookup;
+
+    /// Stores the response; raises ON002 when there is no claim. Updates the row by its primary key.
+    ///   $1  text scope, $2 text key, $3 integer status, $4 json headers, $5 text content type,
+    ///   $6  json body, $7 bytea body
+    std::string complete;
+
+    /// Wraps a statement of the caller so that its one row becomes the stored response.
+    /**
+     * @param sql        the caller's, with parameters $1 … $`parameters`
+     * @param parameters how many it has; scope, key and status are the next three
+     * Returns one text: what was stored.
+     */
+    [[nodiscard]] std::string complete_with_row(std::string_view sql, std::size_t parameters) const;
+
+private:
+    std::string m_schema;
+};
+
+} // namespace once::sql

@@ -1,0 +1,131 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <string_view>
+
+namespace once::sql {
+
+/// Whether the schema is there at all, and how new.
+///   $1  text   schema
+/// Columns: 0 boolean schema exists, 1 boolean installed_version() exists and may be called.
+inline constexpr std::string_view schema_presence = R"sql(/* once: schema_presence */
+select n.oid is not null,
+       coalesce(has_function_privilege(p.oid, 'execute') and has_schema_privilege(n.oid, 'usage'), false)
+from (select $1::text as name) as wanted
+left join pg_catalog.pg_namespace as n on n.nspname = wanted.name
+left join pg_catalog.pg_proc as p on p.pronamespace = n.oid and p.proname = 'installed_version')sql";
+
+/// installed_version() of a quoted schema, as text.
+inline constexpr std::string_view installed_version_before = "/* once: installed_version */ select ";
+inline constexpr std::string_view installed_version_after = ".installed_version()::text";
+
+/// Differences of the live catalog from what the guarantees rest on, one row each: what is wrong, as text.
+///   $1  text   schema
+/// Reads the catalog only, so it needs no right on any table.
+inline constexpr std::string_view schema_differences = R"sql(/* once: schema_differences */
+with schema_here as (
+    select oid from pg_catalog.pg_namespace where nspname = $1::text
+), expected_column (tab, col, type, required) as (values
+    ('idempotency_record', 'service', 'text', true),
+    ('idempotency_record', 'scope', 'key_text', true),
+    ('idempotency_record', 'key', 'key_text', true),
+    ('idempotency_record', 'claimed_by', 'text', true),
+    ('idempotency_record', 'claimed_at', 'timestamp with time zone', true),
+    ('idempotency_record', 'completed_at', 'timestamp with time zone', false),
+    ('idempotency_record', 'expires_at', 'timestamp with time zone', true),
+    ('idempotency_record', 'fingerprint', 'sha256_digest', false),
+    ('idempotency_record', 'response_status', 'http_status', false),
+    ('idempotency_record', 'response_headers', 'json', false),
+    ('idempotency_record', 'response_content_type', 'text', false),
+    ('idempotency_record', 'response_json', 'json', false),
+    ('idempotency_record', 'response_bytes', 'bytea', false),
+    ('service_role', 'role', 'text', true),
+    ('service_role', 'service', 'text', true)
+), expected_unique (tab, con, columns) as (values
+    ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('service_role', 'service_role_pkey', 'role')
+), expected_function (name, arguments) as (values
+    ('current_service', ''),
+    ('claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
+    ('try_claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
+    ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone'),
+    ('lookup', 'text, text, bytea, timestamp with time zone'),
+    ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone'),
+    ('complete_with_row', 'text, text, integer, json')
+), live_table as (
+    select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
+    where c.relname in ('idempotency_record', 'service_role') and c.relkind in ('r', 'p')
+)
+select format('table %s is missing', e.tab)
+from (select distinct tab from expected_column) as e
+where not exists (select from live_table as c where c.relname = e.tab)
+union all
+select format('table %s is %s: a crash would empty it', c.relname,
+              case c.relpersistence when 'u' then 'UNLOGGED' else 'TEMPORARY' end)
+from live_table as c where c.relpersistence <> 'p'
+union all
+select format('table %s has row security, which can hide records from a claim', c.relname)
+from live_table as c where c.relrowsecurity
+union all
+select format('table %s has the trigger %s, which can change or drop a claim', c.relname, t.tgname)
+from live_table as c join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
+union all
+select format('table %s has the rule %s, which can change or drop a claim', c.relname, r.rulename)
+from live_table as c join pg_catalog.pg_rewrite as r on r.ev_class = c.oid
+union all
+select format('column %s.%s is missing', e.tab, e.col)
+from expected_column as e join live_table as c on c.relname = e.tab
+where not exists (select from pg_catalog.pg_attribute as a
+                  where a.attrelid = c.oid and a.attname = e.col and not a.attisdropped)
+union all
+select format('column %s.%s is %s%s instead of %s%s', e.tab, e.col,
+              live.type, case when a.attnotnull then ' not null' else '' end,
+              e.type, case when e.required then ' not null' else '' end)
+from expected_column as e join live_table as c on c.relname = e.tab
+join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = e.col and not a.attisdropped
+join pg_catalog.pg_type as t on t.oid = a.atttypid
+-- The name of a domain without its schema, which is ours and may have any name.
+cross join lateral (select case when t.typtype = 'd' then t.typname
+                                else pg_catalog.format_type(a.atttypid, a.atttypmod) end as type) as live
+where live.type <> e.type or a.attnotnull <> e.required
+union all
+select format('domain %s has lost its constraint %s', e.name, e.con)
+from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid')) as e (name, con)
+where not exists (
+    select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
+    join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)
+union all
+select format('unique constraint %s of %s on (%s) is %s', e.con, e.tab, e.columns,
+              case when live.oid is null then 'missing'
+                   when live.condeferrable then 'deferrable, so that it cannot guard a claim'
+                   when not live.whole then 'not valid'
+                   else format('on (%s)', live.columns) end)
+from expected_unique as e join live_table as c on c.relname = e.tab
+left join lateral (
+    select k.oid, k.condeferrable, i.indisvalid and i.indisready and i.indisunique and i.indpred is null as whole,
+           (select string_agg(a.attname, ', ' order by n) from unnest(k.conkey) with ordinality as u (attnum, n)
+            join pg_catalog.pg_attribute as a on a.attrelid = k.conrelid and a.attnum = u.attnum) as columns
+    from pg_catalog.pg_constraint as k join pg_catalog.pg_index as i on i.indexrelid = k.conindid
+    where k.conrelid = c.oid and k.conname = e.con and k.contype in ('p', 'u')
+) as live on true
+where live.oid is null or live.condeferrable or not live.whole or live.columns <> e.columns
+union all
+select format('function %s(%s) is missing', e.name, e.arguments)
+from expected_function as e
+where not exists (
+    select from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
+    where p.proname = e.name and pg_catalog.oidvectortypes(p.proargtypes) = e.arguments)
+union all
+select format('function %s is not SECURITY DEFINER with a search_path that ends in pg_temp', p.proname)
+from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
+join expected_function as e on e.name = p.proname
+where not p.prosecdef
+   or not exists (select from unnest(p.proconfig) as c where c like 'search_path=%pg\_temp')
+union all
+select format('function %s may not be called by %s: grant execute on function %s to %s',
+              p.proname, current_user, p.oid::regprocedure, quote_ident(current_user))
+from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
+join expected_function as e on e.name = p.proname
+where not has_function_privilege(p.oid, 'execute'))sql";
+
+} // namespace once::sql

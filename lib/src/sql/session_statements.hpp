@@ -1,0 +1,27 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <string_view>
+
+namespace once::sql {
+
+/// The ends of a transaction.
+inline constexpr char const* commit = "commit";
+inline constexpr char const* rollback = "rollback";
+
+/// What a new connection is checked for. One row:
+///   0 boolean  in recovery: a standby
+///   1 text     system identifier of the cluster
+///   2 text     timeline, 8 hex digits; null on a standby. From the name of the current WAL file, because
+///              pg_control_checkpoint() still shows the old timeline right after a promotion.
+///   3 text     server_encoding     4 text  client_encoding      5 text  standard_conforming_strings
+///   6 text     fsync               7 text  full_page_writes     8 text  server_version_num
+inline constexpr std::string_view session_facts = R"sql(/* once: session_facts */
+select pg_is_in_recovery(),
+       (select system_identifier::text from pg_control_system()),
+       case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
+       current_setting('server_encoding'), current_setting('client_encoding'),
+       current_setting('standard_conforming_strings'),
+       current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_version_num'))sql";
+
+} // namespace once::sql
