@@ -1,0 +1,188 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/database.hpp>
+
+#include "schema/migrations.hpp"
+#include "support/effects.hpp"
+#include "support/login_role.hpp"
+#include "support/migrations_folder.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <pqxx/connection>
+#include <pqxx/nontransaction>
+#include <pqxx/result>
+#include <pqxx/row>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+using namespace once::testing;
+
+namespace {
+
+/// Everything in the schema, one name per line.
+std::string objects(std::string const& dsn) {
+    return ask(
+        dsn, "select string_agg(what, E'\n' order by what) from ("
+             "select 'class ' || relname from pg_class where relnamespace = 'once'::regnamespace union all "
+             "select 'function ' || proname from pg_proc where pronamespace = 'once'::regnamespace union all "
+             "select 'type ' || typname from pg_type where typnamespace = 'once'::regnamespace union all "
+             "select 'constraint ' || conname from pg_constraint where connamespace = 'once'::regnamespace"
+             ") as all_of_them (what)");
+}
+
+std::vector<std::string> column(std::string const& dsn, std::string const& sql) {
+    pqxx::connection connection{dsn};
+    pqxx::nontransaction tx{connection};
+    std::vector<std::string> values;
+    for (auto const& row : tx.exec(sql)) {
+        values.push_back(row[0].as<std::string>());
+    }
+    return values;
+}
+
+void apply(std::string const& dsn, std::string const& name) {
+    INFO(name);
+    auto const done = apply_with_psql(dsn, "once", name);
+    INFO(done.output);
+    REQUIRE(done.status == 0);
+}
+
+} // namespace
+
+TEST_CASE("the library needs exactly the files in the folder", "[migrations]") {
+    std::vector<std::string> const needed{once::detail::migration_files.begin(),
+                                          once::detail::migration_files.end()};
+    CHECK(migration_names(".up.sql") == needed);
+    auto reversed = migration_names(".down.sql");
+    for (auto& name : reversed) {
+        name.replace(name.find(".down.sql"), std::string::npos, ".up.sql");
+    }
+    CHECK(reversed == needed);
+    CHECK(migration_names("").size() == 2 * needed.size());
+}
+
+TEST_CASE("migrations go up with psql, down to nothing, and up again to the same", "[migrations]") {
+    empty_database const server;
+    run(server.dsn(), "create schema once");
+    std::string first;
+    for (int round = 0; round < 2; ++round) {
+        for (auto const& name : migration_names(".up.sql")) {
+            apply(server.dsn(), name);
+        }
+        once::database db{server.dsn()};
+        CHECK_NOTHROW(db.check());
+        CHECK(ask(server.dsn(),
+                  "select string_agg(version || ' ' || name, ', ' order by version) from once.schema_version")
+                  .starts_with("1 schema_version, 2 service, 3 idempotency_record"));
+        auto const now = objects(server.dsn());
+        CHECK((first.empty() || first == now));
+        first = now;
+
+        auto down = migration_names(".down.sql");
+        std::ranges::reverse(down);
+        for (auto const& name : down) {
+            apply(server.dsn(), name);
+        }
+        CHECK(objects(server.dsn()) == "NULL");
+    }
+}
+
+TEST_CASE("a migration out of order is refused and leaves nothing", "[migrations]") {
+    empty_database const server;
+    run(server.dsn(), "create schema once");
+    auto const up = migration_names(".up.sql");
+    auto const down = migration_names(".down.sql");
+    for (std::size_t applied = 0; applied < up.size(); ++applied) {
+        auto const before = objects(server.dsn());
+        for (std::size_t i = 0; i < up.size(); ++i) {
+            INFO("with " << applied << " files in: " << up[i]);
+            if (i != applied) {
+                CHECK(apply_with_psql(server.dsn(), "once", up[i]).status != 0);
+            }
+            if (i + 1 != applied) {
+                CHECK(apply_with_psql(server.dsn(), "once", down[i]).status != 0);
+            }
+            CHECK(objects(server.dsn()) == before);
+        }
+        apply(server.dsn(), up[applied]);
+    }
+}
+
+TEST_CASE("a migration outside of one transaction is refused with the way to do it", "[migrations]") {
+    empty_database const server;
+    run(server.dsn(), "create schema once");
+    auto const down = migration_names(".down.sql");
+    auto const up = migration_names(".up.sql");
+    for (std::size_t i = 0; i < up.size(); ++i) {
+        INFO(up[i]);
+        auto const before = objects(server.dsn());
+        auto const refused = apply_with_psql(server.dsn(), "once", up[i], "");
+        CHECK(refused.status != 0);
+        CHECK(refused.output.find("psql -1") != std::string::npos);
+        CHECK(objects(server.dsn()) == before);
+        apply(server.dsn(), up[i]);
+        auto const with_it = objects(server.dsn());
+        auto const down_refused = apply_with_psql(server.dsn(), "once", down[i], "");
+        CHECK(down_refused.status != 0);
+        CHECK(down_refused.output.find("psql -1") != std::string::npos);
+        CHECK(objects(server.dsn()) == with_it);
+    }
+}
+
+TEST_CASE("without a schema to work in the first migration says what to create", "[migrations]") {
+    empty_database const server;
+    auto const refused = apply_with_psql(server.dsn(), "nowhere", migration_names(".up.sql").front());
+    CHECK(refused.status != 0);
+    CHECK(refused.output.find("create schema once") != std::string::npos);
+}
+
+TEST_CASE("every object of the schema says what it is for", "[migrations]") {
+    test_database const server;
+    auto const silent = column(server.dsn(), R"sql(
+        select 'relation ' || relname from pg_class
+        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'i', 'S', 'm', 'p')
+          and obj_description(oid, 'pg_class') is null
+          and not exists (select from pg_constraint where conindid = pg_class.oid)
+        union all
+        select 'column ' || relname || '.' || attname
+        from pg_attribute join pg_class on pg_class.oid = attrelid
+        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'c', 'p') and attnum > 0 and not attisdropped
+          and col_description(attrelid, attnum) is null
+        union all
+        select 'constraint ' || conname from pg_constraint
+        where connamespace = 'once'::regnamespace and contype <> 'n' and obj_description(oid, 'pg_constraint') is null
+        union all
+        select 'function ' || oid::regprocedure from pg_proc
+        where pronamespace = 'once'::regnamespace and obj_description(oid, 'pg_proc') is null
+        union all
+        select 'type ' || typname from pg_type
+        where typnamespace = 'once'::regnamespace and obj_description(oid, 'pg_type') is null
+          and typelem = 0 and (typtype <> 'c' or exists (select from pg_class where oid = typrelid and relkind = 'c')))sql");
+    CHECK(silent == std::vector<std::string>{});
+    CHECK(ask(server.dsn(), "select count(*) from pg_proc where pronamespace = 'once'::regnamespace") != "0");
+}
+
+TEST_CASE("nothing of the schema is open to everybody", "[migrations]") {
+    effects_database const server;
+    login_role const anybody{server, "anybody"};
+    server.run("grant usage on schema once to " + anybody.name());
+    CHECK(column(server.dsn(),
+                 "select oid::regprocedure::text from pg_proc where pronamespace = 'once'::regnamespace "
+                 "and has_function_privilege('" +
+                     anybody.name() + "', oid, 'execute')") == std::vector<std::string>{});
+    CHECK(column(server.dsn(),
+                 "select relname::text from pg_class where relnamespace = 'once'::regnamespace "
+                 "and relkind in ('r', 'v') and has_table_privilege('" +
+                     anybody.name() +
+                     "', oid, 'select, insert, update, delete, truncate, references, trigger')") ==
+          std::vector<std::string>{});
+}
+
+TEST_CASE("every privileged function keeps pg_temp last in its search_path", "[migrations]") {
+    test_database const server;
+    CHECK(column(server.dsn(), R"sql(
+        select oid::regprocedure::text from pg_proc where pronamespace = 'once'::regnamespace and prosecdef
+        and not exists (select from unnest(proconfig) as c where c = 'search_path=once, pg_temp'))sql") ==
+          std::vector<std::string>{});
+}

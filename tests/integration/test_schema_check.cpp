@@ -1,0 +1,216 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/claim.hpp>
+#include <once/database.hpp>
+#include <once/error.hpp>
+#include <once/execute.hpp>
+
+#include "support/effects.hpp"
+#include "support/login_role.hpp"
+#include "support/migrations_folder.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <pqxx/connection>
+#include <pqxx/except>
+#include <pqxx/transaction>
+
+#include <string>
+#include <vector>
+
+using namespace once::testing;
+
+namespace {
+
+/// The text of the schema_error that `check` throws, "accepted" without one.
+std::string verdict(std::string const& dsn, std::string const& schema = "once") {
+    once::database db{dsn, {.schema = schema}};
+    try {
+        db.check();
+        return "accepted";
+    } catch (once::schema_error const& e) {
+        return e.what();
+    }
+}
+
+bool contains(std::string const& text, std::string const& part) {
+    return text.find(part) != std::string::npos;
+}
+
+struct alteration {
+    std::string sql;
+    std::vector<std::string> named;
+};
+
+void check_refused(std::vector<alteration> const& alterations) {
+    for (auto const& one : alterations) {
+        effects_database const server;
+        INFO(one.sql);
+        server.run(one.sql);
+        auto const text = verdict(server.dsn());
+        INFO(text);
+        for (auto const& name : one.named) {
+            CHECK(contains(text, name));
+        }
+        once::database db{server.dsn()};
+        CHECK_THROWS_AS(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }),
+                        once::schema_error);
+        CHECK(server.effects() == 0);
+    }
+}
+
+constexpr auto claim_arguments = "(text, text, bytea, interval, interval, timestamptz)";
+
+} // namespace
+
+TEST_CASE("an unaltered schema passes, and so does what operators may add", "[schema]") {
+    effects_database const server;
+    CHECK(verdict(server.dsn()) == "accepted");
+    server.run("create index on once.idempotency_record (claimed_at); "
+               "alter table once.idempotency_record add column note text; "
+               "analyze once.idempotency_record; comment on table once.idempotency_record is 'ours'");
+    CHECK(verdict(server.dsn()) == "accepted");
+}
+
+TEST_CASE("a missing schema is refused with what to create and apply", "[schema]") {
+    empty_database const server;
+    auto const text = verdict(server.dsn());
+    CHECK(contains(text, "no schema \"once\""));
+    CHECK(contains(text, "0001_schema_version.up.sql"));
+    run(server.dsn(), "create schema once");
+    CHECK(contains(verdict(server.dsn()), "0001_schema_version.up.sql"));
+}
+
+TEST_CASE("a missing migration is refused by the name of its file, a newer one by its number", "[schema]") {
+    effects_database const server;
+    auto const names = migration_names(".up.sql");
+    server.run("insert into once.schema_version (version, name) values (" + std::to_string(names.size() + 1) +
+               ", 'from the future')");
+    auto const newer = verdict(server.dsn());
+    CHECK(contains(newer, "version " + std::to_string(names.size() + 1)));
+    CHECK(contains(newer, "newer"));
+    server.run("delete from once.schema_version where version > " + std::to_string(names.size()));
+    for (std::size_t left = names.size() - 1; left > 0; --left) {
+        server.run("delete from once.schema_version where version > " + std::to_string(left));
+        CHECK(contains(verdict(server.dsn()), names[left]));
+    }
+    server.run("delete from once.schema_version");
+    CHECK(contains(verdict(server.dsn()), names[0]));
+}
+
+TEST_CASE("a guarding constraint that was altered is refused by its name", "[schema]") {
+    check_refused({
+        {"alter table once.idempotency_record drop constraint idempotency_record_pkey",
+         {"idempotency_record_pkey", "missing"}},
+        {"alter table once.idempotency_record drop constraint idempotency_record_pkey, "
+         "add constraint idempotency_record_pkey primary key (service, scope, key) deferrable",
+         {"idempotency_record_pkey", "deferrable"}},
+        {"alter table once.idempotency_record drop constraint idempotency_record_pkey, "
+         "add constraint idempotency_record_pkey primary key (service, scope, key, claimed_at)",
+         {"idempotency_record_pkey", "claimed_at"}},
+        {"alter table once.service_role drop constraint service_role_pkey", {"service_role_pkey", "missing"}},
+    });
+}
+
+TEST_CASE("a table that was altered is refused by its name", "[schema]") {
+    check_refused({
+        {"alter table once.idempotency_record set unlogged", {"idempotency_record", "UNLOGGED"}},
+        {"alter table once.idempotency_record enable row level security",
+         {"idempotency_record", "row security"}},
+        {"create rule drops as on insert to once.idempotency_record do instead nothing",
+         {"idempotency_record", "rule drops"}},
+        {"create function public.meddle() returns trigger language plpgsql as 'begin return null; end'; "
+         "create trigger meddler before insert on once.idempotency_record for each row execute function "
+         "meddle()",
+         {"idempotency_record", "trigger meddler"}},
+        {"drop table once.idempotency_record cascade", {"table idempotency_record is missing"}},
+        {"alter table once.idempotency_record rename to other", {"table idempotency_record is missing"}},
+    });
+}
+
+TEST_CASE("a column that was altered is refused by its name", "[schema]") {
+    check_refused({
+        {"alter table once.idempotency_record drop column response_bytes cascade, add column response_bytes "
+         "text",
+         {"idempotency_record.response_bytes", "text instead of bytea"}},
+        {"alter table once.idempotency_record alter column claimed_by drop not null",
+         {"idempotency_record.claimed_by", "instead of text not null"}},
+        {"alter table once.idempotency_record alter column fingerprint set not null",
+         {"idempotency_record.fingerprint"}},
+        {"alter table once.idempotency_record rename column completed_at to done_at",
+         {"column idempotency_record.completed_at is missing"}},
+        {"alter table once.service_role rename column role to login",
+         {"column service_role.role is missing"}},
+    });
+}
+
+TEST_CASE("a function that was altered is refused by its name", "[schema]") {
+    auto const claim = std::string{"once.claim"} + claim_arguments;
+    check_refused({
+        {"drop function once.lookup", {"function lookup(", "missing"}},
+        {"drop function once.complete_with_row", {"function complete_with_row(", "missing"}},
+        {"alter function " + claim + " reset search_path", {"function claim ", "search_path"}},
+        {"alter function " + claim + " set search_path = public, once", {"function claim ", "search_path"}},
+        {"alter function " + claim + " security invoker", {"function claim ", "SECURITY DEFINER"}},
+        {"alter function once.current_service() security invoker",
+         {"function current_service ", "SECURITY DEFINER"}},
+    });
+}
+
+TEST_CASE("a check that failed is made again: what was mended works without a new object", "[schema]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    server.run("alter table once.idempotency_record set unlogged");
+    CHECK_THROWS_AS(db.check(), once::schema_error);
+    server.run("alter table once.idempotency_record set logged");
+    CHECK_NOTHROW(db.check());
+    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).started());
+}
+
+TEST_CASE("another schema name works, next to the usual one", "[schema]") {
+    effects_database const server;
+    migrate(server.dsn(), "shop_once");
+    once::database db{server.dsn(), {.schema = "shop_once"}};
+    CHECK(db.schema() == "shop_once");
+    auto const write = [](once::transaction& tx) { add_effect(tx); };
+    CHECK(once::execute(db, request_of("k"), write).started());
+    CHECK(once::execute(db, request_of("k"), write).replayed());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).replayed());
+    CHECK(server.ask("select count(*) from shop_once.idempotency_record") == "2");
+    CHECK(server.records() == 0);
+
+    pqxx::connection connection{server.dsn()};
+    pqxx::work tx{connection};
+    CHECK(std::holds_alternative<once::replayed>(once::claim(tx, request_of("k"), {.schema = "shop_once"})));
+    CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("k"))));
+}
+
+TEST_CASE("a role with USAGE and EXECUTE can work, and cannot touch the records itself", "[schema]") {
+    effects_database const server;
+    login_role const role{server, "service"};
+    server.run("grant insert, select on effect to " + role.name());
+    CHECK(contains(verdict(role.dsn()), "grant usage"));
+    server.run("grant usage on schema once to " + role.name());
+    CHECK(contains(verdict(role.dsn()), "grant"));
+    server.run("grant execute on function once.installed_version() to " + role.name());
+    auto const text = verdict(role.dsn());
+    INFO(text);
+    CHECK(contains(text, "function claim may not be called by " + role.name()));
+    CHECK(contains(text, "grant execute on function"));
+    role.grant_use();
+    CHECK(verdict(role.dsn()) == "accepted");
+
+    once::database db{role.dsn()};
+    auto const write = [](once::transaction& tx) { add_effect(tx); };
+    CHECK(once::execute(db, request_of("k"), write).started());
+    CHECK(once::execute(db, request_of("k"), write).replayed());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).replayed());
+    for (std::string const sql :
+         {"select * from once.idempotency_record", "delete from once.idempotency_record",
+          "insert into once.service_role (role, service) values ('x', 'y')",
+          "select * from once.service_role", "select * from once.idempotency_record_readable",
+          "select * from once.schema_version", "create table once.mine ()", "select once.purge()"}) {
+        INFO(sql);
+        CHECK_THROWS_AS(run(role.dsn(), sql), pqxx::insufficient_privilege);
+    }
+}

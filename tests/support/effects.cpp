@@ -1,0 +1,67 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "effects.hpp"
+
+#include <pqxx/connection>
+#include <pqxx/nontransaction>
+#include <pqxx/params>
+#include <pqxx/result>
+#include <pqxx/row>
+
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+namespace once::testing {
+
+std::string ask(std::string const& dsn, std::string const& sql) {
+    pqxx::connection connection{dsn};
+    pqxx::nontransaction session{connection};
+    auto const rows = session.exec(sql);
+    return rows.empty() ? "" : rows[0][0].as<std::string>("NULL");
+}
+
+void run(std::string const& dsn, std::string const& sql) {
+    pqxx::connection connection{dsn};
+    pqxx::nontransaction session{connection};
+    session.exec(sql);
+}
+
+effects_database::effects_database() {
+    run("create table effect (id bigint generated always as identity primary key, what text not null)");
+}
+
+int effects_database::effects() const {
+    return std::stoi(ask("select count(*) from effect"));
+}
+
+int effects_database::records() const {
+    return std::stoi(ask("select count(*) from once.idempotency_record"));
+}
+
+wire_upstream effects_database::upstream() const {
+    pqxx::connection const connection{dsn()};
+    char const* const host = connection.hostname();
+    if (host == nullptr || *host != '/') {
+        throw std::runtime_error{"ONCE_TEST_DSN does not name the folder of a Unix socket"};
+    }
+    return {host, std::stoi(connection.port())};
+}
+
+std::string effects_database::through(wire_proxy const& proxy) const {
+    pqxx::connection const connection{dsn()};
+    return proxy.dsn(name(), connection.username());
+}
+
+void add_effect(pqxx::transaction_base& tx, std::string const& what) {
+    tx.exec("insert into effect (what) values ($1)", pqxx::params{what});
+}
+
+statement effect_statement(std::string const& what) {
+    return {"insert into effect (what) values ($1) returning id, what", parameters{what}};
+}
+
+request request_of(std::string key) {
+    return {.scope = "test", .key = std::move(key)};
+}
+
+} // namespace once::testing

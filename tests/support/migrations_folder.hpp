@@ -1,0 +1,29 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace once::testing {
+
+/// Names of the files in migrations/ that end with `suffix` (".up.sql", ".down.sql"), in order.
+[[nodiscard]] std::vector<std::string> migration_names(std::string const& suffix);
+
+/// The full path of one of them.
+[[nodiscard]] std::string migration_path(std::string const& name);
+
+/// Creates `schema` and applies all migrations to it.
+void migrate(std::string const& dsn, std::string const& schema);
+
+/// How psql, the tool of the manual, ended.
+struct psql_result {
+    int status = 0;
+    std::string output;
+};
+
+/// Applies one file with psql as the manual says.
+/// @param options `-1` for one transaction
+[[nodiscard]] psql_result apply_with_psql(std::string const& dsn, std::string const& schema,
+                                          std::string const& name, std::string const& options = "-1");
+
+} // namespace once::testing
