@@ -1,0 +1,348 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "faults/fault_sweep.hpp"
+
+#include <once/error.hpp>
+
+#include <pqxx/except>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <tuple>
+
+namespace once::testing {
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock = std::chrono::steady_clock;
+
+constexpr unsigned workers = 16; // they mostly wait
+
+struct task {
+    form how;
+    isolation level;
+    fault const* what;
+    wire_direction direction;
+    int index;
+    bool must_fire;
+    std::string key;
+
+    [[nodiscard]] std::string name() const {
+        return to_string(how) + ", " + to_string(level) + ", " + what->name +
+               (direction == wire_direction::to_server ? " to the server, message "
+                                                       : " to the client, message ") +
+               std::to_string(index);
+    }
+};
+
+call_options options_for(task const& one) {
+    // A black hole costs its whole timeout each time. Who is told of the loss needs no haste, only a free key.
+    return {.isolation_level = one.level,
+            .wait = one.what->silent || one.what->zombie ? 300ms : 2'000ms,
+            .deadline = 3'000ms,
+            .reply_timeout = 300ms};
+}
+
+call_options patient(isolation level) {
+    return {.isolation_level = level, .wait = 8'000ms, .deadline = 20'000ms};
+}
+
+// Short only where connecting is what fails: the first check of the schema takes its time on a busy machine.
+database_options through_proxy(sweep_part part) {
+    return {.max_connections = 2, .connect_timeout = part == sweep_part::connecting ? 500ms : 5'000ms};
+}
+
+int messages(wire_proxy const& proxy, wire_direction direction, bool start_up) {
+    auto const trace = proxy.trace(1);
+    return static_cast<int>(std::ranges::count_if(
+        trace, [&](event const& e) { return e.direction == direction && (start_up || e.work_index >= 0); }));
+}
+
+/// What the first call, the one with the fault, came to.
+struct first_call {
+    std::optional<reply> answer;
+    bool deadline_exceeded = false;
+    bool cancelled = false;
+    std::string error;
+    std::chrono::milliseconds took{0};
+};
+
+first_call call(database& db, task const& one) {
+    first_call made;
+    auto const begin = clock::now();
+    try {
+        made.answer = run_workload(db, one.how, one.key, options_for(one));
+    } catch (once::deadline_exceeded const& e) {
+        made.deadline_exceeded = true;
+        made.error = e.what();
+    } catch (pqxx::sql_error const& e) {
+        made.cancelled = std::string{e.sqlstate()} == "57014";
+        made.error = e.what();
+    } catch (std::exception const& e) {
+        made.error = e.what();
+    }
+    made.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock::now() - begin);
+    return made;
+}
+
+class sweeper {
+public:
+    sweeper(workload_database const& where, sweep_plan const& plan)
+        : m_where{where}, m_plan{plan}, m_clean{where.dsn(), {.max_connections = workers}} {
+        plan_tasks();
+    }
+
+    sweep_result run() {
+        std::vector<std::thread> threads;
+        for (unsigned i = 0; i < workers; ++i) {
+            threads.emplace_back([this] { work(); });
+        }
+        for (auto& thread : threads) {
+            thread.join();
+        }
+        return m_result;
+    }
+
+private:
+    void plan_tasks() {
+        // Black holes first: they take long and use no processor.
+        auto faults = std::vector<fault const*>{};
+        for (auto const& one : m_plan.faults) {
+            faults.push_back(&one);
+        }
+        std::ranges::stable_sort(faults, [](auto const* a, auto const* b) { return a->silent > b->silent; });
+        for (auto const* what : faults) {
+            for (auto const how : m_plan.forms) {
+                for (auto const level : m_plan.levels) {
+                    for (auto const direction : {wire_direction::to_server, wire_direction::to_client}) {
+                        int const count = count_messages(how, level, direction);
+                        // One past the end must not fire. At the higher levels it can: a conflict with another thread's
+                        // request makes this one run again on the same connection.
+                        bool const past_end =
+                            m_plan.part == sweep_part::request && level == isolation::read_committed;
+                        for (int index = 0; index < count + past_end; ++index) {
+                            m_tasks.push_back({how, level, what, direction, index, index < count,
+                                               "sweep-" + std::to_string(m_tasks.size())});
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of a request without a fault.
+    int count_messages(form how, isolation level, wire_direction direction) {
+        auto const known = m_counts.find({how, level});
+        if (known != m_counts.end()) {
+            return direction == wire_direction::to_server ? known->second.first : known->second.second;
+        }
+        std::string const key = "probe-" + to_string(how) + to_string(level);
+        ledger{m_where.dsn()}.open_account(key);
+        wire_proxy proxy{m_where.upstream()};
+        database db{m_where.through(proxy), through_proxy(m_plan.part)};
+        db.check();
+        bool const start_up = m_plan.part == sweep_part::connecting;
+        std::pair counts{messages(proxy, wire_direction::to_server, start_up),
+                         messages(proxy, wire_direction::to_client, start_up)};
+        if (!start_up) {
+            static_cast<void>(run_workload(db, how, key, patient(level)));
+            counts = {messages(proxy, wire_direction::to_server, false) - counts.first,
+                      messages(proxy, wire_direction::to_client, false) - counts.second};
+        }
+        m_counts.emplace(std::pair{how, level}, counts);
+        return count_messages(how, level, direction);
+    }
+
+    void work() {
+        ledger book{m_where.dsn()};
+        ledger deeds{m_where.dsn()};
+        for (;;) {
+            auto const number = m_next++;
+            if (number >= m_tasks.size()) {
+                return;
+            }
+            auto const& one = m_tasks[number];
+            try {
+                run_one(one, book, deeds);
+            } catch (std::exception const& e) {
+                complain(one, std::string{"threw "} + e.what());
+            }
+        }
+    }
+
+    void run_one(task const& one, ledger& book, ledger& deeds) {
+        book.open_account(one.key);
+        wire_proxy proxy{m_where.upstream()};
+        database db{m_where.through(proxy), through_proxy(m_plan.part)};
+        auto const rule = [&] {
+            if (m_plan.part == sweep_part::connecting) {
+                return at(1, one.direction, one.index, one.what->what);
+            }
+            db.check();
+            return at_work(1, one.direction, messages(proxy, one.direction, false) + one.index,
+                           one.what->what);
+        };
+        auto trap = rule();
+        if (one.what->deed) {
+            trap.doing([&](event const& e) { one.what->deed(e, deeds); });
+        }
+        proxy.add(trap);
+
+        bool const release_early = one.what->zombie && one.index % 2 == 1;
+        std::atomic<bool> ended = false;
+        std::thread releaser{[&] {
+            while (release_early && !ended) {
+                if (proxy.wait_for(
+                        [](event const& e) {
+                            return e.connection > 1 && e.sql.find("once: claim") != std::string::npos;
+                        },
+                        20ms)) {
+                    proxy.release_held();
+                    return;
+                }
+            }
+        }};
+        auto const first = call(db, one);
+        ended = true;
+        releaser.join();
+        proxy.release_held();
+        judge(one, first, trap.fired(), release_early, book);
+        for (auto const& text : proxy.faults()) {
+            complain(one, "the proxy says: " + text);
+        }
+    }
+
+    void judge(task const& one, first_call const& first, int fired, bool released, ledger& book) {
+        auto const before = book.entry(one.key);
+        auto const second = run_workload(m_clean, one.how, one.key, patient(one.level));
+        auto const third = run_workload(m_clean, one.how, one.key, patient(one.level));
+        auto const after = book.entry(one.key);
+        count(first, fired, second);
+
+        auto const expect = [&](bool good, std::string const& what) {
+            if (!good) {
+                complain(one,
+                         what + (first.error.empty() ? "" : " (the first call threw: " + first.error + ")"));
+            }
+        };
+        expect((fired == 1) == one.must_fire, "the fault came " + std::to_string(fired) + " times");
+        expect(after.effects == 1, std::to_string(after.effects) + " effects");
+        expect(after.balance == 1, "balance " + std::to_string(after.balance));
+        expect(second.started() || second.replayed(),
+               "the repeat is " + std::string{once::to_string(second.outcome())});
+        expect(third.replayed(), "the third call is " + std::string{once::to_string(third.outcome())});
+        expect(second.has_response() && second.response().body.data() == after.stored,
+               "the repeat's answer is not the stored one");
+        expect(third.has_response() && third.response() == second.response(), "the third answer differs");
+        expect(first.took <= 3'000ms + 2'000ms, // the deadline, and how late a busy machine may be
+               "the first call took " + std::to_string(first.took.count()) + " ms");
+
+        if (!first.answer) {
+            expect(before.effects == 0 && second.started(), "a call that threw took effect");
+            expect((first.deadline_exceeded && one.what->silent) || (first.cancelled && one.what->cancels),
+                   "the first call threw");
+            return;
+        }
+        auto const& answer = *first.answer;
+        switch (answer.outcome()) {
+        case outcome::started:
+        case outcome::replayed:
+            expect(answer.committed() && second.replayed(), "the first call's answer was not kept");
+            expect(answer.has_response() && second.has_response() && answer.response() == second.response(),
+                   "the first call's answer is not the repeat's");
+            expect(answer.started() || answer.was_in_doubt(), "replayed without a doubt");
+            break;
+        case outcome::in_progress:
+            expect(one.what->silent || one.what->zombie, "in_progress although the session was gone");
+            expect(second.started(), "in_progress, and yet it took effect");
+            break;
+        case outcome::unknown:
+            expect(one.what->silent || (one.what->zombie && !released),
+                   "unknown although it could be found out");
+            break;
+        case outcome::key_reused:
+            expect(false, "key_reused");
+            break;
+        }
+    }
+
+    void count(first_call const& first, int fired, reply const& second) {
+        std::lock_guard const lock{m_mutex};
+        ++m_result.operations;
+        m_result.fired += fired;
+        m_result.deadline_exceeded += first.deadline_exceeded;
+        m_result.cancelled += first.cancelled;
+        if (first.answer) {
+            auto const& answer = *first.answer;
+            m_result.in_doubt += answer.was_in_doubt();
+            m_result.in_doubt_committed +=
+                answer.was_in_doubt() && (answer.replayed() || (answer.unknown() && second.replayed()));
+            m_result.unknown += answer.unknown();
+            m_result.in_progress += answer.in_progress();
+        }
+    }
+
+    void complain(task const& one, std::string const& what) {
+        std::lock_guard const lock{m_mutex};
+        m_result.failures.push_back(one.name() + ": " + what);
+    }
+
+    workload_database const& m_where;
+    sweep_plan const& m_plan;
+    database m_clean;
+    std::map<std::pair<form, isolation>, std::pair<int, int>> m_counts;
+    std::vector<task> m_tasks;
+    std::atomic<std::size_t> m_next = 0;
+    std::mutex m_mutex;
+    sweep_result m_result;
+};
+
+} // namespace
+
+std::vector<fault> loud_faults() {
+    return {{.name = "cut", .what = act::cut()},
+            {.name = "cut_after", .what = act::cut_after()},
+            {.name = "half_close_client", .what = act::half_close_client()},
+            {.name = "half_close_server", .what = act::half_close_server()}};
+}
+
+fault black_hole() {
+    return {.name = "swallow", .what = act::swallow(), .silent = true};
+}
+
+fault zombie() {
+    return {.name = "close_client_keep_server", .what = act::close_client_keep_server(), .zombie = true};
+}
+
+std::string sweep_result::counts() const {
+    return std::to_string(operations) + " operations, " + std::to_string(fired) + " faults, " +
+           std::to_string(in_doubt) + " commits in doubt of which " + std::to_string(in_doubt_committed) +
+           " had committed, " + std::to_string(unknown) + " unknown, " + std::to_string(in_progress) +
+           " in progress, " + std::to_string(deadline_exceeded) + " deadlines exceeded, " +
+           std::to_string(cancelled) + " cancelled, " + std::to_string(failures.size()) + " failures";
+}
+
+std::string sweep_result::complaints() const {
+    std::string text;
+    for (std::size_t i = 0; i < std::min<std::size_t>(failures.size(), 40); ++i) {
+        text += failures[i] + '\n';
+    }
+    return text;
+}
+
+sweep_result run_sweep(workload_database const& where, sweep_plan const& plan) {
+    return sweeper{where, plan}.run();
+}
+
+bool take_long() {
+    char const* const set = std::getenv("ONCE_LONG"); // NOLINT(concurrency-mt-unsafe)
+    return set != nullptr && *set != '\0' && *set != '0';
+}
+
+} // namespace once::testing
