@@ -1,0 +1,33 @@
+-- Rights of the roles that use the schema. Apply it as the owner of the schema.
+
+-- [region: service]
+-- A service: it calls functions, and has no right on any table.
+create role orders_service login;
+grant usage on schema once to orders_service;
+grant execute on function
+    once.installed_version(), once.current_service(),
+    once.claim(text, text, bytea, interval, interval, timestamptz),
+    once.try_claim(text, text, bytea, interval, interval, timestamptz),
+    once.claim_or_abort(text, text, bytea, interval, interval, timestamptz),
+    once.lookup(text, text, bytea, timestamptz),
+    once.complete(text, text, integer, json, text, json, bytea, timestamptz),
+    once.complete_with_row(text, text, integer, json)
+to orders_service;
+-- [endregion]
+
+-- [region: people]
+-- People who look, and the job that purges.
+create role once_reader nologin;
+grant usage on schema once to once_reader;
+grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version
+    to once_reader;
+
+create role once_purger login;
+grant usage on schema once to once_purger;
+grant execute on function once.purge(integer, timestamptz) to once_purger;
+-- [endregion]
+
+-- [region: mapping]
+-- Two login roles that act for one service: they share its records.
+insert into once.service_role (role, service) values ('orders_service', 'orders'), ('orders_service_v2', 'orders');
+-- [endregion]

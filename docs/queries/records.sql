@@ -1,0 +1,40 @@
+-- The records that docs/inspection.md shows: a shop that runs for two days. Also input of the test of its queries.
+set application_name = 'orders-1';
+insert into once.service_role (role, service) values (session_user, 'shop');
+
+-- [region: one record]
+select outcome from once.claim('POST /orders alice', '8c4f', sha256('{"item": "tea"}'), interval '3 days',
+                               p_now => date_trunc('day', now()) - interval '14 hours');
+select once.complete('POST /orders alice', '8c4f', 201, null, 'application/json', '{"order":"A-17"}', null,
+                     p_now => date_trunc('day', now()) - interval '14 hours' + interval '4 milliseconds');
+-- [endregion]
+
+-- The same order once more 2 seconds later, with a key of its own: the client made a new key per click.
+select from once.claim('POST /orders alice', '9d5a', sha256('{"item": "tea"}'), interval '3 days',
+                       p_now => date_trunc('day', now()) - interval '13 hours 59 minutes 58 seconds');
+select once.complete('POST /orders alice', '9d5a', 201, null, 'application/json', '{"order":"A-18"}', null,
+                     p_now => date_trunc('day', now()) - interval '13 hours 59 minutes 58 seconds' + interval '3 milliseconds');
+
+-- Another customer, the day before; two keys that answer with one order.
+select from once.claim('POST /orders bob', 'b-1', sha256('{"item": "coffee"}'), interval '3 days',
+                       p_now => date_trunc('day', now()) - interval '36 hours');
+select once.complete('POST /orders bob', 'b-1', 201, '[["Location","/orders/A-16"]]', 'application/json',
+                     '{"order":"A-16"}', null,
+                     p_now => date_trunc('day', now()) - interval '36 hours' + interval '5 milliseconds');
+select from once.claim('POST /orders bob', 'b-2', sha256('{"item": "coffee", "gift": true}'), interval '3 days',
+                       p_now => date_trunc('day', now()) - interval '35 hours');
+select once.complete('POST /orders bob', 'b-2', 200, null, 'application/json', '{"order":"A-16","gift":true}', null,
+                     p_now => date_trunc('day', now()) - interval '35 hours' + interval '2 milliseconds');
+
+-- Expired since long: for purge().
+select from generate_series(1, 3) as n,
+    once.claim('GET /invoice alice', 'i-' || n, null, interval '1 hour',
+               p_now => date_trunc('day', now()) - interval '40 hours');
+select once.complete('GET /invoice alice', 'i-' || n, 200, null, 'application/pdf', null, '\x255044462d',
+                     p_now => date_trunc('day', now()) - interval '40 hours' + interval '90 milliseconds')
+from generate_series(1, 3) as n;
+
+-- Committed without complete(): a caller of claim() with a mistake.
+set application_name = 'batch-import';
+select from once.claim('import 2026-11', 'file-3', null, interval '3 days',
+                       p_now => date_trunc('day', now()) - interval '10 hours');
