@@ -79,8 +79,8 @@ double fastest_select(connection_ptr const& c, int count) {
     for (int i = 0; i < count; ++i) {
         auto const begin = stopwatch::now();
         auto const answer = exec(c, "select 1");
-        fastest = std::min(fastest,
-                           std::chrono::duration<double, std::milli>(stopwatch::now() - begin).count());
+        fastest =
+            std::min(fastest, std::chrono::duration<double, std::milli>(stopwatch::now() - begin).count());
         REQUIRE(PQresultStatus(answer.get()) == PGRES_TUPLES_OK); // failing is fast and would look like speed
     }
     return fastest;
