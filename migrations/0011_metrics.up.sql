@@ -1,0 +1,230 @@
+-- 0011 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
+--
+-- Apply: in one transaction, into the schema that holds 0010.
+-- Locks: creates new objects only.
+-- Reverse: 0011_metrics.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create function oldest_waiting(p_at checkpoint) returns timestamptz
+language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
+as $$
+declare
+    v_late timestamptz;
+    v_new  timestamptz;
+begin
+    select min(o.published_at) into v_late
+    from pg_snapshot_xip(p_at.from_snap) as late
+    cross join lateral (select o.published_at from outbox as o
+                        where o.txid = late and o.id > p_at.last_id and o.id <= p_at.from_id
+                          and not is_passed(p_at, o.txid, o.id)
+                        order by o.txid, o.id limit 1) as o;
+    select o.published_at into v_new from outbox as o
+    where o.id > greatest(p_at.from_id, p_at.last_id) and not is_passed(p_at, o.txid, o.id)
+    order by o.id limit 1;
+    return least(v_late, v_new);
+end $$;
+comment on function oldest_waiting(checkpoint) is
+    'When the first message that lies before this position was staged, whatever its topic; null when none does.';
+
+create view metrics as
+with slices as materialized (
+    select c.*, s.state, oldest_waiting(c) as waiting_since
+    from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
+), relations as materialized (
+    select c.relname::text as name, c.reltuples, pg_total_relation_size(c.oid) as bytes
+    from pg_class as c
+    where c.relnamespace = (select relnamespace from pg_class where oid = 'outbox'::regclass) and c.relkind = 'r'
+)
+select 'once_schema_version'::text as name, '{}'::text as labels, 'gauge'::text as kind,
+       installed_version()::double precision as value, 'Number of the newest migration.'::text as help
+union all
+select 'once_idempotency_records', '{}', 'gauge', greatest(reltuples, 0),
+       'Idempotency records, as estimated by the statistics of the table.'
+from relations where name = 'idempotency_record'
+union all
+select 'once_idempotency_records_expired', '{}', 'gauge',
+       (select count(*) from (select from idempotency_record where expires_at <= clock_timestamp() limit 100000) as e),
+       'Expired records that wait for purge; counted up to 100000.'
+union all
+select 'once_idempotency_records_unfinished', '{}', 'gauge',
+       (select count(*) from (select from idempotency_record where completed_at is null
+                              and expires_at > clock_timestamp() - interval '366 days' limit 1000) as e),
+       'Records that were committed without a response; counted up to 1000.'
+where (select reltuples from relations where name = 'idempotency_record') < 1000000
+union all
+select 'once_table_bytes', format('{"table":"%s"}', name), 'gauge', bytes, 'Size of a table with its indexes.'
+from relations
+union all
+select 'once_outbox_last_id', '{}', 'counter', (select last_value from outbox_id_seq),
+       'Newest place in the log: its rate is that of staged messages.'
+union all
+select 'once_subscription_waiting_messages', format('{"service":%s,"subscription":%s,"slice":"%s"}',
+           to_json(service), to_json(subscription), slice), 'gauge',
+       case when waiting_since is null then 0
+            else greatest(1, (select last_value from outbox_id_seq) - greatest(from_id, last_id)) end,
+       'Messages before the position of a slice: an upper bound, whatever their topic.'
+from slices
+union all
+select 'once_subscription_waiting_seconds', format('{"service":%s,"subscription":%s,"slice":"%s"}',
+           to_json(service), to_json(subscription), slice), 'gauge',
+       coalesce(extract(epoch from clock_timestamp() - waiting_since), 0),
+       'Age of the oldest message before the position of a slice; 0 when none waits.'
+from slices
+union all
+select 'once_subscription_acknowledged_total', format('{"service":%s,"subscription":%s,"slice":"%s"}',
+           to_json(service), to_json(subscription), slice), 'counter', number,
+       'Batches that a slice has acknowledged.'
+from slices
+union all
+select 'once_subscription_silent_seconds', format('{"service":%s,"subscription":%s,"slice":"%s"}',
+           to_json(service), to_json(subscription), slice), 'gauge',
+       extract(epoch from clock_timestamp() - acknowledged_at),
+       'Time since a slice acknowledged anything; matters only while messages wait.'
+from slices
+union all
+select 'once_subscription_active', format('{"service":%s,"subscription":%s}', to_json(service), to_json(name)), 'gauge',
+       (state = 'active')::integer, '1 when active, 0 when paused or expired.'
+from subscription
+union all
+select 'once_parked_messages', format('{"service":%s,"subscription":%s,"state":"%s"}',
+           to_json(s.service), to_json(s.name), p.state), 'gauge',
+       (select count(*) from parked_message as m
+        where m.service = s.service and m.subscription = s.name and m.state = p.state),
+       'Messages whose delivery failed (retrying, dead), and later ones of their keys (waiting).'
+from subscription as s cross join unnest(array['retrying', 'waiting', 'dead']) as p (state)
+union all
+select 'once_scheduled_messages', '{}', 'gauge', greatest(reltuples, 0),
+       'Messages that are to be delivered later, as estimated by the statistics of the table.'
+from relations where name = 'scheduled_message'
+union all
+select 'once_scheduled_overdue_seconds', '{}', 'gauge',
+       coalesce((select greatest(0, extract(epoch from clock_timestamp() - due_at)) from scheduled_message order by due_at limit 1), 0),
+       'How long the first scheduled message has been due; more than a few seconds means that no reader runs.'
+union all
+select 'once_leases_held', '{}', 'gauge',
+       (select count(*) from lease where released_at is null and expires_at > clock_timestamp()), 'Leases that are held.'
+union all
+select 'once_oldest_transaction_seconds', '{}', 'gauge',
+       coalesce((select max(extract(epoch from clock_timestamp() - xact_start)) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()), 0),
+       'Age of the oldest transaction in this database. It delays only its own messages, but keeps dead rows.'
+union all
+select 'once_notification_queue_usage', '{}', 'gauge', pg_notification_queue_usage(),
+       'Share of the notification queue that is full; from 0.5 on readers are not woken any more, they poll.';
+
+comment on view metrics is
+    'The single source of what is monitored: name, labels (JSON), kind, value, help. once metrics and once relay serve it.';
+comment on column metrics.name is 'Name of the metric, as Prometheus takes it.';
+comment on column metrics.labels is 'Its labels, as a JSON object.';
+comment on column metrics.kind is 'gauge or counter.';
+comment on column metrics.value is 'Its value now.';
+comment on column metrics.help is 'What it means.';
+
+create function explain_stall(p_subscription text default null, p_service text default null)
+returns table (service text, subscription text, slice integer, reason text, detail text, mend text)
+language plpgsql stable security definer set search_path from current
+as $$
+#variable_conflict use_column
+declare
+    v_service constant text := p_service;
+begin
+    return query
+    with wanted as (
+        select s.* from subscription as s
+        where (v_service is null or s.service = v_service) and (p_subscription is null or s.name = p_subscription)
+          and (s.service = service_of_session() or can_look_everywhere())
+    ), at as materialized (
+        select c.*, oldest_waiting(c) as waiting_since
+        from newest_checkpoints() as c join wanted as w on w.service = c.service and w.name = c.subscription
+    ), held as (
+        select a.service, a.subscription, a.slice, a.waiting_since, a.acknowledged_at,
+               l.holder, l.acquired_at, l.expires_at, l.released_at
+        from at as a
+        left join lease as l on l.service = a.service and l.name = format('subscription/%s/%s', a.subscription, a.slice)
+    )
+    select w.service, w.name, null::integer, 'the subscription is ' || w.state,
+           case w.state when 'paused' then 'somebody called pause_subscription()'
+                else 'it stood still for longer than ' || w.expire_after || ', so its messages may be gone' end,
+           case w.state when 'paused' then format('select pause_subscription(%L, false)', w.name)
+                else format('select resume_expired(%L)', w.name) end
+    from wanted as w where w.state <> 'active'
+    union all
+    select w.service, w.name, null, 'the database was restored, or upgraded',
+           'its positions speak of cluster ' || w.system_identifier, 'select * from rebase()'
+    from wanted as w where w.system_identifier <> (select system_identifier::text from pg_control_system())
+    union all
+    select h.service, h.subscription, h.slice, 'no reader is running',
+           case when h.holder is null then 'nobody has ever read this slice'
+                when h.released_at is not null then format('%s stopped at %s', h.holder, h.released_at)
+                else format('%s has not been heard of since its lease ran out at %s', h.holder, h.expires_at) end,
+           'start a consumer or a relay for it'
+    from held as h
+    where h.waiting_since is not null and (h.holder is null or h.released_at is not null or h.expires_at <= clock_timestamp())
+    union all
+    select h.service, h.subscription, h.slice, 'the reader acknowledges nothing',
+           format('%s has the slice since %s, messages wait since %s, the last acknowledgement was at %s', h.holder,
+                  h.acquired_at, h.waiting_since, h.acknowledged_at),
+           coalesce((select format('look at pid %s (%s, %s %s since %s)', a.pid, a.application_name, a.state,
+                                   coalesce(a.wait_event_type || '/' || a.wait_event, ''), a.state_change)
+                     from pg_stat_activity as a where a.application_name = h.holder and a.pid <> pg_backend_pid()
+                     order by a.xact_start nulls last limit 1), 'look at its log')
+    from held as h
+    where h.waiting_since < clock_timestamp() - interval '10 seconds' and h.released_at is null
+      and h.expires_at > clock_timestamp() and h.acknowledged_at < clock_timestamp() - interval '10 seconds'
+    union all
+    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key), '(none)') || ' is blocked by a dead message',
+           format('message %s, %s attempts, %s: %s', p.message_id, p.attempts,
+                  (select count(*) || ' wait behind it' from parked_message as w
+                   where w.service = p.service and w.subscription = p.subscription and w.key = p.key and w.state = 'waiting'),
+                  coalesce(p.last_error, 'no error was recorded')),
+           format('select redrive(%L, %L), or discard(%1$L, %2$L)', p.subscription, p.message_id)
+    from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
+          where d.state = 'dead' order by d.id limit 50) as p
+    union all
+    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key), '(none)') || ' waits for another attempt',
+           format('message %s failed %s times, next attempt at %s: %s', p.message_id, p.attempts, p.next_attempt_at,
+                  coalesce(p.last_error, 'no error was recorded')), 'nothing: it comes by itself'
+    from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
+          where d.state = 'retrying' order by d.id limit 50) as p
+    union all
+    select null, null, null, 'an open transaction has staged messages',
+           format('pid %s, user %s, application %s, since %s, now %s: its messages come when it commits; it delays no others',
+                  a.pid, a.usename, a.application_name, a.xact_start, a.state),
+           'wait, or select pg_terminate_backend(' || a.pid || ')'
+    from pg_stat_activity as a
+    where a.xact_start < clock_timestamp() - interval '5 seconds'
+      and a.pid in (select l.pid from pg_locks as l where l.relation = 'outbox'::regclass and l.mode = 'RowExclusiveLock')
+    union all
+    select null, null, null, 'a prepared transaction may hold messages',
+           format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared), format('commit prepared %L, or rollback prepared %1$L', x.gid)
+    from pg_prepared_xacts as x where x.database = current_database();
+end $$;
+comment on function explain_stall(text, text) is
+    'Why a subscription does not move: one row per reason, with who is to blame and what to do. No row: nothing stands in '
+    'its way. A service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
+
+create function can_look_everywhere() returns boolean
+language plpgsql stable
+as $$
+begin
+    return pg_has_role(session_user, (select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'member')
+        or exists (select from pg_roles as r where r.rolname in (current_schema() || '_inspector', current_schema() || '_administrator')
+                   and pg_has_role(session_user, r.oid, 'member'));
+end $$;
+comment on function can_look_everywhere() is 'Whether this session may see the subscriptions of all services.';
+
+revoke all on function oldest_waiting(checkpoint), explain_stall(text, text), can_look_everywhere() from public;
+
+insert into schema_version (version, name) values (11, 'metrics');

@@ -1,0 +1,15 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include "session.hpp"
+
+#include <iosfwd>
+#include <stop_token>
+
+namespace once::command {
+
+/// Reads the command line and runs the command that it names.
+/// @return the exit status, see exit_status.hpp
+int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out);
+
+} // namespace once::command

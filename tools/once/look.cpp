@@ -1,0 +1,73 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "look.hpp"
+
+#include "exit_status.hpp"
+#include "queries.hpp"
+
+#include <ostream>
+
+namespace once::command {
+
+namespace {
+
+bool needs_a_person(pqxx::result const& subscriptions) {
+    for (pqxx::result::size_type row = 0; row < subscriptions.size(); ++row) {
+        auto const cell = [&](char const* name) {
+            return subscriptions[row][subscriptions.column_number(name)];
+        };
+        bool const unread = cell("reader").is_null() && cell("waiting").as<long long>() > 0;
+        if (cell("state").view() != "active" || cell("dead").as<long long>() > 0 || unread) {
+            return true;
+        }
+    }
+    return false;
+}
+
+} // namespace
+
+int status(session& db, format how, std::ostream& out) {
+    auto const overview = db.ask(queries::overview);
+    auto const subscriptions = db.ask(queries::subscriptions);
+    auto const oldest = db.ask(queries::oldest_transaction);
+    bool const found = needs_a_person(subscriptions);
+    if (how == format::json) {
+        auto all = to_json(overview).front();
+        all["subscriptions"] = to_json(subscriptions);
+        all["oldest_transaction"] =
+            oldest.empty() ? nlohmann::ordered_json(nullptr) : to_json(oldest).front();
+        all["needs_a_person"] = found;
+        out << all.dump(2) << '\n';
+    } else {
+        print_records(out, overview);
+        out << "\nSubscriptions (waiting: at most so many messages, whatever their topic)\n";
+        print_table(out, subscriptions, "none");
+        out << "\nOldest transaction\n";
+        print_table(out, oldest, "none is older than a minute");
+        if (found) {
+            out << "\nSomething needs a person: see once why, and once parked list --state dead\n";
+        }
+    }
+    return found ? exit_status::found : exit_status::ok;
+}
+
+int explain_stall(session& db, std::optional<std::string> const& subscription, format how,
+                  std::ostream& out) {
+    auto const rows = db.ask(queries::explain_stall, pqxx::params{subscription});
+    if (how == format::json) {
+        out << to_json(rows).dump(2) << '\n';
+    } else if (rows.empty()) {
+        out << "nothing stands in the way\n";
+    } else {
+        for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
+            auto const text = [&](pqxx::row::size_type column) {
+                return rows[row][column].is_null() ? std::string_view{} : rows[row][column].view();
+            };
+            out << "* " << text(0) << (text(1).empty() ? "" : "/") << text(1)
+                << (text(2).empty() ? "" : " slice ") << text(2) << (text(0).empty() ? "" : ": ") << text(3)
+                << "\n  " << text(4) << "\n  mend: " << text(5) << '\n';
+        }
+    }
+    return rows.empty() ? exit_status::ok : exit_status::found;
+}
+
+} // namespace once::command

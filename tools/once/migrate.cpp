@@ -1,0 +1,168 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "migrate.hpp"
+
+#include <once/migrations.hpp>
+
+#include "exit_status.hpp"
+#include "queries.hpp"
+
+#include <chrono>
+#include <ostream>
+
+namespace once::command {
+
+namespace {
+
+int newest_known() {
+    return migrations().back().version;
+}
+
+void refuse_unknown(int version) {
+    if (version < 0 || version > newest_known()) {
+        throw std::invalid_argument{"--to: this command knows the migrations 1 to " +
+                                    std::to_string(newest_known())};
+    }
+}
+
+// One file, in a transaction of its own, as psql -1 would.
+void apply(session& db, std::string_view name, std::string_view sql, std::ostream& out) {
+    auto const begin = std::chrono::steady_clock::now();
+    db.in_transaction([&](pqxx::work& tx) { tx.exec(std::string{sql}); });
+    auto const took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    out << name << "  " << took.count() << " ms\n" << std::flush;
+}
+
+void print_step(std::string_view name, std::string_view sql, std::ostream& out) {
+    out << "-- " << name << "\nbegin;\n" << sql << "commit;\n\n";
+}
+
+} // namespace
+
+int migrate_up(session& db, migrate_up_options const& options, std::ostream& out) {
+    int const target = options.to.value_or(newest_known());
+    refuse_unknown(target);
+    int const installed = db.installed_version();
+    if (installed > newest_known()) {
+        throw std::runtime_error{"the schema is at version " + std::to_string(installed) +
+                                 ", newer than this command knows (" + std::to_string(newest_known()) +
+                                 "): use the command of that release"};
+    }
+    if (!options.dry_run && options.create_schema) {
+        db.in_transaction([&](pqxx::work& tx) {
+            tx.exec("create schema if not exists " + tx.quote_name(db.where().schema));
+        });
+    }
+    if (!options.dry_run &&
+        !db.ask(queries::schema_exists, pqxx::params{db.where().schema})[0][0].as<bool>()) {
+        throw not_found{"there is no schema \"" + db.where().schema +
+                        "\": create it, or give --create-schema"};
+    }
+    if (options.dry_run) {
+        out << "set search_path = " << db.connection().quote_name(db.where().schema) << ";\n\n";
+    }
+    int applied = 0;
+    for (auto const& step : migrations()) {
+        if (step.version <= installed || step.version > target) {
+            continue;
+        }
+        auto const name = std::string{step.name} + ".up.sql";
+        if (options.dry_run) {
+            print_step(name, step.up, out);
+        } else {
+            apply(db, name, step.up, out);
+        }
+        ++applied;
+    }
+    if (applied == 0) {
+        out << (options.dry_run ? "-- " : "") << "nothing to do: the schema is at version " << installed
+            << '\n';
+    }
+    return exit_status::ok;
+}
+
+int migrate_down(session& db, migrate_down_options const& options, std::ostream& out) {
+    refuse_unknown(options.to);
+    int const installed = db.installed_version();
+    if (!options.dry_run && !options.yes && installed > options.to) {
+        throw std::invalid_argument{
+            "this drops the data of " + std::to_string(installed - options.to) +
+            " migration(s). See what it would do with --dry-run; give --yes to do it"};
+    }
+    int reversed = 0;
+    auto const steps = migrations();
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+        if (step->version > installed || step->version <= options.to) {
+            continue;
+        }
+        auto const name = std::string{step->name} + ".down.sql";
+        if (options.dry_run) {
+            print_step(name, step->down, out);
+        } else {
+            apply(db, name, step->down, out);
+        }
+        ++reversed;
+    }
+    if (reversed == 0) {
+        out << "nothing to do: the schema is at version " << installed << '\n';
+    }
+    return exit_status::ok;
+}
+
+int migrate_status(session& db, format how, std::ostream& out) {
+    int const installed = db.installed_version();
+    if (how == format::json) {
+        auto pending = nlohmann::ordered_json::array();
+        for (auto const& step : migrations()) {
+            if (step.version > installed) {
+                pending.push_back(step.name);
+            }
+        }
+        out << nlohmann::ordered_json{{"schema", db.where().schema},
+                                      {"installed", installed},
+                                      {"known", newest_known()},
+                                      {"applied", installed > 0 ? to_json(db.ask(queries::applied_versions))
+                                                                : nlohmann::ordered_json::array()},
+                                      {"pending", pending}}
+                   .dump(2)
+            << '\n';
+    } else {
+        if (installed > 0) {
+            print_table(out, db.ask(queries::applied_versions), "");
+        }
+        for (auto const& step : migrations()) {
+            if (step.version > installed) {
+                out << "pending: " << step.name << ".up.sql\n";
+            }
+        }
+        if (installed > newest_known()) {
+            out << "version " << installed << " is newer than this command knows (" << newest_known()
+                << ")\n";
+        }
+    }
+    return installed == newest_known() ? exit_status::ok : exit_status::found;
+}
+
+int migrate_print(std::optional<int> from, std::optional<int> to, bool down, std::ostream& out) {
+    int const low = from.value_or(0);
+    int const high = to.value_or(newest_known());
+    refuse_unknown(low);
+    refuse_unknown(high);
+    auto const steps = migrations();
+    if (down) {
+        for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+            if (step->version > low && step->version <= high) {
+                print_step(std::string{step->name} + ".down.sql", step->down, out);
+            }
+        }
+    } else {
+        for (auto const& step : steps) {
+            if (step.version > low && step.version <= high) {
+                print_step(std::string{step.name} + ".up.sql", step.up, out);
+            }
+        }
+    }
+    return exit_status::ok;
+}
+
+} // namespace once::command

@@ -1,0 +1,27 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <pqxx/result>
+
+#include <iosfwd>
+#include <string>
+
+namespace once::command {
+
+/// For people or for machines.
+enum class format { table, json };
+
+/// The rows as JSON: an array of objects, numbers and truth values as such, everything else as text.
+[[nodiscard]] nlohmann::ordered_json to_json(pqxx::result const& rows);
+
+/// The rows as a table with a line of column names; `empty` stands where there is none.
+void print_table(std::ostream& out, pqxx::result const& rows, std::string const& empty);
+
+/// One column name and value per line, for rows that are wide.
+void print_records(std::ostream& out, pqxx::result const& rows);
+
+/// `print_table` or `to_json`, with a line break at its end.
+void print(std::ostream& out, format how, pqxx::result const& rows, std::string const& empty);
+
+} // namespace once::command

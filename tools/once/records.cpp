@@ -1,0 +1,109 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "records.hpp"
+
+#include "exit_status.hpp"
+#include "queries.hpp"
+
+#include <ostream>
+
+namespace once::command {
+
+namespace {
+
+void say(std::ostream& out, format how, std::string const& name, long long number, std::string const& text) {
+    if (how == format::json) {
+        out << nlohmann::ordered_json{{name, number}}.dump() << '\n';
+    } else {
+        out << text << '\n';
+    }
+}
+
+} // namespace
+
+int request_show(session& db, request_options const& options, format how, std::ostream& out) {
+    auto const rows =
+        db.ask(options.response ? queries::records_of_key : queries::records_of_key_without_response,
+               pqxx::params{options.key, options.scope});
+    if (rows.empty() && how == format::table) {
+        throw not_found{
+            "no record of this key: it was never claimed, its transaction did not commit, or it was purged"};
+    }
+    if (how == format::json) {
+        out << to_json(rows).dump(2) << '\n';
+    } else {
+        print_records(out, rows);
+    }
+    return rows.empty() ? exit_status::not_found : exit_status::ok;
+}
+
+int parked_list(session& db, parked_filter const& filter, format how, std::ostream& out) {
+    auto const rows =
+        db.ask(queries::parked_list, pqxx::params{filter.subscription, filter.state, filter.limit});
+    print(out, how, rows, "nothing is parked");
+    return exit_status::ok;
+}
+
+int parked_show(session& db, std::string const& message, bool payload, format how, std::ostream& out) {
+    auto const rows = db.ask(queries::parked_show, pqxx::params{message});
+    if (rows.empty()) {
+        throw not_found{"message " + message + " is not parked"};
+    }
+    if (payload) {
+        out << db.ask(queries::parked_show_payload, pqxx::params{message})[0][0].view() << '\n';
+    } else if (how == format::json) {
+        out << to_json(rows).dump(2) << '\n';
+    } else {
+        print_records(out, rows);
+    }
+    return exit_status::ok;
+}
+
+int parked_redrive(session& db, parked_choice const& choice, format how, std::ostream& out) {
+    auto const count =
+        db.ask(queries::redrive, pqxx::params{choice.subscription, choice.message, choice.service})[0][0]
+            .as<int>();
+    if (count == 0) {
+        throw not_found{"no dead message to redrive in subscription " + choice.subscription};
+    }
+    say(out, how, "redriven", count, std::to_string(count) + " message(s) will be tried again");
+    return exit_status::ok;
+}
+
+int parked_discard(session& db, parked_choice const& choice, format how, std::ostream& out) {
+    bool const found =
+        db.ask(queries::discard, pqxx::params{choice.subscription, choice.message, choice.service})[0][0]
+            .as<bool>();
+    if (!found) {
+        throw not_found{"message " + choice.message.value_or("") + " is not parked in subscription " +
+                        choice.subscription};
+    }
+    say(out, how, "discarded", 1, "1 message discarded: it will never be delivered to this subscription");
+    return exit_status::ok;
+}
+
+int purge(session& db, purge_options const& options, format how, std::ostream& out) {
+    nlohmann::ordered_json sum{{"records", 0}, {"messages", 0}, {"slots", 0}, {"ids", 0}, {"checkpoints", 0}};
+    auto const add = [&](char const* name, int number) { sum[name] = sum[name].get<long long>() + number; };
+    for (int removed = options.batch; removed >= options.batch;) {
+        removed = db.ask(queries::purge_records, pqxx::params{options.batch})[0][0].as<int>();
+        add("records", removed);
+    }
+    for (int removed = options.batch; removed >= options.batch;) {
+        auto const row = db.ask(queries::trim_outbox, pqxx::params{options.keep, options.batch});
+        add("slots", row[0][0].as<int>());
+        removed = row[0][1].as<int>();
+        add("messages", removed);
+        add("ids", row[0][2].as<int>());
+        add("checkpoints", row[0][3].as<int>());
+    }
+    if (how == format::json) {
+        out << sum.dump() << '\n';
+    } else {
+        out << "removed " << sum["records"] << " expired records, " << sum["messages"] << " messages and "
+            << sum["slots"] << " full slots of the outbox, " << sum["ids"] << " message ids, "
+            << sum["checkpoints"] << " old checkpoints\n";
+    }
+    return exit_status::ok;
+}
+
+} // namespace once::command

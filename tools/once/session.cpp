@@ -1,0 +1,67 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "session.hpp"
+
+#include <once/identifier.hpp>
+
+#include "queries.hpp"
+
+#include <libpq-fe.h>
+#include <pqxx/nontransaction>
+
+#include <memory>
+
+namespace once::command {
+
+void refuse_password(std::string const& conninfo) {
+    std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> const options{
+        PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree};
+    if (!options) {
+        throw std::invalid_argument{
+            "--database: libpq does not understand it; give keyword=value pairs, or a "
+            "postgresql:// URI"};
+    }
+    for (auto const* option = options.get(); option->keyword != nullptr; ++option) {
+        std::string_view const keyword{option->keyword};
+        if ((keyword == "password" || keyword == "sslpassword") && option->val != nullptr) {
+            throw std::invalid_argument{
+                "--database: no password on the command line, others can read it there; use "
+                "~/.pgpass, a service file, or ONCE_DATABASE in the environment"};
+        }
+    }
+}
+
+void check_schema_name(std::string const& name) {
+    if (!is_identifier(name)) {
+        throw std::invalid_argument{"--schema: lower-case letters, digits and underscores, up to 63 bytes"};
+    }
+}
+
+session::session(target where) : m_where{std::move(where)}, m_connection{m_where.conninfo} {
+    pqxx::nontransaction setup{m_connection};
+    setup.exec(queries::session_settings).no_rows();
+}
+
+void session::in_transaction(std::function<void(pqxx::work&)> const& body) {
+    pqxx::work tx{m_connection};
+    tx.exec(queries::use_schema, pqxx::params{m_where.schema});
+    body(tx);
+    tx.commit();
+}
+
+pqxx::result session::ask(std::string_view sql, pqxx::params const& values) {
+    pqxx::result answer;
+    in_transaction([&](pqxx::work& tx) { answer = tx.exec(sql, values); });
+    return answer;
+}
+
+int session::installed_version() {
+    pqxx::work tx{m_connection};
+    auto const there = tx.exec(queries::schema_version_exists, pqxx::params{m_where.schema});
+    if (!there[0][0].as<bool>()) {
+        return 0;
+    }
+    tx.exec(queries::use_schema, pqxx::params{m_where.schema});
+    return tx.exec(queries::newest_version)[0][0].as<int>();
+}
+
+} // namespace once::command

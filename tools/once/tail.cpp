@@ -1,0 +1,65 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "tail.hpp"
+
+#include "exit_status.hpp"
+#include "queries.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <ostream>
+
+namespace once::command {
+
+namespace {
+
+void print_message(std::ostream& out, format how, pqxx::result const& rows, pqxx::result::size_type row,
+                   nlohmann::ordered_json message, bool payload) {
+    if (how == format::json) {
+        if (!payload) {
+            message.erase("payload");
+        }
+        out << message.dump() << '\n';
+        return;
+    }
+    auto const text = [&](int column) {
+        return rows[row][column].is_null() ? std::string_view{"-"} : rows[row][column].view();
+    };
+    out << text(0) << "  " << text(1) << "  " << text(2) << "  " << text(3) << "  " << text(4) << "  "
+        << text(5) << " bytes";
+    if (payload) {
+        out << "  " << text(6);
+    }
+    out << '\n';
+}
+
+} // namespace
+
+int tail(session& db, tail_options const& options, format how, std::stop_token stop, std::ostream& out) {
+    // The bound has to come from a transaction that has ended before the snapshot is taken that it is used with.
+    auto bound = db.ask(queries::tail_position)[0][0].as<long long>();
+    std::string seen{db.ask(queries::tail_snapshot)[0][0].view()};
+    long long shown = 0;
+    std::mutex mutex;
+    std::condition_variable_any waiting;
+    while (!stop.stop_requested()) {
+        auto const next_bound = db.ask(queries::tail_position)[0][0].as<long long>();
+        std::string const now{db.ask(queries::tail_snapshot)[0][0].view()};
+        auto const rows = db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic});
+        auto const messages = to_json(rows);
+        for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
+            print_message(out, how, rows, row, messages[static_cast<std::size_t>(row)], options.payload);
+            if (++shown == options.limit) {
+                out << std::flush;
+                return exit_status::ok;
+            }
+        }
+        out << std::flush;
+        bound = next_bound;
+        seen = now;
+        std::unique_lock lock{mutex};
+        waiting.wait_for(lock, stop, options.interval, [] { return false; });
+    }
+    return exit_status::ok;
+}
+
+} // namespace once::command
