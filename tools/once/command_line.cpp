@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "command_line.hpp"
 
+#include <once/error.hpp>
 #include <once/version.hpp>
 
 #include "completion.hpp"
@@ -11,10 +12,12 @@
 #include "records.hpp"
 #include "tail.hpp"
 
+#include <pqxx/except>
+
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <functional>
-#include <iostream>
+#include <ostream>
 
 namespace once::command {
 
@@ -23,7 +26,8 @@ namespace {
 /// The command line as a tree of subcommands; whichever is named last sets `m_run`.
 class command_line {
 public:
-    command_line(std::stop_token stop, std::ostream& out) : m_stop{std::move(stop)}, m_out{out} {
+    command_line(std::stop_token stop, std::ostream& out, std::ostream& err)
+        : m_stop{std::move(stop)}, m_out{out}, m_err{err} {
         m_app.require_subcommand(1);
         m_app.fallthrough();
         m_app.set_version_flag("--version", version_text);
@@ -49,7 +53,7 @@ public:
         try {
             m_app.parse(argc, argv);
         } catch (CLI::ParseError const& e) {
-            int const status = m_app.exit(e, m_out, std::cerr);
+            int const status = m_app.exit(e, m_out, m_err);
             return status == 0 ? exit_status::ok : exit_status::usage;
         }
         return m_run();
@@ -217,6 +221,7 @@ private:
                    "once"};
     std::stop_token m_stop;
     std::ostream& m_out;
+    std::ostream& m_err;
     std::function<int()> m_run;
     target m_target;
     bool m_json = false;
@@ -239,8 +244,25 @@ private:
 
 } // namespace
 
-int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out) {
-    return command_line{std::move(stop), out}.run(argc, argv);
+int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out,
+                     std::ostream& err) {
+    auto const fail = [&err](int status, std::exception const& e) {
+        err << "once: " << e.what() << '\n';
+        return status;
+    };
+    try {
+        return command_line{std::move(stop), out, err}.run(argc, argv);
+    } catch (std::invalid_argument const& e) {
+        return fail(exit_status::usage, e);
+    } catch (once::invalid_argument const& e) {
+        return fail(exit_status::usage, e);
+    } catch (not_found const& e) {
+        return fail(exit_status::not_found, e);
+    } catch (pqxx::broken_connection const& e) {
+        return fail(exit_status::unreachable, e);
+    } catch (std::exception const& e) {
+        return fail(exit_status::refused, e);
+    }
 }
 
 } // namespace once::command

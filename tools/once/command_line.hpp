@@ -9,7 +9,12 @@
 namespace once::command {
 
 /// Reads the command line and runs the command that it names.
-/// @return the exit status, see exit_status.hpp
-int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out);
+/**
+ * @param out results
+ * @param err what went wrong, one line
+ * @return the exit status, see exit_status.hpp
+ */
+int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out,
+                     std::ostream& err);
 
 } // namespace once::command

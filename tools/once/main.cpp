@@ -1,22 +1,16 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include <once/error.hpp>
-#include <once/version.hpp>
-
 #include "command_line.hpp"
-#include "exit_status.hpp"
-
-#include <pqxx/except>
 
 #include <csignal>
-#include <exception>
 #include <iostream>
 #include <pthread.h>
 #include <stop_token>
 #include <thread>
+#include <unistd.h>
 
 namespace {
 
-using namespace once::command;
+using once::command::run_command_line;
 
 // The first SIGINT or SIGTERM asks whatever runs to finish what it has begun; the second one ends the process.
 class signal_stop {
@@ -43,26 +37,9 @@ private:
     std::stop_source m_source;
 };
 
-int fail(int status, std::string const& text) {
-    std::cerr << "once: " << text << '\n';
-    return status;
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
     signal_stop const stop;
-    try {
-        return run_command_line(argc, argv, stop.token(), std::cout);
-    } catch (std::invalid_argument const& e) {
-        return fail(exit_status::usage, e.what());
-    } catch (not_found const& e) {
-        return fail(exit_status::not_found, e.what());
-    } catch (pqxx::broken_connection const& e) {
-        return fail(exit_status::unreachable, e.what());
-    } catch (once::invalid_argument const& e) {
-        return fail(exit_status::usage, e.what());
-    } catch (std::exception const& e) {
-        return fail(exit_status::refused, e.what());
-    }
+    return run_command_line(argc, argv, stop.token(), std::cout, std::cerr);
 }
