@@ -200,6 +200,18 @@ own as (
     from pg_proc as p join s on p.pronamespace = s.oid
     where exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a where a.grantee = 0)
     union all
+    select 'right', format('%s on function %s to %s', lower(a.privilege_type), p.oid::regprocedure, r.rolname), a.privilege_type,
+           format('grant execute on function %s to %I', p.oid::regprocedure, r.rolname)
+    from pg_proc as p join s on p.pronamespace = s.oid
+    cross join lateral aclexplode(p.proacl) as a join pg_roles as r on r.oid = a.grantee and r.oid <> p.proowner
+    where r.rolname like s.nspname || '\_%'
+    union all
+    select 'right', format('%s on %s to %s', lower(a.privilege_type), c.oid::regclass, r.rolname), a.privilege_type,
+           format('grant %s on %s to %I', a.privilege_type, c.oid::regclass, r.rolname)
+    from pg_class as c join s on c.relnamespace = s.oid
+    cross join lateral aclexplode(c.relacl) as a join pg_roles as r on r.oid = a.grantee and r.oid <> c.relowner
+    where r.rolname like s.nspname || '\_%'
+    union all
     select 'trigger', c.relname || '.' || t.tgname, pg_get_triggerdef(t.oid), pg_get_triggerdef(t.oid)
     from pg_trigger as t join pg_class as c on c.oid = t.tgrelid join s on c.relnamespace = s.oid where not t.tgisinternal
     union all
