@@ -14,13 +14,14 @@
 
 namespace {
 
-constexpr char const* usage = R"(usage: web_shop DSN [--port N] [--slow-ms N]
+constexpr char const* usage = R"(usage: web_shop DSN [--port N] [--slow-ms N] [--wait-ms N]
 
 A web shop with one form, for this computer only. Prints its address and serves until it is ended.
 The schema of once must be in the database; the shop adds its own tables.
 
 --port N     a certain port instead of any free one
 --slow-ms N  how long each order takes (default 0)
+--wait-ms N  how long a second click waits for the first one (default 10000)
 )";
 
 void make_tables(once::database& db) {
@@ -71,6 +72,8 @@ int main(int argc, char** argv) try {
             port = std::stoi(words[i + 1]);
         } else if (words[i] == "--slow-ms") {
             options.slowness = std::chrono::milliseconds{std::stoi(words[i + 1])};
+        } else if (words[i] == "--wait-ms") {
+            options.wait = std::chrono::milliseconds{std::stoi(words[i + 1])};
         } else {
             std::cerr << usage;
             return 2;

@@ -16,6 +16,14 @@ namespace shop {
 
 inline constexpr std::array<std::string_view, 3> items{"tea", "lamp", "chair"};
 
+/// What the form sends, as it came.
+struct form_fields {
+    std::string key;
+    std::string item;
+    std::string quantity;
+    std::string name;
+};
+
 /// What the form asks for, checked.
 struct order_request {
     std::string item;

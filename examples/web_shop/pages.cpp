@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "pages.hpp"
 
+#include <utility>
+
 namespace shop {
 
 namespace {
@@ -39,7 +41,7 @@ body { margin: 0 auto; max-width: 34rem; padding: 1.5rem 1rem; font: 1.0625rem/1
 h1 { font-size: 1.5rem; line-height: 1.2; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
 input, select, button { font: inherit; width: 100%; min-height: 2.75rem; padding: .4rem .6rem; border-radius: .5rem; }
-input, select { border: 1px solid #888; margin-top: .25rem; }
+input, select { background: Field; color: FieldText; border: 1px solid #888; margin-top: .25rem; }
 button { margin-top: 1.5rem; border: 0; background: var(--accent); color: Canvas; font-weight: 600; cursor: pointer; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 a { color: var(--accent); }
@@ -107,6 +109,21 @@ std::string order_page(order const& placed, std::vector<order> const& all) {
 std::string message_page(std::string_view title, std::string_view text) {
     return page(title, "<p id=\"message\" role=\"alert\">" + escaped(text) +
                            "</p>\n<p><a id=\"new\" href=\"/\">Open a new form</a></p>\n");
+}
+
+std::string again_page(std::string_view title, std::string_view text, form_fields const& fields) {
+    std::string content{"<p id=\"message\" role=\"alert\">"};
+    content += escaped(text);
+    content += "</p>\n<form method=\"post\" action=\"/orders\">\n";
+    // In the order of the first form: another order would be another request with the same key.
+    for (auto const& [name, value] :
+         {std::pair{"key", fields.key}, std::pair{"item", fields.item},
+          std::pair{"quantity", fields.quantity}, std::pair{"name", fields.name}}) {
+        content +=
+            std::string{"<input type=\"hidden\" name=\""} + name + "\" value=\"" + escaped(value) + "\">\n";
+    }
+    content += "<button id=\"send\">Ask again</button>\n</form>\n";
+    return page(title, content);
 }
 
 } // namespace shop

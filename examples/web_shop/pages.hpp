@@ -18,6 +18,9 @@ std::string order_page(order const& placed, std::vector<order> const& all);
 /// Something did not work, and what to do about it.
 std::string message_page(std::string_view title, std::string_view text);
 
+/// The same with a button that sends the form again as it was: the same bytes, so that it is the same request.
+std::string again_page(std::string_view title, std::string_view text, form_fields const& fields);
+
 /// JavaScript of the form; the page works without it.
 extern std::string_view const order_form_script;
 

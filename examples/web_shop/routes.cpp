@@ -11,8 +11,11 @@
 #include <pqxx/pqxx>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <iostream>
+#include <optional>
+#include <utility>
 #include <variant>
 
 namespace shop {
@@ -26,6 +29,13 @@ once::response html_response(int status, std::string page) {
     return {.status = status, .body = once::body::bytes(std::move(page), std::string{html})};
 }
 
+form_fields fields_of(httplib::Request const& from) {
+    return {.key = from.get_param_value("key"),
+            .item = from.get_param_value("item"),
+            .quantity = from.get_param_value("quantity"),
+            .name = from.get_param_value("name")};
+}
+
 /// In the form that who asks can read: a page for people, a problem document for programs.
 once::response complaint(int status, std::string_view title, std::string_view text) {
     return {.status = status,
@@ -35,13 +45,42 @@ once::response complaint(int status, std::string_view title, std::string_view te
                 std::string{problem_json})};
 }
 
-once::response readable(once::response made, bool for_people) {
-    if (for_people && made.body.content_type() == problem_json) {
-        auto const problem = made.body.as();
-        made.body = once::body::bytes(
-            message_page(problem.at("title").get<std::string>(), problem.at("detail").get<std::string>()),
-            std::string{html});
+/// What the library tells programs, said to people; nothing for what the shop has written itself.
+std::optional<std::pair<std::string_view, std::string_view>> said_to_people(std::string_view type) {
+    static constexpr std::array<std::array<std::string_view, 3>, 5> words{{
+        {"in_progress", "Still working on it",
+         "Your order is being placed. Ask again in a moment; it stays one order."},
+        {"unknown", "No answer from our database",
+         "Ask again, and you will see whether your order was placed."},
+        {"deadline_exceeded", "Too busy", "Your order was not placed. Please ask again."},
+        {"key_reused", "This form was sent before",
+         "It had other contents then, and that order stands. Open a new form for another order."},
+        {"key_invalid", "This form is damaged", "Please open a new form."},
+    }};
+    for (auto const& [word, title, text] : words) {
+        if (type.ends_with(std::string{":"} += word)) {
+            return std::pair{title, text};
+        }
     }
+    return std::nullopt;
+}
+
+/// For a person, a page in place of a problem document; with a button where the same request may be sent again.
+once::response readable(once::response made, httplib::Request const& from) {
+    bool const for_people = from.get_header_value("Accept").find("text/html") != std::string::npos;
+    if (!for_people || made.body.content_type() != problem_json) {
+        return made;
+    }
+    auto const problem = made.body.as();
+    auto title = problem.at("title").get<std::string>();
+    auto text = problem.at("detail").get<std::string>();
+    if (auto const better = said_to_people(problem.value("type", ""))) {
+        title = better->first;
+        text = better->second;
+    }
+    bool const again = made.status == 409 || made.status == 503;
+    made.body = once::body::bytes(
+        again ? again_page(title, text, fields_of(from)) : message_page(title, text), std::string{html});
     return made;
 }
 
@@ -59,7 +98,6 @@ using handler = std::function<once::response(httplib::Request const&)>;
 /// An exception is for the log; the visitor learns that something failed, and nothing else.
 httplib::Server::Handler guarded(handler handle) {
     return [handle = std::move(handle)](httplib::Request const& request, httplib::Response& to) {
-        bool const for_people = request.get_header_value("Accept").find("text/html") != std::string::npos;
         once::response made;
         try {
             made = handle(request);
@@ -68,7 +106,7 @@ httplib::Server::Handler guarded(handler handle) {
             made = complaint(500, "Something failed", "It is our mistake. Please try again later.");
         }
         protect(to);
-        send(readable(std::move(made), for_people), to);
+        send(readable(std::move(made), request), to);
     };
 }
 
@@ -95,11 +133,14 @@ once::response place_order(once::database& db, httplib::Request const& from, rou
     }
     auto request = to_once(from);
     request.principal = who->principal();
+    auto const fields = fields_of(from);
     if (!from.has_header("Idempotency-Key")) {
-        request.key = from.get_param_value("key"); // without JavaScript: the hidden field
+        request.key = fields.key; // without JavaScript: the hidden field
     }
-    return once::http::execute(db, request, [&](once::transaction& tx) -> once::response {
-        auto const key = std::get<std::string>(once::http::key_of(request, once::http::key_syntax::quoted));
+    once::http::options const how{.call = {.wait = options.wait}};
+    auto const answer = [&](once::transaction& tx) -> once::response {
+        auto const key =
+            std::get<std::string>(once::http::key_of(request, how.syntax)); // it was checked before
         if (!is_form_key_of(tx, key, *who)) {
             return complaint(403, "This form is not yours", "Please open a new form.");
         }
@@ -112,7 +153,8 @@ once::response place_order(once::database& db, httplib::Request const& from, rou
         tx.exec("select pg_sleep($1)", pqxx::params{std::chrono::duration<double>{options.slowness}.count()});
         // Post, redirect, get: a reload of what is shown then asks for the order and does not send the form.
         return {.status = 303, .headers = {{"Location", "/orders/" + number}}};
-    });
+    };
+    return once::http::execute(db, request, answer, how);
 }
 // [endregion]
 

@@ -11,6 +11,9 @@ namespace shop {
 struct route_options {
     /// How long each order takes; so that impatient people can be played.
     std::chrono::milliseconds slowness{0};
+    /// How long a second click waits for the first one. Long, because a person without JavaScript would otherwise be
+    /// told to ask again.
+    std::chrono::milliseconds wait{10'000};
 };
 
 void add_routes(httplib::Server& server, once::database& db, route_options const& options);
