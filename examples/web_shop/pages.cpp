@@ -38,7 +38,7 @@ constexpr std::string_view style = R"(
 @media (prefers-color-scheme: dark) { :root { --accent: #a8c7fa; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 34rem; padding: 1.5rem 1rem; font: 1.0625rem/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.5rem; line-height: 1.2; }
+h1 { font-size: 1.5rem; line-height: 1.2; } h2 { font-size: 1.2rem; }
 label { display: block; margin-top: 1rem; font-weight: 600; }
 input, select, button { font: inherit; width: 100%; min-height: 2.75rem; padding: .4rem .6rem; border-radius: .5rem; }
 input, select { background: Field; color: FieldText; border: 1px solid #888; margin-top: .25rem; }

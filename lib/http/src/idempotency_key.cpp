@@ -41,10 +41,8 @@ std::optional<quoted_string> read_quoted(std::string_view text) {
                 return std::nullopt;
             }
             key += text[i];
-        } else if (c >= 0x20 && c <= 0x7e) {
-            key += c;
         } else {
-            return std::nullopt;
+            key += c; // whether it may be in a key is looked at afterwards
         }
     }
     return std::nullopt;

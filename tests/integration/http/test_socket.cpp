@@ -165,14 +165,21 @@ TEST_CASE("random header values never make the server fail, and each effect has 
     CHECK(database.effects() > 0);
 }
 
-TEST_CASE("a key on another route is refused, and says nothing about the first", "[http]") {
+TEST_CASE("a key with another route, body or content type is refused, and says nothing about the first",
+          "[http]") {
     effects_database const database;
     service const server{database.dsn()};
     REQUIRE(status_of(server.answer(post("/orders", {key(R"("k")")}, "tea"))) == 201);
-    auto const refused = server.answer(post("/other", {key(R"("k")")}, "tea"));
-    CHECK(status_of(refused) == 422);
-    CHECK(refused.find("application/problem+json") != std::string::npos);
-    CHECK(refused.find("row") == std::string::npos);
+    for (auto const& other :
+         {post("/other", {key(R"("k")")}, "tea"), post("/orders", {key(R"("k")")}, "coffee"),
+          post("/orders?x", {key(R"("k")")}, "tea"),
+          post("/orders", {key(R"("k")"), {"Content-Type", "text/plain"}}, "tea")}) {
+        auto const refused = server.answer(other);
+        INFO(other << "\n" << refused);
+        CHECK(status_of(refused) == 422);
+        CHECK(refused.find("application/problem+json") != std::string::npos);
+        CHECK(refused.find("row") == std::string::npos);
+    }
     CHECK(database.effects() == 1);
 }
 
