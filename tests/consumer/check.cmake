@@ -14,7 +14,7 @@ foreach(package IN ITEMS libpqxx nlohmann_json)
 endforeach()
 execute_process(COMMAND "${CMAKE_COMMAND}" -S "${source}" -B "${work}/build" -G "${generator}"
   "-DCMAKE_BUILD_TYPE=${config}" "-DCMAKE_CXX_COMPILER=${compiler}" "-DCMAKE_CXX_FLAGS=${flags}"
-  "-DCMAKE_PREFIX_PATH=${work}/prefix" ${hints}
+  "-DCMAKE_PREFIX_PATH=${work}/prefix" "-DWITH_HTTP=${http}" ${hints}
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND "${CMAKE_COMMAND}" --build "${work}/build" --config "${config}" COMMAND_ERROR_IS_FATAL ANY)
 

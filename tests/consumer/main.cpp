@@ -2,9 +2,18 @@
 #include <once/error.hpp>
 #include <once/version.hpp>
 
+#ifdef WITH_HTTP
+#include <once/http.hpp>
+#endif
+
 #include <cstdio>
 
 int main() {
+#ifdef WITH_HTTP
+    if (once::http::format_idempotency_key("k") != "\"k\"") {
+        return 1;
+    }
+#endif
     static_assert(ONCE_VERSION ==
                   10000 * once::version_major + 100 * once::version_minor + once::version_patch);
     try {

@@ -1,0 +1,34 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/http/idempotency_key.hpp>
+#include <once/options.hpp>
+
+#include <chrono>
+#include <string>
+
+namespace once::http {
+
+/// How requests are read and answered.
+struct options {
+    key_syntax syntax = key_syntax::quoted;
+
+    /// Whether a request without a key is refused with 400. If not, it runs without a claim, and a repeat runs again.
+    bool key_required = true;
+
+    /// First word of every scope, printable ASCII without spaces. Services that share a login role and a database but
+    /// not their keys choose different ones.
+    std::string scope_prefix = "http";
+
+    /// What stands in front of the word in `type` of a problem. Give an address of your own, such as
+    /// "https://api.example.com/problems/", if people should be able to look it up.
+    std::string problem_base = "urn:once:problem:";
+
+    /// Retry-After of an answer that knows no better: `unknown` and `deadline_exceeded`. At least 1 second is sent.
+    std::chrono::milliseconds retry_after{2'000};
+
+    /// `call.stored` decides which statuses are kept for repeats.
+    once::call_options call{};
+};
+
+} // namespace once::http

@@ -1,0 +1,90 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/http/answer.hpp>
+#include <once/http/execute.hpp>
+#include <once/http/problem.hpp>
+
+#include <iterator>
+#include <utility>
+
+namespace once::http::detail {
+
+namespace {
+
+using callback_type = std::function<response(transaction&)>;
+
+// Ends a transaction without a claim as `once::execute` would end it: without an effect.
+struct not_kept {};
+
+bool keeps(store policy, int status) noexcept {
+    return status < (policy == store::success_and_client_errors ? 500 : 400);
+}
+
+response pass_by(database& db, bool safe, callback_type const& callback, options const& options) {
+    response made;
+    try {
+        auto const reply = transact(
+            db,
+            [&](transaction& tx) {
+                made = callback(tx);
+                if (!keeps(options.call.stored, made.status)) {
+                    throw not_kept{};
+                }
+            },
+            options.call);
+        if (reply.unknown()) {
+            return problem_response(safe ? problem::unknown : problem::unknown_without_key,
+                                    options.problem_base, options.retry_after);
+        }
+    } catch (not_kept const&) { // NOLINT(bugprone-empty-catch): it has done its work, which is the rollback
+    }
+    made.headers = without_connection_headers(std::move(made.headers));
+    return made;
+}
+
+response claimed(database& db, once::request const& request, callback_type const& callback,
+                 options const& options) {
+    std::vector<header> cookies; // of the last run of the callback: the one that was committed, if any was
+    auto const reply = once::execute(
+        db, request,
+        [&](transaction& tx) {
+            auto made = callback(tx);
+            cookies = take_headers(made.headers, "Set-Cookie");
+            made.headers = without_connection_headers(std::move(made.headers));
+            return made;
+        },
+        options.call);
+    auto made = answer(reply, options);
+    if (reply.started()) {
+        made.headers.insert(made.headers.end(), std::make_move_iterator(cookies.begin()),
+                            std::make_move_iterator(cookies.end()));
+    }
+    return made;
+}
+
+} // namespace
+
+response execute(database& db, request const& request, callback_type const& callback,
+                 options const& options) {
+    try {
+        if (is_safe(request.method)) {
+            return pass_by(db, true, callback, options);
+        }
+        auto const key = key_of(request, options.syntax);
+        if (auto const* const defect = std::get_if<key_defect>(&key)) {
+            if (*defect == key_defect::missing && !options.key_required) {
+                return pass_by(db, false, callback, options);
+            }
+            return problem_response(*defect, options.problem_base);
+        }
+        return claimed(db,
+                       {.scope = scope_of(options.scope_prefix, request.principal),
+                        .key = std::get<std::string>(key),
+                        .fingerprint = request.fingerprint ? *request.fingerprint : fingerprint_of(request)},
+                       callback, options);
+    } catch (deadline_exceeded const&) {
+        return problem_response(problem::deadline_exceeded, options.problem_base, options.retry_after);
+    }
+}
+
+} // namespace once::http::detail
