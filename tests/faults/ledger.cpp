@@ -12,7 +12,8 @@ namespace once::testing {
 workload_database::workload_database() {
     pqxx::connection connection{dsn()};
     pqxx::nontransaction{connection}.exec(workload_tables);
-    m_upstream = {connection.hostname(), std::stoi(std::string{connection.port()})};
+    // libpqxx 8 has another name for the port.
+    m_upstream = {connection.hostname(), std::stoi(value("select current_setting('port')"))};
     m_user = connection.username();
 }
 
