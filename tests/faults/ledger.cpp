@@ -13,7 +13,7 @@ workload_database::workload_database() {
     pqxx::connection connection{dsn()};
     pqxx::nontransaction{connection}.exec(workload_tables);
     // libpqxx 8 has another name for the port.
-    m_upstream = {connection.hostname(), std::stoi(value("select current_setting('port')"))};
+    m_upstream = {connection.hostname(), std::stoi(ledger{dsn()}.value("select current_setting('port')"))};
     m_user = connection.username();
 }
 
