@@ -1,0 +1,16 @@
+script_folder="/work/package/conan/test_package/build/gcc-12-x86_64-20-release/generators"
+echo "echo Restoring environment" > "$script_folder/deactivate_conanbuildenv-release-x86_64.sh"
+for v in PKG_CONFIG_PATH CMAKE_PREFIX_PATH
+do
+   is_defined="true"
+   value=$(printenv $v) || is_defined="" || true
+   if [ -n "$value" ] || [ -n "$is_defined" ]
+   then
+       echo export "$v='$value'" >> "$script_folder/deactivate_conanbuildenv-release-x86_64.sh"
+   else
+       echo unset $v >> "$script_folder/deactivate_conanbuildenv-release-x86_64.sh"
+   fi
+done
+
+export PKG_CONFIG_PATH="/work/package/build/deps/lib/pkgconfig"
+export CMAKE_PREFIX_PATH="/work/package/build/deps"
