@@ -59,6 +59,7 @@ class OnceConan(ConanFile):
 
     def generate(self):
         toolchain = CMakeToolchain(self)
+        toolchain.user_presets_path = False  # the sources have presets of their own
         toolchain.cache_variables["ONCE_BUILD_TESTS"] = False
         toolchain.cache_variables["ONCE_BUILD_EXAMPLES"] = False
         toolchain.cache_variables["ONCE_INSTALL"] = True
