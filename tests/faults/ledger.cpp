@@ -25,7 +25,8 @@ void ledger::open_account(std::string const& key) {
 ledger_entry ledger::entry(std::string const& key) {
     auto const rows = pqxx::nontransaction{m_connection}.exec(
         "select (select count(*) from effect where key = $1), (select balance from account where key = $1), "
-        "(select response_json::text from once.idempotency_record where key = $1 and completed_at is not null)",
+        "(select response_json::text from once.idempotency_record where key = $1 and completed_at is not "
+        "null)",
         pqxx::params{key});
     auto const& row = rows[0];
     return {.effects = row[0].as<int>(), .balance = row[1].as<int>(0), .stored = row[2].as<std::string>("")};
