@@ -2,24 +2,24 @@
 // A request that arrives twice takes effect once, and the repeat gets the first answer.
 //
 //     ./01_execute "dbname=shop"       the schema "once" must be there, see docs/operations.md
-#include <iostream>
-
 #include <once/once.hpp>
 
 #include <pqxx/pqxx>
+
+#include <iostream>
 
 // [region: example]
 int place_order(once::database& db, std::string const& key, std::string const& body) {
     auto const wanted = nlohmann::json::parse(body);
 
-    auto const reply = once::execute(
-        db, {.scope = "POST /orders alice", .key = key, .fingerprint = once::fingerprint{body}},
-        [&](once::transaction& tx) -> once::response {
-            auto const number = tx.query_value<std::string>(
-                "insert into orders (customer, item) values ('alice', $1) returning 'A-' || id",
-                pqxx::params{wanted.at("item").get<std::string>()});
-            return {.status = 201, .body = nlohmann::json{{"order", number}}};
-        });
+    auto const reply =
+        once::execute(db, {.scope = "POST /orders alice", .key = key, .fingerprint = once::fingerprint{body}},
+                      [&](once::transaction& tx) -> once::response {
+                          auto const number = tx.query_value<std::string>(
+                              "insert into orders (customer, item) values ('alice', $1) returning 'A-' || id",
+                              pqxx::params{wanted.at("item").get<std::string>()});
+                          return {.status = 201, .body = nlohmann::json{{"order", number}}};
+                      });
 
     switch (reply.outcome()) {
     case once::outcome::started:
@@ -44,13 +44,15 @@ int place_order(once::database& db, std::string const& key, std::string const& b
 int main(int argc, char** argv) try {
     once::database db{argc > 1 ? argv[1] : ""};
     once::transact(db, [](once::transaction& tx) {
-        tx.exec("create table if not exists orders (id int generated always as identity, customer text, item text)");
+        tx.exec("create table if not exists orders (id int generated always as identity, customer text, item "
+                "text)");
     });
 
-    bool const as_expected = place_order(db, "8c4f", R"({"item": "tea"})") == 201 &&     // takes effect
-                             place_order(db, "8c4f", R"({"item": "tea"})") == 201 &&     // double click
-                             place_order(db, "8c4f", R"({"item": "a yacht"})") == 422 && // not the same request
-                             place_order(db, "9d5a", R"({"item": "tea"})") == 201;       // one more, wanted
+    bool const as_expected =
+        place_order(db, "8c4f", R"({"item": "tea"})") == 201 &&     // takes effect
+        place_order(db, "8c4f", R"({"item": "tea"})") == 201 &&     // double click
+        place_order(db, "8c4f", R"({"item": "a yacht"})") == 422 && // not the same request
+        place_order(db, "9d5a", R"({"item": "tea"})") == 201;       // one more, wanted
     long orders = 0;
     once::transact(db, [&](once::transaction& tx) {
         orders = tx.query_value<long>("select count(*) from orders where customer = 'alice'");

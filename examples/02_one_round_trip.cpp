@@ -1,25 +1,29 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // When the work is known beforehand it travels in one round trip: BEGIN, claim, statements, response, COMMIT.
-#include <iostream>
-
 #include <once/once.hpp>
 
 #include <pqxx/pqxx>
 
+#include <iostream>
+
 int main(int argc, char** argv) try {
     once::database db{argc > 1 ? argv[1] : ""};
     once::transact(db, [](once::transaction& tx) {
-        tx.exec("create table if not exists account (name text primary key, balance bigint not null check (balance >= 0))");
-        tx.exec("create table if not exists movement (id bigint generated always as identity, name text, amount bigint)");
+        tx.exec("create table if not exists account (name text primary key, balance bigint not null check "
+                "(balance >= 0))");
+        tx.exec("create table if not exists movement (id bigint generated always as identity, name text, "
+                "amount bigint)");
         tx.exec("insert into account values ('alice', 100) on conflict (name) do nothing");
     });
 
     auto const withdraw = [&](std::string const& key, long amount) {
         // [region: one round trip]
         return once::execute(
-            db, {.scope = "withdraw alice", .key = key, .fingerprint = once::fingerprint{std::to_string(amount)}},
+            db,
+            {.scope = "withdraw alice", .key = key, .fingerprint = once::fingerprint{std::to_string(amount)}},
             std::vector<once::statement>{
-                {"insert into movement (name, amount) values ('alice', -$1::bigint)", once::parameters{amount}},
+                {"insert into movement (name, amount) values ('alice', -$1::bigint)",
+                 once::parameters{amount}},
                 // The row of the last statement is the response: {"balance":70}
                 {"update account set balance = balance - $1 where name = 'alice' returning balance",
                  once::parameters{amount}},
@@ -34,7 +38,8 @@ int main(int argc, char** argv) try {
 
     bool refused = false;
     try {
-        static_cast<void>(withdraw("w-2", 1000)); // more than there is: the CHECK fails, nothing stays, the key is free
+        static_cast<void>(
+            withdraw("w-2", 1000)); // more than there is: the CHECK fails, nothing stays, the key is free
     } catch (pqxx::check_violation const&) {
         refused = true;
         std::cout << "not enough money: rolled back\n";

@@ -114,9 +114,10 @@ int run_checks(std::string const& dsn) {
     pqxx::nontransaction tx{connection};
     int failed = 0;
     for (auto const& [claim, sql] : checks) {
-        auto const row = tx.exec(sql)[0];
-        auto const wrong = row[0].as<long>();
-        auto const all = row[1].as<long>();
+        // A row of libpqxx 8 does not keep its result alive.
+        auto const rows = tx.exec(sql);
+        auto const wrong = rows[0][0].as<long>();
+        auto const all = rows[0][1].as<long>();
         // A check that had nothing to look at has shown nothing.
         bool const ok = wrong == 0 && all > 0;
         failed += ok ? 0 : 1;

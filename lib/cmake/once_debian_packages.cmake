@@ -2,6 +2,9 @@
 #
 # A package's list of dependencies names the versions that it was built with, so build it on the Debian that it is for.
 # libpqxx is recent enough from Debian 13 on.
+include(GNUInstallDirs)
+get_target_property(once_type once TYPE)
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME once)
 set(CPACK_PACKAGE_VENDOR "The once authors")
@@ -27,7 +30,7 @@ set(CPACK_COMPONENT_ONCE_DESCRIPTION "${PROJECT_DESCRIPTION}: the schema
  SQL files of the schema, in /usr/share/once/migrations.")
 set(CPACK_DEBIAN_ONCE_PACKAGE_NAME once)
 set(CPACK_DEBIAN_ONCE_PACKAGE_SECTION database)
-# What runs here is found by dpkg-shlibdeps; without a program the package is the same on every machine.
+# What a program needs is found by dpkg-shlibdeps; without one, the package is the same on every machine.
 set(CPACK_DEBIAN_ONCE_PACKAGE_SHLIBDEPS ON)
 if(NOT TARGET once_command)
   set(CPACK_DEBIAN_ONCE_PACKAGE_ARCHITECTURE all)

@@ -83,10 +83,10 @@ private:
 class primary_key_worker final : public worker {
 public:
     explicit primary_key_worker(std::string const& dsn) : m_connection{dsn} {
-        m_connection.prepare("find",
-                             "select completed_at, fingerprint, expires_at, response_status, response_headers, "
-                             "response_content_type, response_json from once.idempotency_record "
-                             "where service = $1 and scope = $2 and key = $3");
+        m_connection.prepare(
+            "find", "select completed_at, fingerprint, expires_at, response_status, response_headers, "
+                    "response_content_type, response_json from once.idempotency_record "
+                    "where service = $1 and scope = $2 and key = $3");
     }
     void run(key_source&) override {
         pqxx::nontransaction session{m_connection};

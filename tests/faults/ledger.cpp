@@ -12,7 +12,8 @@ namespace once::testing {
 workload_database::workload_database() {
     pqxx::connection connection{dsn()};
     pqxx::nontransaction{connection}.exec(workload_tables);
-    m_upstream = {connection.hostname(), std::stoi(std::string{connection.port()})};
+    // libpqxx 8 has another name for the port.
+    m_upstream = {connection.hostname(), std::stoi(ledger{dsn()}.value("select current_setting('port')"))};
     m_user = connection.username();
 }
 
@@ -24,7 +25,8 @@ void ledger::open_account(std::string const& key) {
 ledger_entry ledger::entry(std::string const& key) {
     auto const rows = pqxx::nontransaction{m_connection}.exec(
         "select (select count(*) from effect where key = $1), (select balance from account where key = $1), "
-        "(select response_json::text from once.idempotency_record where key = $1 and completed_at is not null)",
+        "(select response_json::text from once.idempotency_record where key = $1 and completed_at is not "
+        "null)",
         pqxx::params{key});
     auto const& row = rows[0];
     return {.effects = row[0].as<int>(), .balance = row[1].as<int>(0), .stored = row[2].as<std::string>("")};

@@ -106,9 +106,8 @@ TEST_CASE("a claim inside a subtransaction goes with it", "[claim]") {
     CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("gone"))));
     CHECK(std::holds_alternative<once::replayed>(once::claim(tx, request_of("kept"))));
     tx.commit();
-    CHECK(server.ask(
-              "select string_agg(key || ' ' || state, ', ' order by key) from once.idempotency_record_readable") ==
-          "gone started, kept completed");
+    CHECK(server.ask("select string_agg(key || ' ' || state, ', ' order by key) from "
+                     "once.idempotency_record_readable") == "gone started, kept completed");
 }
 
 TEST_CASE("a held key is a value, and the transaction that asked goes on", "[claim]") {

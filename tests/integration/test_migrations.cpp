@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/database.hpp>
+#include <once/migrations.hpp>
 
 #include "schema/migrations.hpp"
 #include "support/effects.hpp"
@@ -11,6 +12,7 @@
 #include <pqxx/nontransaction>
 #include <pqxx/result>
 #include <pqxx/row>
+#include <pqxx/transaction>
 
 #include <algorithm>
 #include <string>
@@ -185,4 +187,26 @@ TEST_CASE("every privileged function keeps pg_temp last in its search_path", "[m
         select oid::regprocedure::text from pg_proc where pronamespace = 'once'::regnamespace and prosecdef
         and not exists (select from unnest(proconfig) as c where c = 'search_path=once, pg_temp'))sql") ==
           std::vector<std::string>{});
+}
+
+TEST_CASE("the texts in the library make a schema and take it away, as their header says", "[migrations]") {
+    effects_database const database;
+    pqxx::connection connection{database.dsn()};
+    pqxx::nontransaction{connection}.exec("create schema billing");
+    auto const send = [&](std::string_view text) {
+        pqxx::work tx{connection};
+        tx.exec("set local search_path = billing");
+        tx.exec(std::string{text});
+        tx.commit();
+    };
+    auto const steps = once::migrations();
+    for (auto const& step : steps) {
+        send(step.up);
+        CHECK(ask(database.dsn(), "select billing.installed_version()") == std::to_string(step.version));
+    }
+    CHECK(ask(database.dsn(), "select outcome from billing.claim('s', 'k')") == "started");
+    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+        send(step->down);
+    }
+    pqxx::nontransaction{connection}.exec("drop schema billing"); // refused if anything were left in it
 }

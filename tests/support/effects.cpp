@@ -44,7 +44,8 @@ wire_upstream effects_database::upstream() const {
     if (host == nullptr || *host != '/') {
         throw std::runtime_error{"ONCE_TEST_DSN does not name the folder of a Unix socket"};
     }
-    return {host, std::stoi(connection.port())};
+    // libpqxx 8 has another name for the port.
+    return {host, std::stoi(ask("select current_setting('port')"))};
 }
 
 std::string effects_database::through(wire_proxy const& proxy) const {

@@ -42,6 +42,16 @@ std::string migration_path(std::string const& name) {
     return std::string{ONCE_MIGRATIONS_FOLDER} + "/" + name;
 }
 
+std::string migration_text(std::string const& name) {
+    std::ifstream const file{migration_path(name), std::ios::binary};
+    if (!file) {
+        throw std::runtime_error{migration_path(name) + " cannot be read"};
+    }
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
 void migrate(std::string const& dsn, std::string const& schema) {
     pqxx::connection connection{dsn};
     {
@@ -50,11 +60,8 @@ void migrate(std::string const& dsn, std::string const& schema) {
         tx.commit();
     }
     for (auto const& name : migration_names(".up.sql")) {
-        std::ifstream const file{migration_path(name)};
-        std::ostringstream text;
-        text << file.rdbuf();
         pqxx::work tx{connection};
-        tx.exec("set local search_path = " + schema + "; " + text.str());
+        tx.exec("set local search_path = " + schema + "; " + migration_text(name));
         tx.commit();
     }
 }

@@ -12,6 +12,9 @@ namespace once::testing {
 /// The full path of one of them.
 [[nodiscard]] std::string migration_path(std::string const& name);
 
+/// All bytes of one of them.
+[[nodiscard]] std::string migration_text(std::string const& name);
+
 /// Creates `schema` and applies all migrations to it.
 void migrate(std::string const& dsn, std::string const& schema);
 
