@@ -17,7 +17,7 @@ constexpr std::string_view lock_not_available = "55P03";
 
 parameters call_context::claim_values() const {
     parameters values;
-    values.add(options.durability == durability::as_configured ? "as_configured" : "at_least_on");
+    values.add(options.durability != durability::as_configured);
     values.add((options.deadline + options.reply_timeout).count());
     if (request != nullptr) {
         add_key(values, *request);

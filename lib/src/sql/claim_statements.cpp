@@ -8,16 +8,15 @@ namespace once::sql {
 namespace {
 
 // Set for this transaction only, so that a pooler can hand the session to anybody afterwards.
-// synchronous_commit: only ever raised. The idle timeout: only ever lowered; it bounds how long the server keeps a
-// claim whose client has vanished.
+// synchronous_commit: only ever raised, and touched only if there is something to raise. The idle timeout: only ever
+// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all.
 constexpr std::string_view settings_list = R"sql(
-    set_config('synchronous_commit',
-               case when $1::text <> 'as_configured'
-                         and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
-                    then 'on' else current_setting('synchronous_commit') end, true),
+    case when $1::boolean and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
+         then set_config('synchronous_commit', 'on', true) end,
     set_config('idle_in_transaction_session_timeout',
-               least(nullif(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000, 0),
-                     $2::bigint)::bigint::text, true))sql";
+               case when current_setting('idle_in_transaction_session_timeout') = '0' then $2::bigint
+                    else least(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000,
+                               $2::bigint)::bigint end::text, true))sql";
 
 constexpr std::string_view claim_arguments = R"sql(($3, $4, coalesce($5::bytea, sha256($6::bytea)),
         $7::bigint * interval '1 millisecond', $8::bigint * interval '1 millisecond'))sql";

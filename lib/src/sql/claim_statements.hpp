@@ -17,7 +17,7 @@ struct claim_statements {
     [[nodiscard]] static std::string begin(isolation level);
 
     /// What the transaction is set to when it has no claim.
-    ///   $1  text      'as_configured' to leave synchronous_commit alone
+    ///   $1  boolean   whether to raise synchronous_commit
     ///   $2  bigint    milliseconds after which the server ends the transaction if it is idle
     std::string settings;
 
