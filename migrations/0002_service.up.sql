@@ -36,15 +36,19 @@ comment on constraint service_role_pkey on service_role is 'A role acts for one 
 comment on constraint service_role_service_valid on service_role is 'A service name has 1 to 63 bytes.';
 
 -- plpgsql, because its plan is kept for the session; an SQL function like this is planned at each call.
-create function service_of_session() returns text
+-- No `set search_path`: it is called with any, so it names the schema of everything.
+do $migration$ begin execute replace($function$
+create function once.service_of_session() returns text
 language plpgsql stable
 as $$
 begin
-    return coalesce((select service from service_role where role = session_user), session_user::text);
+    return coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                    session_user);
 end $$;
+$function$, 'once.', quote_ident(current_schema()) || '.'); end $migration$;
 
 comment on function service_of_session() is
-    'What current_service() answers, for the functions of this schema: they have its rights and its search_path already.';
+    'What current_service() answers, for the functions of this schema: they have its rights already.';
 
 create function current_service() returns text
 language plpgsql stable security definer set search_path from current

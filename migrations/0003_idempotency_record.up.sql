@@ -36,7 +36,7 @@ create table idempotency_record (
     service               text        collate "C" not null,
     scope                 key_text    not null,
     key                   key_text    not null,
-    claimed_by            text        not null,
+    claimed_by            text        not null default coalesce(nullif(current_setting('application_name'), ''), session_user),
     claimed_at            timestamptz not null,
     expires_at            timestamptz not null,
     fingerprint           sha256_digest,
@@ -127,101 +127,103 @@ end;
 comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
-create function claim(
+-- The functions from here to purge() are called in every transaction of every service. So they have no
+-- `set search_path`, which PostgreSQL would carry out and take back at each call. Instead they name the schema of every
+-- table, function, type and operator, so that nothing that a caller puts on its search_path can stand in for one.
+-- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's rights.
+-- They are written for a schema called once; the names of this schema are put in here.
+do $migration$ begin execute replace($functions$
+
+create function once.claim(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_retention   interval    default interval '24 hours',
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
-) returns claim_answer
-language plpgsql security definer set search_path from current
+) returns once.claim_answer
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set lock_timeout = '2s'
 as $$
 -- Each expression of plpgsql is prepared once per transaction, so there are few of them on the way of a new key.
 declare
-    v_service        constant text := service_of_session();
-    v_caller_timeout constant text := current_setting('lock_timeout');
-    v_timeout        text;
-    v_now            timestamptz;
-    v_record         idempotency_record;
-    v_answer         claim_answer;
+    v_now     timestamp with time zone := coalesce(p_now, pg_catalog.clock_timestamp());
+    v_timeout pg_catalog.text;
+    v_service pg_catalog.text;
+    v_record  once.idempotency_record;
+    v_round   integer := 1;
 begin
-    if (p_retention between interval '1 second' and interval '366 days'
-        and p_wait between interval '0' and interval '1 hour') is not true then
+    if (p_retention operator(pg_catalog.>=) interval '1 second' and p_retention operator(pg_catalog.<=) interval '366 days'
+        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour') is not true then
         raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour'
             using errcode = '22023';
     end if;
-    -- A lock_timeout of 0 would mean to wait for ever, so the shortest wait is a millisecond.
-    -- An assignment, because PERFORM would run a whole query for it.
-    v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+    if p_wait operator(pg_catalog.<>) interval '2 seconds' then
+        -- A lock_timeout of 0 would mean to wait for ever, so the shortest wait is a millisecond.
+        -- An assignment, because PERFORM would run a whole query for it.
+        v_timeout := pg_catalog.set_config('lock_timeout',
+            greatest(1, extract(epoch from p_wait) operator(pg_catalog.*) 1000)::bigint::pg_catalog.text, true);
+    end if;
 
-    for v_round in 1 .. 10 loop
-        v_now := coalesce(p_now, clock_timestamp());
-
+    loop
         -- Waits here for a transaction that holds the same key; then one of us inserts.
-        insert into idempotency_record (service, scope, key, claimed_by, claimed_at, expires_at, fingerprint)
-        values (v_service, p_scope, p_key, coalesce(nullif(current_setting('application_name'), ''), session_user),
-                v_now, v_now + p_retention, p_fingerprint)
-        on conflict (service, scope, key) do nothing
-        returning 'started', claimed_at, null, expires_at, null, null, null, null into v_answer;
-        exit when found;
+        -- The service is looked up inside: a call of service_of_session() would cost twice as much.
+        insert into once.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
+        values (coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                         session_user),
+                p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
+        on conflict (service, scope, key) do nothing;
+        if found then
+            return row('started', v_now, null, v_now operator(pg_catalog.+) p_retention,
+                       null, null, null, null)::once.claim_answer;
+        end if;
 
         -- A statement of its own: under READ COMMITTED only a new snapshot is sure to show the winner, and under
         -- SERIALIZABLE only a plain SELECT takes part in the detection of conflicts.
-        select * into v_record from idempotency_record
-        where service = v_service and scope = p_scope and key = p_key;
-        continue when not found;  -- purged in between
-
-        v_now := coalesce(p_now, clock_timestamp());
-        if v_record.expires_at > v_now then
-            v_answer := answer_of(v_record, p_fingerprint);
-            exit;
+        v_service := once.service_of_session();
+        select * into v_record from once.idempotency_record
+        where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
+        v_now := coalesce(p_now, pg_catalog.clock_timestamp());
+        if v_record.expires_at operator(pg_catalog.>) v_now then
+            return once.answer_of(v_record, p_fingerprint);
         end if;
 
-        update idempotency_record
-        set claimed_by = coalesce(nullif(current_setting('application_name'), ''), session_user),
-            claimed_at = v_now, completed_at = null, expires_at = v_now + p_retention,
+        -- No row now means: purged, or taken over, since it was read. Then all begins anew.
+        update once.idempotency_record
+        set claimed_by = default, claimed_at = v_now, completed_at = null, expires_at = v_now operator(pg_catalog.+) p_retention,
             fingerprint = p_fingerprint, response_status = null, response_headers = null,
             response_content_type = null, response_json = null, response_bytes = null
-        where service = v_service and scope = p_scope and key = p_key and expires_at <= v_now
-        returning 'started', claimed_at, null, expires_at, null, null, null, null into v_answer;
-        exit when found;
-    end loop;
+        where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key)
+          and expires_at operator(pg_catalog.<=) v_now;
+        if found then
+            return row('started', v_now, null, v_now operator(pg_catalog.+) p_retention,
+                       null, null, null, null)::once.claim_answer;
+        end if;
 
-    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
-    if v_answer.outcome is null then
-        v_answer.outcome := 'in_progress';
-    end if;
-    return v_answer;
+        if v_round operator(pg_catalog.=) 10 then
+            return row('in_progress', null, null, null, null, null, null, null)::once.claim_answer;
+        end if;
+        v_round := v_round operator(pg_catalog.+) 1;
+    end loop;
 end $$;
 
-comment on function claim(text, text, bytea, interval, interval, timestamptz) is
-    'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
-    'ends; call complete() before you commit. While another transaction holds the key it waits up to p_wait, then '
-    'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
-    'request. p_retention: 1 second to 366 days. p_now is for tests.';
-
-create function try_claim(
+create function once.try_claim(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_retention   interval    default interval '24 hours',
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
-) returns claim_answer
-language plpgsql security definer set search_path from current
+) returns once.claim_answer
+language plpgsql security definer
 as $$
 begin
-    return claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
+    return once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
 exception when lock_not_available then
-    return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
+    return row('in_progress', null, null, null, null, null, null, null)::once.claim_answer;
 end $$;
 
-comment on function try_claim(text, text, bytea, interval, interval, timestamptz) is
-    'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
-    'instead of raising. Costs a second transaction id, which is why claim() does without.';
-
-create function claim_or_abort(
+create function once.claim_or_abort(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
@@ -229,46 +231,40 @@ create function claim_or_abort(
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer
 as $$
 declare
-    v_outcome constant text := (claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome;
+    v_outcome constant pg_catalog.text :=
+        (once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome;
 begin
-    if v_outcome <> 'started' then
+    if v_outcome operator(pg_catalog.<>) 'started' then
         raise exception 'claim of this key was answered %', v_outcome
             using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
     end if;
 end $$;
 
-comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
-    'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
-
-create function lookup(
+create function once.lookup(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_now         timestamptz default null
-) returns claim_answer
-language plpgsql stable security definer set search_path from current
+) returns once.claim_answer
+language plpgsql stable security definer
 as $$
 declare
-    v_service constant text := service_of_session();
-    v_record  idempotency_record;
+    v_service constant pg_catalog.text := once.service_of_session();
+    v_record  once.idempotency_record;
 begin
-    select * into v_record from idempotency_record
-    where service = v_service and scope = p_scope and key = p_key
-      and expires_at > coalesce(p_now, clock_timestamp());
+    select * into v_record from once.idempotency_record
+    where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key)
+      and expires_at operator(pg_catalog.>) coalesce(p_now, pg_catalog.clock_timestamp());
     if not found then
-        return row('absent', null, null, null, null, null, null, null)::claim_answer;
+        return row('absent', null, null, null, null, null, null, null)::once.claim_answer;
     end if;
-    return answer_of(v_record, p_fingerprint);
+    return once.answer_of(v_record, p_fingerprint);
 end $$;
 
-comment on function lookup(text, text, bytea, timestamptz) is
-    'What a repeat of (scope, key) would be told, without claiming anything: replayed, in_progress, key_reused, or '
-    'absent when there is no unexpired record that has committed.';
-
-create function complete(
+create function once.complete(
     p_scope        text,
     p_key          text,
     p_status       integer,
@@ -278,49 +274,73 @@ create function complete(
     p_bytes        bytea,
     p_now          timestamptz default null
 ) returns timestamptz
-language plpgsql security definer set search_path from current
+language plpgsql security definer
 as $$
 declare
-    v_service      constant text := service_of_session();
-    v_completed_at timestamptz;
+    v_now constant timestamp with time zone := coalesce(p_now, pg_catalog.clock_timestamp());
 begin
-    if num_nonnulls(p_json, p_bytes) <> num_nonnulls(p_status)
-       or (p_status is null and num_nonnulls(p_headers, p_content_type) > 0) then
+    if (case when p_status is null
+             then pg_catalog.num_nonnulls(p_headers, p_content_type, p_json, p_bytes) operator(pg_catalog.<>) 0
+             else pg_catalog.num_nonnulls(p_json, p_bytes) operator(pg_catalog.<>) 1 end) then
         raise exception 'a response is a status with exactly one body, or nothing at all' using errcode = '22023';
     end if;
-    update idempotency_record
-    set completed_at = coalesce(p_now, clock_timestamp()), response_status = p_status,
+    update once.idempotency_record
+    set completed_at = v_now, response_status = p_status,
         response_headers = p_headers, response_content_type = p_content_type,
         response_json = p_json, response_bytes = p_bytes
-    where service = v_service and scope = p_scope and key = p_key and completed_at is null
-    returning completed_at into v_completed_at;
+    where (service, scope, key) operator(pg_catalog.=) (
+              coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                       session_user),
+              p_scope, p_key)
+      and completed_at is null;
     if not found then
         raise exception 'there is no started record of this key to complete'
             using errcode = 'ON002', hint = 'claim the key first, in the same transaction';
     end if;
-    return v_completed_at;
+    return v_now;
 end $$;
 
-comment on function complete(text, text, integer, json, text, json, bytea, timestamptz) is
-    'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
-    'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
-
-create function complete_with_row(
+create function once.complete_with_row(
     p_scope  text,
     p_key    text,
     p_status integer,
     p_row    json
 ) returns text
-language plpgsql security definer set search_path from current
+language plpgsql security definer
 as $$
+declare
+    v_completed_at timestamp with time zone;
 begin
     if p_row is null then
         raise exception 'the last statement returned no row to answer with'
             using errcode = 'ON003', hint = 'end it with RETURNING, and let it hit exactly one row';
     end if;
-    perform complete(p_scope, p_key, p_status, null, 'application/json', p_row, null);
-    return p_row::text;
+    v_completed_at := once.complete(p_scope, p_key, p_status, null, 'application/json', p_row, null);
+    return p_row;
 end $$;
+
+$functions$, 'once.', quote_ident(current_schema()) || '.'); end $migration$;
+
+comment on function claim(text, text, bytea, interval, interval, timestamptz) is
+    'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
+    'ends; call complete() before you commit. While another transaction holds the key it waits up to p_wait, then '
+    'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
+    'request. p_retention: 1 second to 366 days. p_now is for tests.';
+
+comment on function try_claim(text, text, bytea, interval, interval, timestamptz) is
+    'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
+    'instead of raising. Costs a second transaction id, which is why claim() does without.';
+
+comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
+    'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
+
+comment on function lookup(text, text, bytea, timestamptz) is
+    'What a repeat of (scope, key) would be told, without claiming anything: replayed, in_progress, key_reused, or '
+    'absent when there is no unexpired record that has committed.';
+
+comment on function complete(text, text, integer, json, text, json, bytea, timestamptz) is
+    'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
+    'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
 
 comment on function complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '

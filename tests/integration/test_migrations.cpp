@@ -181,14 +181,6 @@ TEST_CASE("nothing of the schema is open to everybody", "[migrations]") {
           std::vector<std::string>{});
 }
 
-TEST_CASE("every privileged function keeps pg_temp last in its search_path", "[migrations]") {
-    test_database const server;
-    CHECK(column(server.dsn(), R"sql(
-        select oid::regprocedure::text from pg_proc where pronamespace = 'once'::regnamespace and prosecdef
-        and not exists (select from unnest(proconfig) as c where c = 'search_path=once, pg_temp'))sql") ==
-          std::vector<std::string>{});
-}
-
 TEST_CASE("the texts in the library make a schema and take it away, as their header says", "[migrations]") {
     effects_database const database;
     pqxx::connection connection{database.dsn()};

@@ -147,7 +147,10 @@ TEST_CASE("a function that was altered is refused by its name", "[schema]") {
     check_refused({
         {"drop function once.lookup", {"function lookup(", "missing"}},
         {"drop function once.complete_with_row", {"function complete_with_row(", "missing"}},
-        {"alter function " + claim + " reset search_path", {"function claim ", "search_path"}},
+        {"alter function once.current_service() reset search_path",
+         {"function current_service ", "search_path"}},
+        {"alter function once.current_service() set search_path = once",
+         {"function current_service ", "search_path"}},
         {"alter function " + claim + " set search_path = public, once", {"function claim ", "search_path"}},
         {"alter function " + claim + " security invoker", {"function claim ", "SECURITY DEFINER"}},
         {"alter function once.current_service() security invoker",

@@ -1,9 +1,38 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "connection/pg_result.hpp"
 
+#include <once/error.hpp>
+
 #include <pqxx/except>
 
 namespace once::detail {
+
+// Number of fields; then for each its type, its length (-1: null) and its bytes. All numbers have 4 bytes.
+void split_composite(std::string_view value, std::span<std::optional<std::string_view>> fields) {
+    auto const wrong = [] {
+        return error{"once: the answer of a function of the schema is not of the type that it was made with"};
+    };
+    auto const take = [&](std::size_t size) {
+        if (value.size() < size) {
+            throw wrong();
+        }
+        auto const taken = value.substr(0, size);
+        value.remove_prefix(size);
+        return taken;
+    };
+    if (int4(take(4)) != static_cast<std::int32_t>(fields.size())) {
+        throw wrong();
+    }
+    for (auto& field : fields) {
+        take(4);
+        auto const length = int4(take(4));
+        if (length < 0) {
+            field.reset();
+        } else {
+            field = take(static_cast<std::size_t>(length));
+        }
+    }
+}
 
 void throw_sql_error(pg_result const& result, std::string const& sql) {
     std::string const state{result.sqlstate()};

@@ -6,10 +6,21 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace once::detail {
+
+/// An int4 in the binary format.
+[[nodiscard]] constexpr std::int32_t int4(std::string_view bytes) noexcept {
+    std::uint32_t value = 0;
+    for (char const byte : bytes) {
+        value = (value << 8U) | static_cast<unsigned char>(byte);
+    }
+    return static_cast<std::int32_t>(value);
+}
 
 /// One result of libpq, owned. Values are read in the binary format unless a function says text.
 class pg_result {
@@ -50,14 +61,6 @@ public:
                 static_cast<std::size_t>(PQgetlength(m_result.get(), row, column))};
     }
     [[nodiscard]] std::string text(int column, int row = 0) const { return std::string{bytes(column, row)}; }
-    /// An int4 in the binary format.
-    [[nodiscard]] std::int32_t int4(int column, int row = 0) const noexcept {
-        std::uint32_t value = 0;
-        for (char const byte : bytes(column, row)) {
-            value = (value << 8U) | static_cast<unsigned char>(byte);
-        }
-        return static_cast<std::int32_t>(value);
-    }
 
 private:
     struct clear {
@@ -65,6 +68,10 @@ private:
     };
     std::unique_ptr<PGresult, clear> m_result{};
 };
+
+/// Takes a value of a composite type apart, in the binary format.
+/// @throws once::error when the value is not one of `fields.size()` fields
+void split_composite(std::string_view value, std::span<std::optional<std::string_view>> fields);
 
 /// A statement that the library prepared is not there, or stands for something already: a pooler hands the session to
 /// several clients. Only the library's own exchanges throw it; a caller's own prepared statements are the caller's.

@@ -7,6 +7,10 @@
 
 #include <pqxx/except>
 
+#include <array>
+#include <optional>
+#include <string_view>
+
 namespace once::detail {
 
 namespace {
@@ -17,7 +21,7 @@ constexpr std::string_view lock_not_available = "55P03";
 
 parameters call_context::claim_values() const {
     parameters values;
-    values.add(options.durability == durability::as_configured ? "as_configured" : "at_least_on");
+    values.add(options.durability != durability::as_configured);
     values.add((options.deadline + options.reply_timeout).count());
     if (request != nullptr) {
         add_key(values, *request);
@@ -28,26 +32,40 @@ parameters call_context::claim_values() const {
 }
 
 claim_answer read_claim_answer(pg_result const& row) {
-    auto const word = row.bytes(0);
-    if (word == "started") {
+    // The fields of the type claim_answer; the times are for people.
+    enum : std::size_t {
+        word,
+        claimed_at,
+        completed_at,
+        expires_at,
+        status,
+        headers,
+        content_type,
+        bytes,
+        all
+    };
+    std::array<std::optional<std::string_view>, all> fields;
+    split_composite(row.bytes(0), fields);
+    if (fields[word] == "started") {
         return {.outcome = outcome::started};
     }
-    if (word == "in_progress") {
+    if (fields[word] == "in_progress") {
         return {.outcome = outcome::in_progress};
     }
-    if (word == "key_reused") {
+    if (fields[word] == "key_reused") {
         return {.outcome = outcome::key_reused};
     }
-    if (word == "absent") {
+    if (fields[word] == "absent") {
         return {.absent = true};
     }
     claim_answer answer{.outcome = outcome::replayed};
-    if (!row.is_null(1)) {
-        response stored{.status = row.int4(1)};
-        if (!row.is_null(2)) {
-            stored.headers = from_stored_headers(row.bytes(2));
+    if (fields[status]) {
+        response stored{.status = int4(*fields[status])};
+        if (fields[headers]) {
+            stored.headers = from_stored_headers(*fields[headers]);
         }
-        stored.body = body::bytes(row.text(4), row.is_null(3) ? std::string{} : row.text(3));
+        stored.body = body::bytes(std::string{fields[bytes].value_or("")},
+                                  std::string{fields[content_type].value_or("")});
         answer.response = std::move(stored);
     }
     return answer;

@@ -8,36 +8,33 @@ namespace once::sql {
 namespace {
 
 // Set for this transaction only, so that a pooler can hand the session to anybody afterwards.
-// synchronous_commit: only ever raised. The idle timeout: only ever lowered; it bounds how long the server keeps a
-// claim whose client has vanished.
+// synchronous_commit: only ever raised, and touched only if there is something to raise. The idle timeout: only ever
+// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all.
 constexpr std::string_view settings_list = R"sql(
-    set_config('synchronous_commit',
-               case when $1::text <> 'as_configured'
-                         and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
-                    then 'on' else current_setting('synchronous_commit') end, true),
+    case when $1::boolean and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
+         then set_config('synchronous_commit', 'on', true) end,
     set_config('idle_in_transaction_session_timeout',
-               least(nullif(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000, 0),
-                     $2::bigint)::bigint::text, true))sql";
+               case when current_setting('idle_in_transaction_session_timeout') = '0' then $2::bigint
+                    else least(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000,
+                               $2::bigint)::bigint end::text, true))sql";
 
 constexpr std::string_view claim_arguments = R"sql(($3, $4, coalesce($5::bytea, sha256($6::bytea)),
         $7::bigint * interval '1 millisecond', $8::bigint * interval '1 millisecond'))sql";
-
-constexpr std::string_view answer_columns = "a.outcome, a.status, a.headers, a.content_type, a.body";
 
 } // namespace
 
 claim_statements::claim_statements(std::string_view schema) : m_schema{quote_identifier(schema)} {
     using namespace std::string_literals;
     settings = "/* once: settings */ select"s.append(settings_list);
-    claim = "/* once: claim */ select "s.append(answer_columns)
-                .append(",")
-                .append(settings_list)
-                .append("\nfrom " + m_schema + ".claim")
+    // The functions stand in the select list: in FROM each answer would pass through a store of its own.
+    claim = "/* once: claim */ select "s.append(m_schema + ".claim")
                 .append(claim_arguments)
-                .append(" as a");
-    claim_or_abort = "/* once: claim_or_abort */ select"s.append(settings_list)
-                         .append("\nfrom " + m_schema + ".claim_or_abort")
-                         .append(claim_arguments);
+                .append(",")
+                .append(settings_list);
+    claim_or_abort = "/* once: claim_or_abort */ select "s.append(m_schema + ".claim_or_abort")
+                         .append(claim_arguments)
+                         .append(",")
+                         .append(settings_list);
     try_claim =
         "/* once: try_claim */ select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')"
         " from " +
@@ -45,8 +42,7 @@ claim_statements::claim_statements(std::string_view schema) : m_schema{quote_ide
         ".try_claim($1, $2, coalesce($3::bytea, sha256($4::bytea)),"
         " $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a";
     lookup =
-        "/* once: lookup */ select "s.append(answer_columns)
-            .append(" from " + m_schema + ".lookup($1, $2, coalesce($3::bytea, sha256($4::bytea))) as a");
+        "/* once: lookup */ select " + m_schema + ".lookup($1, $2, coalesce($3::bytea, sha256($4::bytea)))";
     complete = "/* once: complete */ select " + m_schema + ".complete($1, $2, $3, $4, $5, $6, $7)";
 }
 

@@ -17,7 +17,7 @@ struct claim_statements {
     [[nodiscard]] static std::string begin(isolation level);
 
     /// What the transaction is set to when it has no claim.
-    ///   $1  text      'as_configured' to leave synchronous_commit alone
+    ///   $1  boolean   whether to raise synchronous_commit
     ///   $2  bigint    milliseconds after which the server ends the transaction if it is idle
     std::string settings;
 
@@ -30,20 +30,20 @@ struct claim_statements {
     ///   $7  bigint    retention in milliseconds
     ///   $8  bigint    wait in milliseconds
     /// Inserts into idempotency_record by its primary key; waits for a transaction that holds the same key.
-    /// Columns: outcome, status, headers, content_type, body (bytea).
+    /// First column: a claim_answer, whole (`composite_fields` takes it apart).
     std::string claim;
 
-    /// The same for the one-round-trip form: no row, and error ON001 unless the claim started.
+    /// The same for the one-round-trip form: no answer, and error ON001 unless the claim started.
     std::string claim_or_abort;
 
     /// The same on a transaction of the caller's, without settings; a wait that ran out is an answer.
     ///   $1 to $6 are $3 to $8 of claim.
-    /// Columns as claim, but the body in hex, whatever bytea_output the caller's session has.
+    /// Columns: outcome, status, headers, content_type, body in hex, whatever bytea_output the caller's session has.
     std::string try_claim;
 
     /// What a repeat would be told. Reads only.
     ///   $1  text scope, $2 text key, $3 bytea SHA-256 or null, $4 bytea preimage or null
-    /// Columns as claim.
+    /// First column as claim.
     std::string lookup;
 
     /// Stores the response; raises ON002 when there is no claim. Updates the row by its primary key.
