@@ -22,6 +22,10 @@ constexpr std::string_view settings_list = R"sql(
 constexpr std::string_view claim_arguments = R"sql(($3, $4, coalesce($5::bytea, sha256($6::bytea)),
         $7::bigint * interval '1 millisecond', $8::bigint * interval '1 millisecond'))sql";
 
+constexpr std::string_view redeem_arguments =
+    R"sql((decode($3, 'hex'), $4, $5, coalesce($6::bytea, sha256($7::bytea)),
+        $8::bigint * interval '1 millisecond', $9::bigint * interval '1 millisecond'))sql";
+
 constexpr std::string_view answer_columns = "a.outcome, a.status, a.headers, a.content_type, a.body";
 
 } // namespace
@@ -44,6 +48,21 @@ claim_statements::claim_statements(std::string_view schema) : m_schema{quote_ide
         m_schema +
         ".try_claim($1, $2, coalesce($3::bytea, sha256($4::bytea)),"
         " $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a";
+    redeem = "/* once: redeem */ select "s.append(answer_columns)
+                 .append(",")
+                 .append(settings_list)
+                 .append("\nfrom " + m_schema + ".redeem_token")
+                 .append(redeem_arguments)
+                 .append(" as a");
+    redeem_or_abort = "/* once: redeem_or_abort */ select"s.append(settings_list)
+                          .append("\nfrom " + m_schema + ".redeem_token_or_abort")
+                          .append(redeem_arguments);
+    try_redeem =
+        "/* once: try_redeem */ select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')"
+        " from " +
+        m_schema +
+        ".try_redeem_token(decode($1, 'hex'), $2, $3, coalesce($4::bytea, sha256($5::bytea)),"
+        " $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond') as a";
     lookup =
         "/* once: lookup */ select "s.append(answer_columns)
             .append(" from " + m_schema + ".lookup($1, $2, coalesce($3::bytea, sha256($4::bytea))) as a");
