@@ -49,8 +49,9 @@ std::vector<std::string> issue_tokens(pqxx::dbtransaction& tx, token_terms const
                                "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
     }
     auto tokens = make_tokens(terms, count);
+    auto const made = detail::issue_values(terms, tokens);
     pqxx::params values;
-    for (auto const& value : detail::issue_values(terms, tokens).values()) {
+    for (auto const& value : made.values()) {
         values.append(*value.data);
     }
     tx.exec(sql::issue_tokens(schema), values).expect_rows(1);
