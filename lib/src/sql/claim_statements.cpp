@@ -88,7 +88,7 @@ std::string claim_statements::complete_with_row(std::string_view sql, std::size_
     // A line break ends a comment that the caller's text may end with.
     return "/* once: complete_with_row */ with answer as (" + std::string{sql} + "\n)\nselect " + m_schema +
            ".complete_with_row(" + placeholder(1) + ", " + placeholder(2) + ", " + placeholder(3) +
-           "::integer, (select row_to_json(answer) from answer))";
+           "::integer, (select row_to_json(answer.*) from answer))";
 }
 
 } // namespace once::sql
