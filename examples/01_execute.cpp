@@ -33,6 +33,8 @@ int place_order(once::database& db, std::string const& key, std::string const& b
     case once::outcome::key_reused:
         std::cout << "422 this key belongs to another request\n";
         return 422;
+    case once::outcome::refused:    // only with a one-time token
+    case once::outcome::lease_lost: // only under a lease
     case once::outcome::unknown:
         break;
     }

@@ -138,6 +138,11 @@ begin
         return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
     end if;
 
+    -- An acquisition that a crash of the server takes back would hand out the same fence a second time.
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'on', true);
+    end if;
+
     for v_round in 1 .. 10 loop
         -- Waits for another taker, and for transactions of the holder that have asserted its fence.
         select * into v_lease from lease where service = v_service and name = p_name for update;
@@ -178,7 +183,8 @@ comment on function acquire_lease(text, interval, text, timestamptz) is
     'Acquires a lease that is free, released or run out, for p_duration (100 milliseconds to 366 days) by the clock of '
     'the database. held: somebody else has it; that answer takes no lock. It never waits longer than half a second for '
     'another taker or for a transaction that has asserted the fence; then it answers held, too. A holder that asks '
-    'again is told held. p_holder is for people, default: application_name. p_now is for tests.';
+    'again is told held. It turns synchronous_commit from off to on for this transaction. p_holder is for people, '
+    'default: application_name. p_now is for tests.';
 
 create function renew_lease(
     p_name     text,

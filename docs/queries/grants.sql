@@ -16,7 +16,12 @@ grant execute on function
     once.renew_lease(text, bigint, interval, timestamptz),
     once.release_lease(text, bigint, timestamptz),
     once.lease_held(text, bigint, timestamptz),
-    once.assert_fence(text, bigint, timestamptz)
+    once.assert_fence(text, bigint, timestamptz),
+    once.issue_tokens(text, text, interval, bytea[], timestamptz),
+    once.issue_token(text, text, interval, timestamptz),
+    once.redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
+    once.try_redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
+    once.redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz)
 to orders_service;
 -- [endregion]
 
@@ -25,13 +30,13 @@ to orders_service;
 create role once_reader nologin;
 grant usage on schema once to once_reader;
 grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
-    once.lease_floor, once.service_role, once.schema_version
+    once.lease_floor, once.token_readable, once.service_role, once.schema_version
     to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz)
-    to once_purger;
+grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
+    once.purge_tokens(integer, timestamptz) to once_purger;
 -- [endregion]
 
 -- [region: mapping]

@@ -38,3 +38,15 @@ from generate_series(1, 3) as n;
 set application_name = 'batch-import';
 select from once.claim('import 2026-11', 'file-3', null, interval '3 days',
                        p_now => date_trunc('day', now()) - interval '10 hours');
+
+-- Leases: one that is held, one that was given back, one whose holder died.
+set application_name = 'orders-1';
+select from once.acquire_lease('nightly report', '2 days', 'worker 7');
+select from once.acquire_lease('stock import', '1 hour', 'worker 2');
+select once.release_lease('stock import', fence) from once.lease where name = 'stock import';
+select from once.acquire_lease('mail queue', '5 minutes', 'worker 4', date_trunc('day', now()) - interval '3 hours');
+
+-- Tokens: two that are good, one that has expired.
+select from once.issue_token('alice', 'pay', '1 day');
+select from once.issue_token('bob', 'pay', '1 day');
+select from once.issue_token('carol', 'reset-password', '15 minutes', date_trunc('day', now()) - interval '2 hours');

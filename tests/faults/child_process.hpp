@@ -7,7 +7,7 @@
 
 namespace once::testing {
 
-/// A program that runs beside the test, with its standard output caught.
+/// A program that runs beside the test, with its standard input and output at the test's hands.
 class child_process {
 public:
     /// @param command the program's path and its arguments
@@ -17,6 +17,14 @@ public:
     child_process& operator=(child_process const&) = delete;
     /// Kills it, if it is still there.
     ~child_process();
+
+    [[nodiscard]] pid_t pid() const noexcept { return m_pid; }
+    /// Sends it a signal, if it is still there.
+    void signal(int number) const noexcept;
+    /// The next line that it prints, waited for; shorter at its end.
+    [[nodiscard]] std::string read_line();
+    /// Gives it a line to read. No error when it is gone.
+    void write_line(std::string const& line) const;
 
     struct ending {
         /// What waitpid() says.
@@ -30,6 +38,7 @@ public:
 
 private:
     pid_t m_pid = 0;
+    int m_input = -1;
     int m_output = -1;
 };
 

@@ -267,7 +267,9 @@ private:
                    "unknown although it could be found out");
             break;
         case outcome::key_reused:
-            expect(false, "key_reused");
+        case outcome::refused:
+        case outcome::lease_lost:
+            expect(false, std::string{to_string(answer.outcome())});
             break;
         }
     }

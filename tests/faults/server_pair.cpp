@@ -2,10 +2,12 @@
 #include "faults/server_pair.hpp"
 
 #include "faults/workload.hpp"
+#include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
+#include <pqxx/result>
 
 #include <cstdio>
 #include <cstdlib>
@@ -85,6 +87,16 @@ void private_servers::start_primary(std::string const& name) {
 void private_servers::start_standby(std::string const& name, std::string const& primary) {
     run(ONCE_SOURCE_DIR "/tests/faults/make_standby " + m_base + primary + " " + m_base + name);
     run(cluster + " start " + m_base + name);
+}
+
+void private_servers::cut_off(std::string const& standby) const {
+    pqxx::connection server{at_folder(m_base + standby, "postgres")};
+    pqxx::nontransaction tx{server};
+    tx.exec("alter system set primary_conninfo = ''");
+    tx.exec("select pg_reload_conf()");
+    if (!wait_until([&] { return tx.exec("select from pg_stat_wal_receiver").empty(); })) {
+        throw std::runtime_error{"the standby still receives from its primary"};
+    }
 }
 
 void private_servers::point(std::string const& link, std::string const& name) const {

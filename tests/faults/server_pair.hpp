@@ -21,6 +21,9 @@ public:
     /// Starts a streaming standby of `primary`.
     void start_standby(std::string const& name, std::string const& primary);
 
+    /// Cuts a standby off from its primary, so that a later failover to it loses what the primary commits from now on.
+    void cut_off(std::string const& standby) const;
+
     /// The folder of a server's socket, or of a link to one.
     [[nodiscard]] std::string folder(std::string const& name) const { return m_base + name; }
     /// Connection string of the database shop there.

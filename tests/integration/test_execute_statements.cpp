@@ -179,3 +179,12 @@ TEST_CASE("work that cannot be answered is refused before anything is sent", "[s
     CHECK_THROWS_AS(ask({effect_statement()}, 200, {.stored = once::store::nothing}), once::invalid_argument);
     CHECK(proxy.connections() == 0);
 }
+
+TEST_CASE("a column of the last statement may have any name, that of the library's own wrapping included",
+          "[statements]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    auto const reply = once::execute(db, request_of("k"), {{"select 'paid' as answer"}});
+    CHECK(reply.started());
+    CHECK(reply.as() == nlohmann::json{{"answer", "paid"}});
+}

@@ -107,12 +107,20 @@ TEST_CASE("a guarding constraint that was altered is refused by its name", "[sch
          "add constraint idempotency_record_pkey primary key (service, scope, key, claimed_at)",
          {"idempotency_record_pkey", "claimed_at"}},
         {"alter table once.service_role drop constraint service_role_pkey", {"service_role_pkey", "missing"}},
+        {"alter table once.lease drop constraint lease_pkey", {"lease_pkey", "missing"}},
+        {"alter table once.lease drop constraint lease_fence_key", {"lease_fence_key", "missing"}},
+        {"alter table once.lease drop constraint lease_fence_key, add constraint lease_fence_key "
+         "unique (service, name, fence) deferrable",
+         {"lease_fence_key", "deferrable"}},
+        {"alter table once.token drop constraint token_pkey", {"token_pkey", "missing"}},
     });
 }
 
 TEST_CASE("a table that was altered is refused by its name", "[schema]") {
     check_refused({
         {"alter table once.idempotency_record set unlogged", {"idempotency_record", "UNLOGGED"}},
+        {"alter table once.lease set unlogged", {"lease", "UNLOGGED"}},
+        {"alter table once.token enable row level security", {"token", "row security"}},
         {"alter table once.idempotency_record enable row level security",
          {"idempotency_record", "row security"}},
         {"create rule drops as on insert to once.idempotency_record do instead nothing",

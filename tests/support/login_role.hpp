@@ -37,7 +37,9 @@ public:
         m_server.run(
             "grant execute on function once.installed_version(), once.current_service(), once.claim, "
             "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row, "
-            "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence to " +
+            "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence, "
+            "once.issue_tokens, once.issue_token, once.redeem_token, once.try_redeem_token, "
+            "once.redeem_token_or_abort to " +
             m_name);
     }
 

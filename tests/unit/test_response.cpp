@@ -58,6 +58,8 @@ TEST_CASE("the outcomes have the words that SQL uses", "[response]") {
     CHECK(to_string(outcome::replayed) == "replayed");
     CHECK(to_string(outcome::in_progress) == "in_progress");
     CHECK(to_string(outcome::key_reused) == "key_reused");
+    CHECK(to_string(outcome::refused) == "refused");
+    CHECK(to_string(outcome::lease_lost) == "lease_lost");
     CHECK(to_string(outcome::unknown) == "unknown");
 }
 

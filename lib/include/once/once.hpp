@@ -7,9 +7,11 @@
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
+#include <once/fence.hpp>
 #include <once/fingerprint.hpp>
 #include <once/message_id.hpp>
 #include <once/migrations.hpp>
+#include <once/lease.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
 #include <once/reply.hpp>
@@ -17,5 +19,6 @@
 #include <once/request.hpp>
 #include <once/response.hpp>
 #include <once/statement.hpp>
+#include <once/token.hpp>
 #include <once/transaction.hpp>
 #include <once/version.hpp>

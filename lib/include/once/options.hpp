@@ -2,9 +2,11 @@
 #pragma once
 
 #include <once/export.hpp>
+#include <once/fence.hpp>
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 
 namespace once {
 
@@ -63,6 +65,11 @@ struct call_options {
     std::size_t max_response_bytes = 1024 * 1024;
 
     once::durability durability = once::durability::at_least_on;
+
+    /// The lease that the work is done under. When it is not held with this fence, nothing runs, or everything is rolled
+    /// back, and the outcome is `lease_lost`: a look before the work, and the guard (`assert_fence`) with COMMIT, both
+    /// at no round trip of their own. A repeat of a request that took effect is answered without it.
+    std::optional<once::fence> fence{};
 };
 
 /// Checks the ranges above.

@@ -17,6 +17,11 @@ enum class outcome {
     in_progress,
     /// The key was used for a request with another fingerprint. Nothing was run, nothing is shown.
     key_reused,
+    /// The one-time token is not valid for this principal and purpose, or not any more. Nothing was run.
+    refused,
+    /// The lease of `call_options::fence` is not held with that fence any more. Nothing took effect. Stop: whoever holds
+    /// it now does the work.
+    lease_lost,
     /// The answer to COMMIT was lost and could not be found out within the deadline: it took effect once or not at
     /// all. Repeat the call with the same key to learn which.
     unknown,

@@ -36,6 +36,8 @@ public:
     [[nodiscard]] bool replayed() const noexcept { return m_facts.outcome == once::outcome::replayed; }
     [[nodiscard]] bool in_progress() const noexcept { return m_facts.outcome == once::outcome::in_progress; }
     [[nodiscard]] bool key_reused() const noexcept { return m_facts.outcome == once::outcome::key_reused; }
+    [[nodiscard]] bool refused() const noexcept { return m_facts.outcome == once::outcome::refused; }
+    [[nodiscard]] bool lease_lost() const noexcept { return m_facts.outcome == once::outcome::lease_lost; }
     [[nodiscard]] bool unknown() const noexcept { return m_facts.outcome == once::outcome::unknown; }
 
     /// Whether there is a response: always when `started`; when `replayed`, unless only the key was kept.

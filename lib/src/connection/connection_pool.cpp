@@ -15,6 +15,7 @@ connection_pool::connection_pool(std::string const& conninfo, database_options o
     : m_options{std::move(options)},
       m_plan{conninfo},
       m_statements{m_options.schema},
+      m_lease_statements{m_options.schema},
       m_prepare{m_options.prepared_statements} {}
 
 connection_pool::lease::~lease() {
@@ -66,6 +67,31 @@ connection_pool::lease connection_pool::take(time_point deadline) {
         lock.unlock();
         m_returned.notify_one();
         throw;
+    }
+}
+
+pg_result connection_pool::ask(statement const& statement, time_point deadline, bool repeatable) {
+    for (bool again = false;; again = true) {
+        auto const taken = take(deadline);
+        try {
+            return taken->ask(statement, deadline);
+        } catch (session_is_shared const& e) { // it failed for certain, so it may always be sent again
+            log(e.what());
+            stop_preparing();
+            if (again) {
+                throw;
+            }
+        } catch (pqxx::broken_connection const& e) {
+            log(e.what());
+            distrust_free_sessions();
+            if (!repeatable) {
+                throw pqxx::in_doubt_error{std::string{"once: nobody knows whether it took effect: "} +
+                                           e.what()};
+            }
+            if (again) {
+                throw;
+            }
+        }
     }
 }
 

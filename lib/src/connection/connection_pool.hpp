@@ -7,6 +7,7 @@
 #include "connection/session.hpp"
 #include "connection/watchdog.hpp"
 #include "sql/claim_statements.hpp"
+#include "sql/lease_statements.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -50,6 +51,14 @@ public:
      */
     [[nodiscard]] lease take(time_point deadline);
 
+    /// Asks one statement outside of any call: on a session of its own, in a transaction of its own.
+    /**
+     * @param repeatable whether it may be sent again when the connection is lost while it runs
+     * @throws what `take` and the statement throw; pqxx::in_doubt_error when the connection was lost while a statement
+     *         that is not repeatable ran
+     */
+    [[nodiscard]] pg_result ask(statement const& statement, time_point deadline, bool repeatable);
+
     /// After a lost connection: closes the free ones too, since what broke one has often broken all.
     void distrust_free_sessions() noexcept;
 
@@ -58,6 +67,9 @@ public:
 
     [[nodiscard]] database_options const& options() const noexcept { return m_options; }
     [[nodiscard]] sql::claim_statements const& statements() const noexcept { return m_statements; }
+    [[nodiscard]] sql::lease_statements const& lease_statements() const noexcept {
+        return m_lease_statements;
+    }
     [[nodiscard]] watchdog& deadlines() noexcept { return m_watchdog; }
     void log(std::string_view line) const noexcept;
 
@@ -69,6 +81,7 @@ private:
     database_options m_options;
     connect_plan m_plan;
     sql::claim_statements m_statements;
+    sql::lease_statements m_lease_statements;
     watchdog m_watchdog;
 
     std::mutex m_mutex;

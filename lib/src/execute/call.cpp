@@ -70,6 +70,8 @@ private:
             }
             // The holder may be the old server process of our own commit: ask on until the deadline.
             return again(setback::conflict, std::current_exception());
+        } catch (fence_refused const&) {
+            return reply::facts{.outcome = outcome::lease_lost};
         } catch (commit_in_doubt const& e) {
             m_context.in_doubt = m_was_in_doubt = true;
             m_context.pool.log(e.what());
@@ -171,11 +173,12 @@ private:
 
 } // namespace
 
-reply run_call(database& db, request const* request, call_options const& options,
+reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once) {
     bool in_doubt = false;
     call_context const context{.pool = db.pool(),
                                .request = request,
+                               .redeeming = redeeming,
                                .options = options,
                                .deadline = std::chrono::steady_clock::now() + options.deadline,
                                .in_doubt = in_doubt};

@@ -20,7 +20,8 @@ using attempt_function = std::function<reply::facts(call_context const&, session
  * the old server process; only its answer ends the doubt. Without a key, or without an answer before the deadline,
  * the outcome is unknown.
  */
-reply run_call(database& db, request const* request, call_options const& options,
+/// @param redeeming not null: the claim of `request` redeems this token
+reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once);
 
 } // namespace once::detail

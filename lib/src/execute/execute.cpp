@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 #include <once/execute.hpp>
+#include <once/token.hpp>
 
 #include "connection/watchdog.hpp"
 #include "execute/call.hpp"
@@ -60,19 +61,31 @@ reply execute(database& db, request const& request, std::function<response(trans
               call_options const& options) {
     once::validate(request);
     once::validate(options);
-    return run_call(db, &request, options, [&](call_context const& context, session& session, int attempt) {
-        return attempt_with_callback(context, session, attempt, callback);
-    });
+    return run_call(db, &request, nullptr, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, callback);
+                    });
+}
+
+reply execute(database& db, redemption const& redemption,
+              std::function<response(transaction&)> const& callback, call_options const& options) {
+    auto const record = record_of(redemption);
+    once::validate(options);
+    return run_call(db, &record, &redemption, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, callback);
+                    });
 }
 
 reply transact(database& db, std::function<void(transaction&)> const& callback, call_options const& options) {
     once::validate(options);
-    return run_call(db, nullptr, options, [&](call_context const& context, session& session, int attempt) {
-        return attempt_with_callback(context, session, attempt, [&](transaction& tx) {
-            callback(tx);
-            return response{};
-        });
-    });
+    return run_call(db, nullptr, nullptr, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, [&](transaction& tx) {
+                            callback(tx);
+                            return response{};
+                        });
+                    });
 }
 
 } // namespace detail

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 #include <once/execute.hpp>
+#include <once/token.hpp>
 
 #include "claim/stored_response.hpp"
 #include "execute/call.hpp"
@@ -15,6 +16,7 @@ using detail::call_context;
 using detail::claim_answer;
 
 constexpr std::string_view claim_not_started = "ON001";
+constexpr std::string_view token_refused = "ON020";
 constexpr std::string_view lock_not_available = "55P03";
 
 void validate_work(std::vector<statement> const& work, int status, call_options const& options) {
@@ -51,21 +53,26 @@ claim_answer look_up(call_context const& context, detail::session& session) {
     return detail::read_claim_answer(answers.back());
 }
 
-// BEGIN, the claim, the caller's statements (the last one wrapped) and COMMIT.
+// BEGIN, the claim, the guard of a lease, the caller's statements (the last one wrapped) and COMMIT.
 struct pipeline_plan {
     statement begin;
     statement claim;
+    statement guard;
     statement last;
     std::vector<statement const*> sent;
 
     pipeline_plan(call_context const& context, std::vector<statement> const& work, int status)
         : begin{sql::claim_statements::begin(context.options.isolation_level), {}},
-          claim{context.pool.statements().claim_or_abort, context.claim_values()},
+          claim{context.claim_or_abort_statement()},
           last{context.pool.statements().complete_with_row(work.back().sql, work.back().parameters.size()),
                work.back().parameters} {
         detail::add_key(last.parameters, *context.request);
         last.parameters.add(status);
         sent = {&begin, &claim};
+        if (context.options.fence) { // here it stops a former holder, and all behind it is one exchange
+            guard = context.fence_guard();
+            sent.push_back(&guard);
+        }
         for (std::size_t i = 0; i + 1 < work.size(); ++i) {
             sent.push_back(&work[i]);
         }
@@ -91,6 +98,10 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
         if (answers[1].sqlstate() == lock_not_available) {
             throw detail::claim_wait_over{};
         }
+        if (answers[1].sqlstate() == token_refused) {
+            session.roll_back_later();
+            return {.outcome = outcome::refused};
+        }
         if (answers[1].sqlstate() == claim_not_started) {
             auto answer = look_up(context, session);
             if (answer.absent) { // expired or rolled back in between: the key is free, claim it again
@@ -103,6 +114,9 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     if (answers.size() > 1 && answers[1].ok()) {
         context.in_doubt = false;
     }
+    if (context.options.fence && answers.size() > 2 && detail::says_fence_refused(answers[2])) {
+        throw detail::fence_refused{};
+    }
     detail::require_committed(answers, plan.sent, lost, why_lost);
     auto const& row = answers[answers.size() - 2];
     return {.outcome = outcome::started,
@@ -111,17 +125,27 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
             .committed_locally = session.replication_wait_cancelled()};
 }
 
+reply run_statements(database& db, request const& request, redemption const* redeeming,
+                     std::vector<statement> const& work, int status, call_options const& options) {
+    validate(options);
+    validate_work(work, status, options);
+    return detail::run_call(db, &request, redeeming, options,
+                            [&](call_context const& context, detail::session& session, int) {
+                                return attempt_statements(context, session, work, status);
+                            });
+}
+
 } // namespace
 
 reply execute(database& db, request const& request, std::vector<statement> const& work, int status,
               call_options const& options) {
     validate(request);
-    validate(options);
-    validate_work(work, status, options);
-    return detail::run_call(db, &request, options,
-                            [&](call_context const& context, detail::session& session, int) {
-                                return attempt_statements(context, session, work, status);
-                            });
+    return run_statements(db, request, nullptr, work, status, options);
+}
+
+reply execute(database& db, redemption const& redemption, std::vector<statement> const& work, int status,
+              call_options const& options) {
+    return run_statements(db, record_of(redemption), &redemption, work, status, options);
 }
 
 } // namespace once

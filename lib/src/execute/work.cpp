@@ -24,11 +24,36 @@ parameters call_context::claim_values() const {
     values.add(options.durability != durability::as_configured);
     values.add((options.deadline + options.reply_timeout).count());
     if (request != nullptr) {
-        add_key(values, *request);
+        if (redeeming != nullptr) {
+            values.add(request->key).add(redeeming->principal).add(redeeming->purpose);
+        } else {
+            add_key(values, *request);
+        }
         add_fingerprint(values, request->fingerprint);
         values.add(options.retention.count()).add(options.wait.count());
     }
     return values;
+}
+
+statement call_context::claim_statement() const {
+    auto const& texts = pool.statements();
+    auto const& text = request == nullptr     ? texts.settings
+                       : redeeming != nullptr ? texts.redeem
+                                              : texts.claim;
+    return {text, claim_values()};
+}
+
+statement call_context::claim_or_abort_statement() const {
+    auto const& texts = pool.statements();
+    return {redeeming != nullptr ? texts.redeem_or_abort : texts.claim_or_abort, claim_values()};
+}
+
+statement call_context::fence_guard() const {
+    return {pool.lease_statements().assert_fence, parameters{options.fence->lease, options.fence->number}};
+}
+
+bool says_fence_refused(pg_result const& answer) noexcept {
+    return answer.failed() && answer.sqlstate() == "ON010";
 }
 
 claim_answer read_claim_answer(pg_result const& row) {
@@ -54,6 +79,9 @@ claim_answer read_claim_answer(pg_result const& row) {
     }
     if (fields[word] == "key_reused") {
         return {.outcome = outcome::key_reused};
+    }
+    if (fields[word] == "refused") {
+        return {.outcome = outcome::refused};
     }
     if (fields[word] == "absent") {
         return {.absent = true};
@@ -107,11 +135,17 @@ work::work(call_context const& context, session& session, int attempt)
 work::~work() = default;
 
 claim_answer work::begin() {
-    auto const& texts = m_context.pool.statements();
     bool const claims = m_context.request != nullptr;
+    auto const& fence = m_context.options.fence;
     statement const begin{sql::claim_statements::begin(m_context.options.isolation_level), {}};
-    statement const claim{claims ? texts.claim : texts.settings, m_context.claim_values()};
-    std::vector<statement const*> const head{&begin, &claim};
+    auto const claim = m_context.claim_statement();
+    std::vector<statement const*> head{&begin, &claim};
+    // A former holder shall not begin; what it does is guarded at the end, where nobody has to wait for it.
+    statement look;
+    if (fence) {
+        look = {m_context.pool.lease_statements().lease_held, parameters{fence->lease, fence->number}};
+        head.push_back(&look);
+    }
     std::vector<pg_result> answers;
     m_session.exchange(
         head, m_context.reply_deadline(claims ? m_context.options.wait : std::chrono::milliseconds{}),
@@ -124,7 +158,12 @@ claim_answer work::begin() {
             throw_sql_error(answers[i], head[i]->sql);
         }
     }
-    return claims ? read_claim_answer(answers.back()) : claim_answer{.outcome = outcome::started};
+    auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::started};
+    if (answer.outcome == outcome::started && fence && answers[2].bytes(0) != std::string_view{"\1", 1}) {
+        m_context.in_doubt = false; // the claim started
+        throw fence_refused{};
+    }
+    return answer;
 }
 
 void work::allow_commit(std::optional<response> response) {
@@ -161,6 +200,7 @@ void work::require_usable() const {
 }
 
 void work::commit() {
+    using namespace std::chrono_literals;
     if (!m_commit_allowed) {
         m_commit_refused = true;
         throw misuse{"once: a callback must not call commit(); the library commits after it returns"};
@@ -177,18 +217,29 @@ void work::commit() {
         add_response(complete.parameters, m_response);
         tail.push_back(&complete);
     }
+    statement guard;
+    if (m_context.options
+            .fence) { // as late as can be: from then on others have to wait with acquiring the lease
+        guard = m_context.fence_guard();
+        tail.push_back(&guard);
+    }
     tail.push_back(&commit_statement);
 
     std::vector<pg_result> answers;
     bool lost = false;
     std::string why_lost;
     try {
-        m_session.exchange(tail, m_context.reply_deadline(), answers);
+        m_session.exchange(tail, m_context.reply_deadline(m_context.options.fence ? fence_wait : 0ms),
+                           answers);
     } catch (pqxx::broken_connection const& e) {
         lost = true;
         why_lost = e.what();
     }
     m_committed_locally = m_session.replication_wait_cancelled();
+    if (m_context.options.fence && answers.size() + 1 >= tail.size() &&
+        says_fence_refused(answers[tail.size() - 2])) {
+        throw fence_refused{};
+    }
     require_committed(answers, tail, lost, why_lost);
 }
 

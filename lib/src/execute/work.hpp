@@ -7,6 +7,7 @@
 #include <once/request.hpp>
 #include <once/response.hpp>
 #include <once/statement.hpp>
+#include <once/token.hpp>
 
 #include "connection/connection_pool.hpp"
 #include "sql/session_statements.hpp"
@@ -22,6 +23,9 @@ namespace once::detail {
 
 /// A claim did not come back within its wait: somebody still holds the key.
 struct claim_wait_over {};
+
+/// The lease of the call is not held with its fence any more. Certain: nothing took effect.
+struct fence_refused {};
 
 /// The answer to a COMMIT of the library's own was lost. A type of its own, because a callback may throw libpqxx's for
 /// a transaction of another connection.
@@ -49,6 +53,8 @@ struct claim_answer {
 struct call_context {
     connection_pool& pool;
     once::request const* request; // null: no claim
+    once::redemption const*
+        redeeming; // not null: the claim redeems this token, and `request` names its record
     call_options const& options;
     time_point deadline;
     /// An earlier COMMIT of the call may have taken effect. A claim that starts proves that it has not.
@@ -59,7 +65,16 @@ struct call_context {
     }
     /// The values that `claim` and `claim_or_abort` take, the settings first.
     [[nodiscard]] parameters claim_values() const;
+    /// The statement that claims, as its answer is wanted; with the settings alone when there is no request.
+    [[nodiscard]] statement claim_statement() const;
+    [[nodiscard]] statement claim_or_abort_statement() const;
+    /// The guard of the lease that the call is made under; only with `options.fence`.
+    [[nodiscard]] statement fence_guard() const;
 };
+
+/// How long assert_fence() may wait for somebody who is acquiring the lease.
+inline constexpr std::chrono::milliseconds fence_wait{2'000};
+[[nodiscard]] bool says_fence_refused(pg_result const& answer) noexcept;
 
 /// The last statement of every pipeline that commits.
 inline statement const commit_statement{sql::commit, {}};

@@ -24,6 +24,10 @@ std::string_view to_string(outcome value) noexcept {
         return "in_progress";
     case outcome::key_reused:
         return "key_reused";
+    case outcome::refused:
+        return "refused";
+    case outcome::lease_lost:
+        return "lease_lost";
     case outcome::unknown:
         break;
     }

@@ -1,27 +1,31 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
+#include <once/fence.hpp>
 #include <once/options.hpp>
 #include <once/request.hpp>
 
+#include "request/key_text.hpp"
 #include "request/text_rules.hpp"
 #include "request/validate_response.hpp"
 
 namespace once {
 
-namespace {
-
-void check_key_text(std::string const& text, char const* field) {
+void detail::require_key_text(std::string const& text, char const* field, std::size_t most) {
+    auto const limit = std::to_string(most);
     if (text.empty()) {
-        throw invalid_argument{field, "it is missing; give 1 to 255 bytes of printable ASCII"};
+        throw invalid_argument{field, "it is missing; give 1 to " + limit + " bytes of printable ASCII"};
     }
-    if (text.size() > max_key_bytes) {
-        throw invalid_argument{field, "it has " + std::to_string(text.size()) + " bytes; 255 is the limit"};
+    if (text.size() > most) {
+        throw invalid_argument{field, "it has " + std::to_string(text.size()) + " bytes; " + limit +
+                                          " is the limit"};
     }
-    if (!detail::is_printable_ascii(text)) {
+    if (!is_printable_ascii(text)) {
         throw invalid_argument{field,
                                "only printable ASCII (0x20 to 0x7e) is allowed, with no space at either end"};
     }
 }
+
+namespace {
 
 template <class Value>
 void check_range(Value value, Value low, Value high, char const* field, char const* range) {
@@ -33,8 +37,15 @@ void check_range(Value value, Value low, Value high, char const* field, char con
 } // namespace
 
 void validate(request const& request) {
-    check_key_text(request.scope, "request.scope");
-    check_key_text(request.key, "request.key");
+    detail::require_key_text(request.scope, "request.scope");
+    detail::require_key_text(request.key, "request.key");
+}
+
+void validate(fence const& fence) {
+    detail::require_key_text(fence.lease, "fence.lease");
+    if (fence.number < 1) {
+        throw invalid_argument{"fence.number", "it must be a number that an acquisition gave, from 1"};
+    }
 }
 
 void validate(call_options const& options) {
@@ -54,6 +65,9 @@ void validate(call_options const& options) {
     check_range(options.max_attempts, 1, 1000, "call_options.max_attempts", "1 and 1000");
     check_range<std::size_t>(options.max_response_bytes, 0, 256U * 1024 * 1024,
                              "call_options.max_response_bytes", "0 and 256 MiB");
+    if (options.fence) {
+        validate(*options.fence);
+    }
 }
 
 namespace detail {

@@ -21,6 +21,10 @@ constexpr std::string_view settings_list = R"sql(
 constexpr std::string_view claim_arguments = R"sql(($3, $4, coalesce($5::bytea, sha256($6::bytea)),
         $7::bigint * interval '1 millisecond', $8::bigint * interval '1 millisecond'))sql";
 
+constexpr std::string_view redeem_arguments =
+    R"sql((decode($3, 'hex'), $4, $5, coalesce($6::bytea, sha256($7::bytea)),
+        $8::bigint * interval '1 millisecond', $9::bigint * interval '1 millisecond'))sql";
+
 } // namespace
 
 claim_statements::claim_statements(std::string_view schema) : m_schema{quote_identifier(schema)} {
@@ -41,6 +45,20 @@ claim_statements::claim_statements(std::string_view schema) : m_schema{quote_ide
         m_schema +
         ".try_claim($1, $2, coalesce($3::bytea, sha256($4::bytea)),"
         " $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a";
+    redeem = "/* once: redeem */ select "s.append(m_schema + ".redeem_token")
+                 .append(redeem_arguments)
+                 .append(",")
+                 .append(settings_list);
+    redeem_or_abort = "/* once: redeem_or_abort */ select "s.append(m_schema + ".redeem_token_or_abort")
+                          .append(redeem_arguments)
+                          .append(",")
+                          .append(settings_list);
+    try_redeem =
+        "/* once: try_redeem */ select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')"
+        " from " +
+        m_schema +
+        ".try_redeem_token(decode($1, 'hex'), $2, $3, coalesce($4::bytea, sha256($5::bytea)),"
+        " $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond') as a";
     lookup =
         "/* once: lookup */ select " + m_schema + ".lookup($1, $2, coalesce($3::bytea, sha256($4::bytea)))";
     complete = "/* once: complete */ select " + m_schema + ".complete($1, $2, $3, $4, $5, $6, $7)";
@@ -65,7 +83,7 @@ std::string claim_statements::complete_with_row(std::string_view sql, std::size_
     // A line break ends a comment that the caller's text may end with.
     return "/* once: complete_with_row */ with answer as (" + std::string{sql} + "\n)\nselect " + m_schema +
            ".complete_with_row(" + placeholder(1) + ", " + placeholder(2) + ", " + placeholder(3) +
-           "::integer, (select row_to_json(answer) from answer))";
+           "::integer, (select row_to_json(answer.*) from answer))";
 }
 
 } // namespace once::sql

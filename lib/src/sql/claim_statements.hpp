@@ -41,6 +41,23 @@ struct claim_statements {
     /// Columns: outcome, status, headers, content_type, body in hex, whatever bytea_output the caller's session has.
     std::string try_claim;
 
+    /// The settings and the redemption of a token, in place of `claim`.
+    ///   $1, $2        as in settings
+    ///   $3  text      SHA-256 of the token in hex: the key of its record
+    ///   $4  text      principal
+    ///   $5  text      purpose
+    ///   $6 to $9      as $5 to $8 of claim
+    /// Locks the token's row, then as claim. Columns as claim; outcome may be refused.
+    std::string redeem;
+
+    /// The same for the one-round-trip form: no row, and error ON020 when refused, ON001 unless it started.
+    std::string redeem_or_abort;
+
+    /// The same on a transaction of the caller's, without settings; a wait that ran out is an answer.
+    ///   $1 to $7 are $3 to $9 of redeem.
+    /// Columns as try_claim.
+    std::string try_redeem;
+
     /// What a repeat would be told. Reads only.
     ///   $1  text scope, $2 text key, $3 bytea SHA-256 or null, $4 bytea preimage or null
     /// First column as claim.

@@ -49,6 +49,13 @@ with schema_here as (
     ('lease', 'released_at', 'timestamp with time zone', false),
     ('lease_floor', 'only_row', 'boolean', true),
     ('lease_floor', 'fence', 'bigint', true),
+    ('token', 'service', 'text', true),
+    ('token', 'token_hash', 'sha256_digest', true),
+    ('token', 'purpose', 'token_purpose', true),
+    ('token', 'principal', 'token_principal', true),
+    ('token', 'issued_by', 'text', true),
+    ('token', 'issued_at', 'timestamp with time zone', true),
+    ('token', 'expires_at', 'timestamp with time zone', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
@@ -56,6 +63,7 @@ with schema_here as (
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
+    ('token', 'token_pkey', 'service, token_hash'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments, pinned) as (values
     ('current_service', '', true),
@@ -69,7 +77,12 @@ with schema_here as (
     ('renew_lease', 'text, bigint, interval, timestamp with time zone', true),
     ('release_lease', 'text, bigint, timestamp with time zone', true),
     ('lease_held', 'text, bigint, timestamp with time zone', true),
-    ('assert_fence', 'text, bigint, timestamp with time zone', true)
+    ('assert_fence', 'text, bigint, timestamp with time zone', true),
+    ('issue_tokens', 'text, text, interval, bytea[], timestamp with time zone', true),
+    ('issue_token', 'text, text, interval, timestamp with time zone', true),
+    ('redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true),
+    ('try_redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true),
+    ('redeem_token_or_abort', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true)
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
     where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')
@@ -108,7 +121,9 @@ cross join lateral (select case when t.typtype = 'd' then t.typname
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
-from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid')) as e (name, con)
+from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'),
+             ('http_status', 'http_status_valid'), ('token_purpose', 'token_purpose_valid'),
+             ('token_principal', 'token_principal_valid')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)

@@ -1,10 +1,10 @@
--- 0012 roles: group roles with the rights that each kind of user needs, and none more.
+-- 0013 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: in one transaction, into the schema that holds 0011. It makes the roles SCHEMA_producer, SCHEMA_consumer,
+-- Apply: in one transaction, into the schema that holds 0012. It makes the roles SCHEMA_producer, SCHEMA_consumer,
 --     SCHEMA_inspector and SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without
 --     it, let somebody who has it make them first: create role once_producer nologin; ...
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
--- Reverse: 0012_roles.down.sql
+-- Reverse: 0013_roles.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -96,4 +96,4 @@ begin
     execute format('grant insert, update, delete on service_role to %I', v_schema || '_administrator');
 end $migration$;
 
-insert into schema_version (version, name) values (12, 'roles');
+insert into schema_version (version, name) values (13, 'roles');

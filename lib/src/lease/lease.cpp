@@ -1,0 +1,181 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/identifier.hpp>
+#include <once/lease.hpp>
+
+#include "connection/connection_pool.hpp"
+#include "request/key_text.hpp"
+
+#include <pqxx/params>
+#include <pqxx/result>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <exception>
+#include <utility>
+
+namespace once {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+// steady_clock stands still while the machine sleeps; the lease does not.
+nanoseconds since_boot() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return std::chrono::seconds{now.tv_sec} + nanoseconds{now.tv_nsec};
+}
+
+milliseconds margin_of(milliseconds duration, lease_options const& options) {
+    return options.margin.value_or(duration / 10);
+}
+
+void validate(milliseconds duration, lease_options const& options) {
+    using namespace std::chrono_literals;
+    if (duration < 100ms || duration > 366 * 24h) {
+        throw invalid_argument{"duration", "it must be between 100 milliseconds and 366 days"};
+    }
+    if (!options.holder.empty()) {
+        detail::require_key_text(options.holder, "lease_options.holder");
+    }
+    auto const margin = margin_of(duration, options);
+    if (margin < 0ms || margin >= duration) {
+        throw invalid_argument{"lease_options.margin", "it must be less than the duration and not negative"};
+    }
+    if (options.timeout < 100ms || options.timeout > 1h) {
+        throw invalid_argument{"lease_options.timeout", "it must be between 100 milliseconds and 1 hour"};
+    }
+}
+
+std::int64_t number(std::string_view text) noexcept {
+    std::int64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+detail::time_point deadline_of(lease_options const& options) {
+    return std::chrono::steady_clock::now() + options.timeout;
+}
+
+bool is_true(detail::pg_result const& answer) noexcept {
+    return answer.bytes(0) == std::string_view{"\1", 1};
+}
+
+} // namespace
+
+acquire_result acquire(database& db, std::string const& name, milliseconds duration,
+                       lease_options const& options) {
+    detail::require_key_text(name, "name");
+    validate(duration, options);
+    statement ask{db.pool().lease_statements().acquire, parameters{name, duration.count()}};
+    if (options.holder.empty()) {
+        ask.parameters.add(std::nullopt);
+    } else {
+        ask.parameters.add(options.holder);
+    }
+    auto const asked_at = since_boot();
+    auto const answer = db.pool().ask(ask, deadline_of(options), false);
+    auto const fence_number = number(answer.bytes(1));
+    if (answer.bytes(0) != "acquired") {
+        return held{.holder = answer.text(2),
+                    .fence = fence_number,
+                    .expires_in = milliseconds{number(answer.bytes(3))}};
+    }
+    return lease{db,       fence{.lease = name, .number = fence_number},
+                 duration, options,
+                 asked_at, answer.bytes(4) == "true"};
+}
+
+lease::lease(database& db, once::fence fence, milliseconds duration, lease_options options,
+             nanoseconds asked_at, bool taken_over)
+    : m_database{&db},
+      m_fence{std::move(fence)},
+      m_duration{duration},
+      m_options{std::move(options)},
+      m_trusted_until{asked_at + duration - margin_of(duration, m_options)},
+      m_taken_over{taken_over} {}
+
+lease::lease(lease&& other) noexcept
+    : m_database{std::exchange(other.m_database, nullptr)},
+      m_fence{other.m_fence},
+      m_duration{other.m_duration},
+      m_options{other.m_options},
+      m_trusted_until{std::exchange(other.m_trusted_until, nanoseconds{0})},
+      m_taken_over{other.m_taken_over} {}
+
+lease& lease::operator=(lease&& other) noexcept {
+    if (this != &other) {
+        std::destroy_at(this);
+        std::construct_at(this, std::move(other));
+    }
+    return *this;
+}
+
+lease::~lease() {
+    try {
+        release();
+    } catch (std::exception const&) { // NOLINT(bugprone-empty-catch): it runs out by itself
+    }
+}
+
+bool lease::still_trusted() const noexcept {
+    return m_database != nullptr && since_boot() < m_trusted_until;
+}
+
+milliseconds lease::trusted_for() const noexcept {
+    return still_trusted()
+               ? std::chrono::floor<milliseconds>(std::max(nanoseconds{0}, m_trusted_until - since_boot()))
+               : milliseconds{0};
+}
+
+bool lease::renew() {
+    return renew(m_duration);
+}
+
+bool lease::renew(milliseconds duration) {
+    validate(duration, m_options);
+    if (m_database == nullptr) {
+        return false;
+    }
+    auto const asked_at = since_boot();
+    auto const answer = m_database->pool().ask({m_database->pool().lease_statements().renew,
+                                                parameters{m_fence.lease, m_fence.number, duration.count()}},
+                                               deadline_of(m_options), true);
+    if (!is_true(answer)) {
+        detach();
+        return false;
+    }
+    m_duration = duration;
+    m_trusted_until = asked_at + duration - margin_of(duration, m_options);
+    return true;
+}
+
+bool lease::release() {
+    auto* const db = std::exchange(m_database, nullptr);
+    if (db == nullptr) {
+        return false;
+    }
+    return is_true(
+        db->pool().ask({db->pool().lease_statements().release, parameters{m_fence.lease, m_fence.number}},
+                       deadline_of(m_options), true));
+}
+
+fence lease::detach() noexcept {
+    m_database = nullptr;
+    return m_fence;
+}
+
+void assert_fence(pqxx::dbtransaction& tx, fence const& fence, std::string_view schema) {
+    validate(fence);
+    if (!is_identifier(schema)) {
+        throw invalid_argument{"schema",
+                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
+    }
+    tx.exec(sql::lease_statements{schema}.assert_fence, pqxx::params{fence.lease, fence.number})
+        .expect_rows(1);
+}
+
+} // namespace once

@@ -1,0 +1,65 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/identifier.hpp>
+#include <once/token.hpp>
+
+#include "connection/connection_pool.hpp"
+#include "sql/token_statements.hpp"
+#include "token/token_text.hpp"
+
+#include <pqxx/params>
+#include <pqxx/result>
+
+#include <algorithm>
+
+namespace once {
+
+namespace {
+
+constexpr std::size_t most_at_once = 10'000;
+
+std::vector<std::string> make_tokens(token_terms const& terms, std::size_t count) {
+    validate(terms);
+    if (count < 1 || count > most_at_once) {
+        throw invalid_argument{"count", "it must be between 1 and 10000"};
+    }
+    std::vector<std::string> tokens(count);
+    std::ranges::generate(tokens, detail::make_token);
+    return tokens;
+}
+
+} // namespace
+
+std::vector<std::string> issue_tokens(database& db, token_terms const& terms, std::size_t count) {
+    auto tokens = make_tokens(terms, count);
+    auto const deadline = std::chrono::steady_clock::now() + call_options{}.reply_timeout;
+    static_cast<void>(db.pool().ask({sql::issue_tokens(db.schema()), detail::issue_values(terms, tokens)},
+                                    deadline, false));
+    return tokens;
+}
+
+std::string issue_token(database& db, token_terms const& terms) {
+    return std::move(issue_tokens(db, terms, 1).front());
+}
+
+std::vector<std::string> issue_tokens(pqxx::dbtransaction& tx, token_terms const& terms, std::size_t count,
+                                      std::string_view schema) {
+    if (!is_identifier(schema)) {
+        throw invalid_argument{"schema",
+                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
+    }
+    auto tokens = make_tokens(terms, count);
+    auto const made = detail::issue_values(terms, tokens);
+    pqxx::params values;
+    for (auto const& value : made.values()) {
+        values.append(*value.data);
+    }
+    tx.exec(sql::issue_tokens(schema), values).expect_rows(1);
+    return tokens;
+}
+
+std::string issue_token(pqxx::dbtransaction& tx, token_terms const& terms, std::string_view schema) {
+    return std::move(issue_tokens(tx, terms, 1, schema).front());
+}
+
+} // namespace once
