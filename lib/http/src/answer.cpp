@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <utility>
 
 namespace once::http {
 
@@ -52,10 +52,12 @@ response replay(reply const& reply) {
 } // namespace
 
 std::vector<header> take_headers(std::vector<header>& headers, std::string_view name) {
-    auto const first_taken = std::stable_partition(
-        headers.begin(), headers.end(), [&](header const& h) { return !detail::same_name(h.first, name); });
-    std::vector<header> taken(std::make_move_iterator(first_taken), std::make_move_iterator(headers.end()));
-    headers.erase(first_taken, headers.end());
+    std::vector<header> taken;
+    std::vector<header> kept;
+    for (auto& each : headers) {
+        (detail::same_name(each.first, name) ? taken : kept).push_back(std::move(each));
+    }
+    headers = std::move(kept);
     return taken;
 }
 
