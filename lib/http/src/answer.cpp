@@ -83,6 +83,10 @@ response answer(reply const& reply, options const& options) {
         return problem_response(problem::in_progress, options.problem_base, reply.retry_after());
     case outcome::key_reused:
         return problem_response(problem::key_reused, options.problem_base, {});
+    case outcome::refused:
+        return problem_response(problem::refused, options.problem_base, {});
+    case outcome::lease_lost:
+        return problem_response(problem::lease_lost, options.problem_base, options.retry_after);
     case outcome::unknown:
         break;
     }

@@ -34,6 +34,14 @@ description describe(problem value) noexcept {
         return {"deadline_exceeded", 503, "No time to process the request",
                 "Nothing was done. Send the same request again, with the same key, after the time in "
                 "Retry-After."};
+    case problem::refused:
+        return {"refused", 403, "The token is not valid",
+                "Nothing was done. A token is good for one person, one purpose and a limited time; ask for a "
+                "new one."};
+    case problem::lease_lost:
+        return {"lease_lost", 503, "Another process does this work now",
+                "Nothing was done. Send the same request again, with the same key, after the time in "
+                "Retry-After."};
     case problem::unknown_without_key:
         return {"unknown_without_key", 500, "The outcome is unknown",
                 "The request was processed or not; that could not be found out. Look before you send it "

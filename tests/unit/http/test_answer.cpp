@@ -113,6 +113,8 @@ TEST_CASE("outcomes without a response become problems with a stable type", "[ht
     std::vector<row> const rows{
         {answer(once::reply{running}), 409, "urn:once:problem:in_progress", {"3"}},
         {answer(reply_of(outcome::key_reused)), 422, "urn:once:problem:key_reused", {}},
+        {answer(reply_of(outcome::refused)), 403, "urn:once:problem:refused", {}},
+        {answer(reply_of(outcome::lease_lost)), 503, "urn:once:problem:lease_lost", {"2"}},
         {answer(reply_of(outcome::unknown)), 503, "urn:once:problem:unknown", {"2"}},
         {once::http::problem_response(problem::deadline_exceeded, "urn:once:problem:", 0ms),
          503,
@@ -149,9 +151,9 @@ TEST_CASE("outcomes without a response become problems with a stable type", "[ht
 
 TEST_CASE("each problem has a word and a status of its own kind", "[http]") {
     std::set<std::string_view> words;
-    for (auto const value :
-         {problem::key_missing, problem::key_invalid, problem::in_progress, problem::key_reused,
-          problem::unknown, problem::deadline_exceeded, problem::unknown_without_key}) {
+    for (auto const value : {problem::key_missing, problem::key_invalid, problem::in_progress,
+                             problem::key_reused, problem::refused, problem::lease_lost, problem::unknown,
+                             problem::deadline_exceeded, problem::unknown_without_key}) {
         CHECK(words.insert(to_string(value)).second);
         CHECK(once::http::problem_response(value, "", 1s).status == status_of(value));
     }

@@ -25,6 +25,10 @@ enum class problem {
     unknown,
     /// 503: time ran out before anything took effect. Repeat it.
     deadline_exceeded,
+    /// 403: the one-time token is not valid: unknown, used for something else, expired, or somebody else's.
+    refused,
+    /// 503: the lease under which the work was to be done is held by somebody else; nothing took effect. Repeat it.
+    lease_lost,
     /// 500: whether it took effect could not be found out, and there was no key to ask for.
     unknown_without_key,
 };
