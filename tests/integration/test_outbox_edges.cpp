@@ -1,0 +1,249 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "support/session.hpp"
+#include "support/database.hpp"
+#include "support/wait_until.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <pqxx/except>
+
+#include <future>
+#include <string>
+
+using namespace once::testing;
+
+// Corners of the outbox in which messages were lost, held up or misread before somebody looked.
+
+namespace {
+
+struct outbox : test_database {
+    session db{dsn()};
+    session watch{dsn()}; ///< never in a transaction: there, pg_stat_activity would stand still
+
+    void publish(std::string const& key = "k") { db.run("select publish('t.x', '" + key + "', '{}')"); }
+    [[nodiscard]] std::string keys(std::string const& subscription, int limit = 100) {
+        return db.ask("select string_agg(key, ' ') from next_batch('" + subscription + "', 0, " +
+                      std::to_string(limit) + ") where id is not null");
+    }
+    [[nodiscard]] bool waits_for_a_lock(std::string const& what) {
+        return watch.ask("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = "
+                      "'Lock' and query like '%" +
+                      what + "%' and pid <> pg_backend_pid()") != "0";
+    }
+};
+
+} // namespace
+
+TEST_CASE("the very first message is read, also after an empty batch was acknowledged", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one')");
+    for (int i = 0; i < 3; ++i) {
+        acknowledge(here.db, "one", next_batch(here.db, "one", 10));
+    }
+    here.db.run("select subscribe('two')");
+    here.publish("first");
+    CHECK(here.keys("one") == "first");
+    CHECK(here.keys("two") == "first");
+}
+
+TEST_CASE("a new subscription does not rest on what another service says about its position", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('liar')");
+    auto lie = next_batch(here.db, "liar", 10);
+    auto end = std::size_t{0};
+    for (int slash = 0; slash < 8; ++slash) {
+        end = lie.token.find('/', end) + 1;
+    }
+    lie.token.replace(end, lie.token.find('/', end) - end, "1000000"); // the ninth part: the newest place in the log
+    here.db.run("begin; select pg_current_xact_id()");
+    acknowledge(here.db, "liar", lie);
+    here.db.run("commit; select subscribe('honest')");
+    here.publish("k");
+    CHECK(here.keys("honest") == "k");
+}
+
+TEST_CASE("acknowledging on another session that has an id already does not move the bound too far", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one')");
+    session consumer{here.dsn()};
+    session early{here.dsn()};
+    consumer.run("begin; select pg_current_xact_id()");
+    early.run("begin; select pg_current_xact_id(), publish('t.x', 'early', '{}')");
+    auto const read = next_batch(here.db, "one", 10); // after both: it sees the place of the early one
+    acknowledge(consumer, "one", read);
+    consumer.run("commit");
+    // Twice: the bound of a checkpoint counts one later.
+    acknowledge(here.db, "one", next_batch(here.db, "one", 10));
+    early.run("commit");
+    CHECK(here.keys("one") == "early");
+}
+
+TEST_CASE("a batch is acknowledged for its own subscription and slice only, also when that is made anew", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one', p_from => 'beginning', p_slices => 2), subscribe('two', p_slices => 2)");
+    here.publish();
+    auto const read = next_batch(here.db, "one", 10, 0);
+    CHECK_THROWS_AS(acknowledge(here.db, "one", read, {}, {}, 1), pqxx::data_exception);
+    auto const foreign = "select acknowledge('two', 0, '" + read.token + "')";
+    CHECK(here.db.refused(foreign) == "ON065");
+    here.db.run("select unsubscribe('one')");
+    auto const own = "select acknowledge('one', 0, '" + read.token + "')";
+    CHECK(here.db.refused(own) == "ON060");
+    here.db.run("select subscribe('one', p_from => 'beginning', p_slices => 2)");
+    CHECK(here.db.refused(own) == "ON065");
+    CHECK(next_batch(here.db, "one", 10, 0).size() + next_batch(here.db, "one", 10, 1).size() == 1);
+}
+
+TEST_CASE("ending a subscription waits for its own readers and holds up no others", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('ending'), subscribe('other')");
+    session reader{here.dsn()};
+    auto const read = next_batch(reader, "ending", 10);
+    reader.run("begin");
+    acknowledge(reader, "ending", read);
+    auto ended = std::async(std::launch::async, [&] {
+        session{here.dsn()}.run("select once.unsubscribe('ending')");
+    });
+    REQUIRE(wait_until([&] { return here.waits_for_a_lock("unsubscribe"); }));
+    here.db.run("set lock_timeout = '10s'");
+    acknowledge(here.db, "other", next_batch(here.db, "other", 10)); // at once
+    reader.run("commit");
+    ended.get();
+    CHECK(here.db.ask("select count(*) from checkpoint where subscription = 'ending'") == "0");
+
+    // The other way round: whoever acknowledges later finds no subscription.
+    here.db.run("select subscribe('ending')");
+    auto const again = next_batch(reader, "ending", 10);
+    here.db.run("begin; select unsubscribe('ending')");
+    auto late = std::async(std::launch::async, [&] {
+        return reader.refused("select once.acknowledge('ending', 0, '" + again.token + "')");
+    });
+    REQUIRE(wait_until([&] { return here.waits_for_a_lock("acknowledge"); }));
+    here.db.run("commit");
+    CHECK(late.get() == "ON060");
+}
+
+TEST_CASE("an old snapshot cannot acknowledge for a subscription that has ended", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one')");
+    session reader{here.dsn()};
+    reader.run("begin isolation level repeatable read");
+    auto const read = next_batch(reader, "one", 10);
+    here.db.run("select unsubscribe('one')");
+    CHECK(reader.refused("select acknowledge('one', 0, '" + read.token + "')") == "40001");
+    CHECK(here.db.ask("select count(*) from checkpoint") == "0");
+}
+
+TEST_CASE("rebase gives everything that was not delivered, also when other transactions end meanwhile", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one', p_from => 'beginning')");
+    here.publish("done");
+    acknowledge(here.db, "one", next_batch(here.db, "one", 10));
+    here.publish("open");
+    here.db.run("update subscription set system_identifier = '1'"); // as if it came from elsewhere
+    CHECK(here.db.refused("select * from next_batch('one')") == "ON062");
+    CHECK(here.db.refused("select subscribe('two')") == "ON062");
+    // Its id is older than one that has ended when it looks: then PostgreSQL's snapshots show it to itself as ended.
+    here.db.run("begin; select pg_current_xact_id()");
+    session{here.dsn()}.run("select pg_current_xact_id()");
+    CHECK(here.db.ask("select to_deliver from rebase()") == "1");
+    here.db.run("commit");
+    CHECK(here.keys("one") == "open");
+}
+
+TEST_CASE("messages from another cluster are noticed where there was no subscription", "[outbox]") {
+    outbox here;
+    here.publish("old");
+    here.db.run("update outbox set txid = '1000000000000'");
+    CHECK(here.db.refused("select subscribe('one', p_from => 'beginning')") == "ON062");
+    here.db.run("select rebase(); select subscribe('one', p_from => 'beginning')");
+    CHECK(here.keys("one") == "old");
+}
+
+TEST_CASE("an idle subscription does not expire because of topics that it does not want", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one', array['wanted.*'], p_expire_after => '1 minute')");
+    here.publish();
+    CHECK(here.db.ask("select expire_subscriptions(now() + interval '1 hour')") == "0");
+    here.db.run("select publish('wanted.x', 'k', '{}')");
+    CHECK(here.db.ask("select expire_subscriptions(now() + interval '1 hour')") == "1");
+    CHECK(here.db.refused("select * from next_batch('one')") == "ON061");
+}
+
+TEST_CASE("who prepares a transaction can say that it must not notify", "[outbox]") {
+    outbox here;
+    auto const name = "'" + here.name() + "'";
+    here.db.run("select fall_asleep('10 seconds')");
+    here.db.run("begin; select publish('t.x', 'k', '{}')");
+    CHECK(here.db.refused("prepare transaction " + name) == "0A000");
+    here.db.run("begin; set local once.wake_readers = off; select publish('t.x', 'k', '{}'); prepare transaction " + name);
+    here.db.run("commit prepared " + name);
+    CHECK(here.db.ask("select count(*) from outbox") == "1");
+}
+
+TEST_CASE("a scheduled message that was cancelled can be scheduled again, and its id is kept until then", "[outbox]") {
+    outbox here;
+    auto const schedule = std::string{"select schedule(now() + interval '30 days', 't.x', 'k', '1', "
+                                      "p_message_id => '00000000-0000-4000-8000-000000000001')"};
+    here.db.run(schedule);
+    here.db.run("select trim_outbox('0', 100, now() + interval '20 days')");
+    here.db.run(schedule); // the same message, staged once
+    CHECK(here.db.ask("select count(*) from scheduled_message") == "1");
+    CHECK(here.db.ask("select cancel_scheduled('00000000-0000-4000-8000-000000000001')") == "t");
+    CHECK(here.db.ask("select cancel_scheduled('00000000-0000-4000-8000-000000000001')") == "f");
+    here.db.run(schedule);
+    CHECK(here.db.ask("select count(*) from scheduled_message") == "1");
+}
+
+TEST_CASE("limits of messages and subscriptions are checked in SQL", "[outbox]") {
+    outbox here;
+    CHECK(here.db.refused("select publish('t.x', 'k', '1', p_content_type => repeat('a', 256))") == "23514");
+    CHECK(here.db.refused("select publish('t x', 'k', '1')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', '', '1')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', E'a\nb', '1')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', 'k')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', 'k', '1', p_headers => '{\"a\": \"b\"}')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', 'k', p_bytes => decode(repeat('00', 1048577), 'hex'))") == "23514");
+    CHECK(here.db.refused("select publish_many(array['t.x', null], array['k', 'l'], array['1', '2']::json[])") == "23502");
+    CHECK(here.db.refused("select subscribe('s', array['a b'])") == "23514");
+    CHECK(here.db.refused("select subscribe('s', array[]::text[])") == "23514");
+    CHECK(here.db.refused("select subscribe('s', array['a', null])") == "23514");
+    for (auto const* from : {"null", "'infinity'", "'some day'"}) {
+        CHECK(here.db.refused(std::string{"select subscribe('s', p_from => "} + from + ")") == "22023");
+    }
+    CHECK(here.db.ask("select count(*) from outbox") == "0");
+}
+
+TEST_CASE("a transaction that has written cannot read the next batch, since the bound would be wrong", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one')");
+    here.db.run("begin; select pg_current_xact_id()");
+    CHECK(here.db.refused("select * from next_batch('one')") == "ON063");
+    here.db.run("begin; savepoint a; select publish('t.x', 'k', '1'); rollback to a");
+    CHECK(here.db.refused("select * from next_batch('one')") == "ON063");
+}
+
+TEST_CASE("the plan for a batch scans the two indexes also after it was made for an empty table", "[outbox]") {
+    outbox here;
+    here.db.run("select subscribe('one', p_from => 'beginning')");
+    for (int i = 0; i < 10; ++i) {
+        acknowledge(here.db, "one", next_batch(here.db, "one", 10)); // a generic plan by now
+    }
+    session{here.dsn()}.run("select once.publish_many(array_agg('t.x'::text), array_agg('k' || n), array_agg('1'::json)) "
+                            "from generate_series(1, 50000) as n");
+    auto const seen = "select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables where relname like 'outbox\\__'";
+    here.db.run("select pg_stat_force_next_flush()");
+    auto const before = here.db.ask(seen);
+    long got = 0;
+    while (true) {
+        auto const some = next_batch(here.db, "one", 1000);
+        if (some.size() == 0) {
+            break;
+        }
+        got += some.size();
+        acknowledge(here.db, "one", some);
+    }
+    CHECK(got == 50'000);
+    here.db.run("select pg_stat_force_next_flush()");
+    here.db.run("select pg_stat_clear_snapshot()");
+    CHECK(here.db.ask(seen) == before);
+}
