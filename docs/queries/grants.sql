@@ -11,7 +11,10 @@ grant execute on function
     once.claim_or_abort(text, text, bytea, interval, interval, timestamptz),
     once.lookup(text, text, bytea, timestamptz),
     once.complete(text, text, integer, json, text, json, bytea, timestamptz),
-    once.complete_with_row(text, text, integer, json)
+    once.complete_with_row(text, text, integer, json),
+    once.receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz),
+    once.receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz),
+    once.new_ones(text, uuid[], interval, interval)
 to orders_service;
 -- [endregion]
 
@@ -19,12 +22,13 @@ to orders_service;
 -- People who look, and the job that purges.
 create role once_reader nologin;
 grant usage on schema once to once_reader;
-grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version
-    to once_reader;
+grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version,
+    once.inbox, once.inbox_alarm
+to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz) to once_purger;
+grant execute on function once.purge(integer, timestamptz), once.purge_inbox(integer, timestamptz) to once_purger;
 -- [endregion]
 
 -- [region: mapping]

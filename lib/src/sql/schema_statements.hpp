@@ -39,13 +39,24 @@ with schema_here as (
     ('idempotency_record', 'response_content_type', 'text', false),
     ('idempotency_record', 'response_json', 'json', false),
     ('idempotency_record', 'response_bytes', 'bytea', false),
+    ('inbox', 'service', 'text', true),
+    ('inbox', 'consumer', 'key_text', true),
+    ('inbox', 'message_id', 'message_id', true),
+    ('inbox', 'received_by', 'text', true),
+    ('inbox', 'received_at', 'timestamp with time zone', true),
+    ('inbox', 'expires_at', 'timestamp with time zone', true),
+    ('inbox', 'fingerprint', 'sha256_digest', false),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
+    ('receive', 'text, uuid, bytea, timestamp with time zone, interval, interval, timestamp with time zone'),
+    ('receive_many', 'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone'),
+    ('new_ones', 'text, uuid[], interval, interval'),
     ('claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('try_claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone'),
@@ -54,7 +65,7 @@ with schema_here as (
     ('complete_with_row', 'text, text, integer, json')
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
-    where c.relname in ('idempotency_record', 'service_role') and c.relkind in ('r', 'p')
+    where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')
 )
 select format('table %s is missing', e.tab)
 from (select distinct tab from expected_column) as e
@@ -90,7 +101,8 @@ cross join lateral (select case when t.typtype = 'd' then t.typname
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
-from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid')) as e (name, con)
+from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid'),
+             ('message_id', 'message_id_not_nil')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)
