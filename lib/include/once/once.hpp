@@ -10,12 +10,15 @@
 #include <once/fingerprint.hpp>
 #include <once/inbox.hpp>
 #include <once/message_id.hpp>
+#include <once/operation_worker.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
+#include <once/phase.hpp>
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>
 #include <once/response.hpp>
+#include <once/resumable.hpp>
 #include <once/statement.hpp>
 #include <once/transaction.hpp>
 #include <once/version.hpp>
