@@ -15,6 +15,7 @@ grant execute on function
     once.receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz),
     once.receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz),
     once.new_ones(text, uuid[], interval, interval),
+    once.open_window(text, text, bytea, interval, interval, timestamptz),
     once.call_key(text, text, text),
     once.begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval,
                          timestamptz),
@@ -32,13 +33,14 @@ to orders_service;
 create role once_reader nologin;
 grant usage on schema once to once_reader;
 grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version,
-    once.inbox, once.inbox_alarm, once.operation, once.operation_readable
+    once.inbox, once.inbox_alarm, once.operation, once.operation_readable, once.request_window
 to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
 grant execute on function once.purge(integer, timestamptz), once.purge_inbox(integer, timestamptz),
-    once.purge_operations(integer, timestamptz) to once_purger;
+    once.purge_operations(integer, timestamptz), once.purge_windows(integer, timestamptz)
+to once_purger;
 
 -- People who decide what becomes of an operation that stands still. They act for every service.
 create role once_operator nologin;

@@ -17,6 +17,7 @@
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>
+#include <once/request_window.hpp>
 #include <once/response.hpp>
 #include <once/resumable.hpp>
 #include <once/statement.hpp>

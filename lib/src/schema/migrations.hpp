@@ -7,13 +7,14 @@
 namespace once::detail {
 
 /// The files in migrations/ that this version of the library needs, in order; a test compares them with the folder.
-inline constexpr std::array<std::string_view, 6> migration_files{
+inline constexpr std::array<std::string_view, 7> migration_files{
     "0001_schema_version.up.sql",
     "0002_service.up.sql",
     "0003_idempotency_record.up.sql",
     "0004_enforce_version.up.sql",
     "0005_inbox.up.sql",
     "0006_operation.up.sql",
+    "0007_request_window.up.sql",
 };
 
 } // namespace once::detail

@@ -57,18 +57,25 @@ with schema_here as (
     ('operation', 'lease_until', 'timestamp with time zone', true),
     ('operation', 'fence', 'bigint', true),
     ('operation', 'data', 'json', true),
+    ('request_window', 'service', 'text', true),
+    ('request_window', 'scope', 'key_text', true),
+    ('request_window', 'fingerprint', 'sha256_digest', true),
+    ('request_window', 'key', 'key_text', true),
+    ('request_window', 'closes_at', 'timestamp with time zone', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
     ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
     ('operation', 'operation_pkey', 'service, scope, key'),
+    ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
     ('receive', 'text, uuid, bytea, timestamp with time zone, interval, interval, timestamp with time zone'),
     ('receive_many', 'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone'),
     ('new_ones', 'text, uuid[], interval, interval'),
+    ('open_window', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('call_key', 'text, text, text'),
     ('begin_operation', 'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamp with time zone'),
     ('retake_operation', 'text, text, uuid, interval, timestamp with time zone'),
