@@ -24,7 +24,12 @@ grant execute on function
     once.advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz),
     once.renew_operation(text, text, bigint, interval, timestamptz),
     once.release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz),
-    once.finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz)
+    once.finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz),
+    once.acquire_lease(text, interval, text, timestamptz),
+    once.renew_lease(text, bigint, interval, timestamptz),
+    once.release_lease(text, bigint, timestamptz),
+    once.lease_held(text, bigint, timestamptz),
+    once.assert_fence(text, bigint, timestamptz)
 to orders_service;
 -- [endregion]
 
@@ -32,14 +37,16 @@ to orders_service;
 -- People who look, and the job that purges.
 create role once_reader nologin;
 grant usage on schema once to once_reader;
-grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version,
-    once.inbox, once.inbox_alarm, once.operation, once.operation_readable, once.request_window
+grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
+    once.lease_floor, once.inbox, once.inbox_alarm, once.operation, once.operation_readable, once.request_window,
+    once.service_role, once.schema_version
 to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz), once.purge_inbox(integer, timestamptz),
-    once.purge_operations(integer, timestamptz), once.purge_windows(integer, timestamptz)
+grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
+    once.purge_inbox(integer, timestamptz), once.purge_operations(integer, timestamptz),
+    once.purge_windows(integer, timestamptz)
 to once_purger;
 
 -- People who decide what becomes of an operation that stands still. They act for every service.

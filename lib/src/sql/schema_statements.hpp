@@ -62,6 +62,16 @@ with schema_here as (
     ('request_window', 'fingerprint', 'sha256_digest', true),
     ('request_window', 'key', 'key_text', true),
     ('request_window', 'closes_at', 'timestamp with time zone', true),
+    ('lease', 'service', 'text', true),
+    ('lease', 'name', 'key_text', true),
+    ('lease', 'fence', 'bigint', true),
+    ('lease', 'holder', 'key_text', true),
+    ('lease', 'acquired_at', 'timestamp with time zone', true),
+    ('lease', 'renewed_at', 'timestamp with time zone', true),
+    ('lease', 'expires_at', 'timestamp with time zone', true),
+    ('lease', 'released_at', 'timestamp with time zone', false),
+    ('lease_floor', 'only_row', 'boolean', true),
+    ('lease_floor', 'fence', 'bigint', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
@@ -69,6 +79,9 @@ with schema_here as (
     ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
     ('operation', 'operation_pkey', 'service, scope, key'),
     ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),
+    ('lease', 'lease_pkey', 'service, name'),
+    ('lease', 'lease_fence_key', 'service, name, fence'),
+    ('lease_floor', 'lease_floor_pkey', 'only_row'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
@@ -89,7 +102,12 @@ with schema_here as (
     ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('lookup', 'text, text, bytea, timestamp with time zone'),
     ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone'),
-    ('complete_with_row', 'text, text, integer, json')
+    ('complete_with_row', 'text, text, integer, json'),
+    ('acquire_lease', 'text, interval, text, timestamp with time zone'),
+    ('renew_lease', 'text, bigint, interval, timestamp with time zone'),
+    ('release_lease', 'text, bigint, timestamp with time zone'),
+    ('lease_held', 'text, bigint, timestamp with time zone'),
+    ('assert_fence', 'text, bigint, timestamp with time zone')
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
     where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')

@@ -1,6 +1,6 @@
--- 0007 request_window, reversed. A question that was asked a moment ago can take effect again under another key.
+-- 0009 scheduled_message, reversed. Messages that are scheduled are lost.
 --
--- Locks: ACCESS EXCLUSIVE on request_window, for an instant; services must not be running.
+-- Locks: ACCESS EXCLUSIVE on scheduled_message, for an instant; readers must not be running.
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -14,7 +14,8 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 7;
-drop function purge_windows(integer, timestamptz);
-drop function open_window(text, text, bytea, interval, interval, timestamptz);
-drop table request_window;
+delete from schema_version where version = 9;
+drop function release_due(integer, timestamptz);
+drop function cancel_scheduled(uuid);
+drop function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean);
+drop table scheduled_message;

@@ -1,8 +1,8 @@
--- 0006 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
+-- 0012 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
 --
--- Apply: in one transaction, into the schema that holds 0005.
+-- Apply: in one transaction, into the schema that holds 0011.
 -- Locks: creates new objects only.
--- Reverse: 0006_operation.down.sql
+-- Reverse: 0012_operation.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -691,4 +691,4 @@ revoke all on function
     purge_operations(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (6, 'operation');
+insert into schema_version (version, name) values (12, 'operation');

@@ -1,8 +1,8 @@
--- 0007 request_window: the same question within a few seconds, under another key.
+-- 0013 request_window: the same question within a few seconds, under another key.
 --
--- Apply: in one transaction, into the schema that holds 0006.
+-- Apply: in one transaction, into the schema that holds 0012.
 -- Locks: creates new objects only.
--- Reverse: 0007_request_window.down.sql
+-- Reverse: 0013_request_window.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -150,4 +150,4 @@ revoke all on function
     purge_windows(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (7, 'request_window');
+insert into schema_version (version, name) values (13, 'request_window');

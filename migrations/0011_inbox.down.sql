@@ -1,4 +1,4 @@
--- 0005 inbox, reversed. The memory of messages is lost: those that are redelivered take effect again.
+-- 0011 inbox, reversed. The memory of messages is lost: those that are redelivered take effect again.
 --
 -- Locks: ACCESS EXCLUSIVE on inbox, for an instant; consumers must not be running.
 
@@ -14,7 +14,7 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 5;
+delete from schema_version where version = 11;
 drop view inbox_alarm;
 drop function purge_inbox(integer, timestamptz);
 drop function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz);

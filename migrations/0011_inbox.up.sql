@@ -1,8 +1,8 @@
--- 0005 inbox: messages that took effect, so that a redelivery does not take effect again.
+-- 0011 inbox: messages that took effect, so that a redelivery does not take effect again.
 --
--- Apply: in one transaction, into the schema that holds 0004.
+-- Apply: in one transaction, into the schema that holds 0010.
 -- Locks: creates new objects only.
--- Reverse: 0005_inbox.down.sql
+-- Reverse: 0011_inbox.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -311,4 +311,4 @@ revoke all on function
     purge_inbox(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (5, 'inbox');
+insert into schema_version (version, name) values (11, 'inbox');

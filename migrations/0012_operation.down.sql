@@ -1,4 +1,4 @@
--- 0006 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
+-- 0012 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
 -- Look first:  select * from operation_readable where state <> 'finished';
 --
 -- Locks: ACCESS EXCLUSIVE on operation, for an instant; services must not be running.
@@ -15,7 +15,7 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 6;
+delete from schema_version where version = 12;
 drop view operation_readable;
 drop function purge_operations(integer, timestamptz);
 drop function end_operation(text, text, text, integer, json, timestamptz);
