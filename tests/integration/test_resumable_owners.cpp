@@ -79,6 +79,37 @@ TEST_CASE("a phase in the database that commits after a take-over is refused who
     CHECK(runs == 2);
 }
 
+TEST_CASE("an owner that was overtaken cannot move the recovery point, even where nobody has moved it",
+          "[resumable]") {
+    for (bool const calls : {false, true}) {
+        operations_database const server;
+        once::database db{server.dsn()};
+        int runs = 0;
+        auto const be_overtaken = [&] {
+            if (++runs == 1) {
+                server.end_leases();
+                CHECK(server.ask(
+                          "select outcome from once.next_operation('{op}', gen_random_uuid(), '1 minute')") ==
+                      "resumed");
+            }
+        };
+        auto const first = calls ? once::idempotent_remote("first", [&](operation&) { be_overtaken(); })
+                                 : once::in_database("first", [&](transaction& tx, operation&) {
+                                       add_effect(tx, "first");
+                                       be_overtaken();
+                                   });
+        resumable const op{
+            "op", {first, once::in_database("end", [](transaction&, operation&) -> response { return {}; })}};
+        CHECK(op.run(db, request_of("k")).outcome == in_progress);
+        CHECK(server.effects() == 0);
+        CHECK(server.column("recovery_point") == "first");
+        server.end_leases();
+        CHECK(op.run(db, request_of("k")).outcome == finished);
+        CHECK(runs == 2);
+        CHECK(server.effects("first") == (calls ? 0 : 1));
+    }
+}
+
 TEST_CASE("a lease that ran out without a take-over does no harm", "[resumable]") {
     operations_database const server;
     once::database db{server.dsn()};
