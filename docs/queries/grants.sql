@@ -1,42 +1,30 @@
--- Rights of the roles that use the schema. Apply it as the owner of the schema.
+-- Rights of the roles that use the schema, by the group roles that 0016_roles.up.sql makes. Apply it as the owner.
 
 -- [region: service]
--- A service: it calls functions, and has no right on any table.
+-- A service: it calls functions, and has no right on any table. once_producer: requests, messages, tokens, leases,
+-- operations, the inbox. once_consumer: reading the outbox; a service that only writes does without.
 create role orders_service login;
-grant usage on schema once to orders_service;
-grant execute on function
-    once.installed_version(), once.current_service(),
-    once.claim(text, text, bytea, interval, interval, timestamptz),
-    once.try_claim(text, text, bytea, interval, interval, timestamptz),
-    once.claim_or_abort(text, text, bytea, interval, interval, timestamptz),
-    once.lookup(text, text, bytea, timestamptz),
-    once.complete(text, text, integer, json, text, json, bytea, timestamptz),
-    once.complete_with_row(text, text, integer, json),
-    once.acquire_lease(text, interval, text, timestamptz),
-    once.renew_lease(text, bigint, interval, timestamptz),
-    once.release_lease(text, bigint, timestamptz),
-    once.lease_held(text, bigint, timestamptz),
-    once.assert_fence(text, bigint, timestamptz),
-    once.issue_tokens(text, text, interval, bytea[], timestamptz),
-    once.issue_token(text, text, interval, timestamptz),
-    once.redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
-    once.try_redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
-    once.redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz)
-to orders_service;
+grant once_producer, once_consumer to orders_service;
 -- [endregion]
 
 -- [region: people]
--- People who look, and the job that purges.
-create role once_reader nologin;
-grant usage on schema once to once_reader;
-grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
-    once.lease_floor, once.token_readable, once.service_role, once.schema_version
-    to once_reader;
+-- People who look: states, times, names, and no payload, response or secret.
+create role alice login;
+grant once_inspector to alice;
 
-create role once_purger login;
-grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
-    once.purge_tokens(integer, timestamptz) to once_purger;
+-- People who decide: they see everything, and redrive, discard, resolve, purge.
+create role bob login;
+grant once_administrator to bob;
+
+-- The job that keeps the tables small, and nothing else.
+create role once_janitor login;
+grant usage on schema once to once_janitor;
+grant execute on function
+    once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
+    once.purge_tokens(integer, timestamptz), once.purge_inbox(integer, timestamptz),
+    once.purge_operations(integer, timestamptz), once.purge_windows(integer, timestamptz),
+    once.trim_outbox(interval, integer, timestamptz)
+to once_janitor;
 -- [endregion]
 
 -- [region: mapping]

@@ -32,16 +32,7 @@ public:
     [[nodiscard]] std::string dsn() const { return m_server.dsn() + " user='" + m_name + "'"; }
 
     /// What a service needs, and no more.
-    void grant_use() const {
-        m_server.run("grant usage on schema once to " + m_name);
-        m_server.run(
-            "grant execute on function once.installed_version(), once.current_service(), once.claim, "
-            "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row, "
-            "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence, "
-            "once.issue_tokens, once.issue_token, once.redeem_token, once.try_redeem_token, "
-            "once.redeem_token_or_abort to " +
-            m_name);
-    }
+    void grant_use() const { m_server.run("grant once_producer, once_consumer to " + m_name); }
 
 private:
     effects_database const& m_server;

@@ -39,6 +39,29 @@ with schema_here as (
     ('idempotency_record', 'response_content_type', 'text', false),
     ('idempotency_record', 'response_json', 'json', false),
     ('idempotency_record', 'response_bytes', 'bytea', false),
+    ('inbox', 'service', 'text', true),
+    ('inbox', 'consumer', 'key_text', true),
+    ('inbox', 'message_id', 'message_id', true),
+    ('inbox', 'received_by', 'text', true),
+    ('inbox', 'received_at', 'timestamp with time zone', true),
+    ('inbox', 'expires_at', 'timestamp with time zone', true),
+    ('inbox', 'fingerprint', 'sha256_digest', false),
+    ('operation', 'service', 'text', true),
+    ('operation', 'scope', 'key_text', true),
+    ('operation', 'key', 'key_text', true),
+    ('operation', 'name', 'key_text', true),
+    ('operation', 'state', 'text', true),
+    ('operation', 'recovery_point', 'key_text', true),
+    ('operation', 'call', 'text', false),
+    ('operation', 'owner', 'uuid', false),
+    ('operation', 'lease_until', 'timestamp with time zone', true),
+    ('operation', 'fence', 'bigint', true),
+    ('operation', 'data', 'json', true),
+    ('request_window', 'service', 'text', true),
+    ('request_window', 'scope', 'key_text', true),
+    ('request_window', 'fingerprint', 'sha256_digest', true),
+    ('request_window', 'key', 'key_text', true),
+    ('request_window', 'closes_at', 'timestamp with time zone', true),
     ('lease', 'service', 'text', true),
     ('lease', 'name', 'key_text', true),
     ('lease', 'fence', 'bigint', true),
@@ -60,29 +83,62 @@ with schema_here as (
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
+    ('operation', 'operation_pkey', 'service, scope, key'),
+    ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
     ('token', 'token_pkey', 'service, token_hash'),
     ('service_role', 'service_role_pkey', 'role')
-), expected_function (name, arguments, pinned) as (values
-    ('current_service', '', true),
-    ('claim', 'text, text, bytea, interval, interval, timestamp with time zone', false),
-    ('try_claim', 'text, text, bytea, interval, interval, timestamp with time zone', false),
-    ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone', false),
-    ('lookup', 'text, text, bytea, timestamp with time zone', false),
-    ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone', false),
-    ('complete_with_row', 'text, text, integer, json', false),
-    ('acquire_lease', 'text, interval, text, timestamp with time zone', true),
-    ('renew_lease', 'text, bigint, interval, timestamp with time zone', true),
-    ('release_lease', 'text, bigint, timestamp with time zone', true),
-    ('lease_held', 'text, bigint, timestamp with time zone', true),
-    ('assert_fence', 'text, bigint, timestamp with time zone', true),
-    ('issue_tokens', 'text, text, interval, bytea[], timestamp with time zone', true),
-    ('issue_token', 'text, text, interval, timestamp with time zone', true),
-    ('redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true),
-    ('try_redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true),
-    ('redeem_token_or_abort', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true)
+), expected_function (name, arguments, pinned, family) as (values
+    -- pinned: it sets its search_path; the others name the schema of everything. family: who calls one calls them all.
+    ('current_service', '', true, ''),
+    ('claim', 'text, text, bytea, interval, interval, timestamp with time zone', false, 'request'),
+    ('try_claim', 'text, text, bytea, interval, interval, timestamp with time zone', false, 'request'),
+    ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone', false, 'request'),
+    ('lookup', 'text, text, bytea, timestamp with time zone', false, 'request'),
+    ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone', false, 'request'),
+    ('complete_with_row', 'text, text, integer, json', false, 'request'),
+    ('acquire_lease', 'text, interval, text, timestamp with time zone', true, ''),
+    ('renew_lease', 'text, bigint, interval, timestamp with time zone', true, ''),
+    ('release_lease', 'text, bigint, timestamp with time zone', true, ''),
+    ('lease_held', 'text, bigint, timestamp with time zone', true, ''),
+    ('assert_fence', 'text, bigint, timestamp with time zone', true, ''),
+    ('issue_tokens', 'text, text, interval, bytea[], timestamp with time zone', true, ''),
+    ('issue_token', 'text, text, interval, timestamp with time zone', true, ''),
+    ('redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true, ''),
+    ('try_redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true, ''),
+    ('redeem_token_or_abort', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true, ''),
+    ('receive', 'text, uuid, bytea, timestamp with time zone, interval, interval, timestamp with time zone', true, ''),
+    ('receive_many', 'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone', true, ''),
+    ('new_ones', 'text, uuid[], interval, interval', true, ''),
+    ('open_window', 'text, text, bytea, interval, interval, timestamp with time zone', true, ''),
+    ('call_key', 'text, text, text', true, ''),
+    ('begin_operation', 'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamp with time zone', true, ''),
+    ('retake_operation', 'text, text, uuid, interval, timestamp with time zone', true, ''),
+    ('next_operation', 'text[], uuid, interval, integer, timestamp with time zone', true, ''),
+    ('advance_operation', 'text, text, bigint, text, text, text, json, interval, timestamp with time zone', true, ''),
+    ('renew_operation', 'text, text, bigint, interval, timestamp with time zone', true, ''),
+    ('release_operation', 'text, text, bigint, text, interval, integer, boolean, timestamp with time zone', true, ''),
+    ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone', true, ''),
+    ('next_batch', 'text, integer, integer', true, 'reading'),
+    ('acknowledge', 'text, integer, text, bigint, integer, bigint[], text[], text[], boolean', true, 'reading'),
+    ('take_parked', 'text, integer, integer, timestamp with time zone', true, 'reading'),
+    ('settle_parked', 'text, integer, bigint[], text[], text[], bigint[], timestamp with time zone', true, 'reading'),
+    ('wake_channel', '', true, 'reading'),
+    ('outbox_writers', '', true, 'reading'),
+    ('fall_asleep', 'interval', true, 'reading'),
+    ('wake_up', 'bigint', true, 'reading'),
+    ('release_due', 'integer, timestamp with time zone', true, 'reading'),
+    ('publish', 'text, text, json, bytea, text, json, text, uuid, boolean', true, ''),
+    ('publish_many', 'text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean', true, ''),
+    ('schedule', 'timestamp with time zone, text, text, json, bytea, text, json, text, uuid, boolean', true, '')
+), callable as (
+    select e.family from expected_function as e
+    join pg_catalog.pg_proc as p on p.proname = e.name
+    join schema_here as s on p.pronamespace = s.oid
+    where e.family <> '' and has_function_privilege(p.oid, 'execute')
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
     where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')
@@ -123,7 +179,7 @@ union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
 from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'),
              ('http_status', 'http_status_valid'), ('token_purpose', 'token_purpose_valid'),
-             ('token_principal', 'token_principal_valid')) as e (name, con)
+             ('token_principal', 'token_principal_valid'), ('message_id', 'message_id_not_nil')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)
@@ -160,6 +216,9 @@ select format('function %s may not be called by %s: grant execute on function %s
               p.proname, current_user, p.oid::regprocedure, quote_ident(current_user))
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
 join expected_function as e on e.name = p.proname
-where not has_function_privilege(p.oid, 'execute'))sql";
+-- A role that writes, or one that reads messages, has all of what that takes; one that has none of either lacks the first.
+where e.family <> '' and not has_function_privilege(p.oid, 'execute')
+  and (exists (select from callable as c where c.family = e.family)
+       or (e.family = 'request' and not exists (select from callable))))sql";
 
 } // namespace once::sql

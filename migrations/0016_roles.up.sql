@@ -1,10 +1,10 @@
--- 0013 roles: group roles with the rights that each kind of user needs, and none more.
+-- 0016 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: in one transaction, into the schema that holds 0012. It makes the roles SCHEMA_producer, SCHEMA_consumer,
+-- Apply: in one transaction, into the schema that holds 0015. It makes the roles SCHEMA_producer, SCHEMA_consumer,
 --     SCHEMA_inspector and SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without
 --     it, let somebody who has it make them first: create role once_producer nologin; ...
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
--- Reverse: 0013_roles.down.sql
+-- Reverse: 0016_roles.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -28,19 +28,26 @@ declare
     v_object record;
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'headers', 'payload_json',
-                                       'payload_bytes'];
+                                       'payload_bytes', 'token_hash', 'data'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
-        "producer": ["installed_version", "current_service", "claim", "try_claim", "claim_or_abort", "lookup", "complete",
-                     "complete_with_row", "publish", "publish_many", "schedule", "cancel_scheduled",
-                     "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence"],
-        "consumer": ["installed_version", "current_service", "subscribe", "unsubscribe", "pause_subscription", "next_batch",
-                     "acknowledge", "park", "take_parked", "settle_parked", "wake_channel", "outbox_writers", "fall_asleep",
-                     "wake_up", "release_due", "explain_stall",
-                     "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence"],
+        "producer": ["installed_version", "current_service",
+                     "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
+                     "publish", "publish_many", "schedule", "cancel_scheduled",
+                     "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
+                     "issue_token", "issue_tokens", "redeem_token", "try_redeem_token", "redeem_token_or_abort",
+                     "receive", "receive_many", "new_ones", "open_window", "call_key",
+                     "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
+                     "release_operation", "finish_operation"],
+        "consumer": ["installed_version", "current_service", "subscribe", "unsubscribe", "pause_subscription",
+                     "next_batch", "acknowledge", "park", "take_parked", "settle_parked",
+                     "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
+                     "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
+                     "receive", "receive_many", "new_ones"],
         "inspector": ["installed_version", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
-        "administrator": ["redrive", "discard", "resume_expired", "expire_subscriptions", "trim_outbox", "purge",
-                          "purge_leases", "lookup"]
+        "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
+                          "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
+                          "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
     }';
 begin
     foreach v_kind in array array['producer', 'consumer', 'inspector', 'administrator'] loop
@@ -96,4 +103,4 @@ begin
     execute format('grant insert, update, delete on service_role to %I', v_schema || '_administrator');
 end $migration$;
 
-insert into schema_version (version, name) values (13, 'roles');
+insert into schema_version (version, name) values (16, 'roles');
