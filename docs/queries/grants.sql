@@ -11,7 +11,12 @@ grant execute on function
     once.claim_or_abort(text, text, bytea, interval, interval, timestamptz),
     once.lookup(text, text, bytea, timestamptz),
     once.complete(text, text, integer, json, text, json, bytea, timestamptz),
-    once.complete_with_row(text, text, integer, json)
+    once.complete_with_row(text, text, integer, json),
+    once.acquire_lease(text, interval, text, timestamptz),
+    once.renew_lease(text, bigint, interval, timestamptz),
+    once.release_lease(text, bigint, timestamptz),
+    once.lease_held(text, bigint, timestamptz),
+    once.assert_fence(text, bigint, timestamptz)
 to orders_service;
 -- [endregion]
 
@@ -19,12 +24,14 @@ to orders_service;
 -- People who look, and the job that purges.
 create role once_reader nologin;
 grant usage on schema once to once_reader;
-grant select on once.idempotency_record, once.idempotency_record_readable, once.service_role, once.schema_version
+grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
+    once.lease_floor, once.service_role, once.schema_version
     to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz) to once_purger;
+grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz)
+    to once_purger;
 -- [endregion]
 
 -- [region: mapping]

@@ -36,7 +36,8 @@ public:
         m_server.run("grant usage on schema once to " + m_name);
         m_server.run(
             "grant execute on function once.installed_version(), once.current_service(), once.claim, "
-            "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row to " +
+            "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row, "
+            "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence to " +
             m_name);
     }
 

@@ -8,6 +8,7 @@
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fingerprint.hpp>
+#include <once/message_id.hpp>
 #include <once/migrations.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>

@@ -39,10 +39,23 @@ with schema_here as (
     ('idempotency_record', 'response_content_type', 'text', false),
     ('idempotency_record', 'response_json', 'json', false),
     ('idempotency_record', 'response_bytes', 'bytea', false),
+    ('lease', 'service', 'text', true),
+    ('lease', 'name', 'key_text', true),
+    ('lease', 'fence', 'bigint', true),
+    ('lease', 'holder', 'key_text', true),
+    ('lease', 'acquired_at', 'timestamp with time zone', true),
+    ('lease', 'renewed_at', 'timestamp with time zone', true),
+    ('lease', 'expires_at', 'timestamp with time zone', true),
+    ('lease', 'released_at', 'timestamp with time zone', false),
+    ('lease_floor', 'only_row', 'boolean', true),
+    ('lease_floor', 'fence', 'bigint', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('lease', 'lease_pkey', 'service, name'),
+    ('lease', 'lease_fence_key', 'service, name, fence'),
+    ('lease_floor', 'lease_floor_pkey', 'only_row'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
@@ -51,10 +64,15 @@ with schema_here as (
     ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('lookup', 'text, text, bytea, timestamp with time zone'),
     ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone'),
-    ('complete_with_row', 'text, text, integer, json')
+    ('complete_with_row', 'text, text, integer, json'),
+    ('acquire_lease', 'text, interval, text, timestamp with time zone'),
+    ('renew_lease', 'text, bigint, interval, timestamp with time zone'),
+    ('release_lease', 'text, bigint, timestamp with time zone'),
+    ('lease_held', 'text, bigint, timestamp with time zone'),
+    ('assert_fence', 'text, bigint, timestamp with time zone')
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
-    where c.relname in ('idempotency_record', 'service_role') and c.relkind in ('r', 'p')
+    where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')
 )
 select format('table %s is missing', e.tab)
 from (select distinct tab from expected_column) as e

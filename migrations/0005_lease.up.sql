@@ -1,0 +1,350 @@
+-- 0005 lease: who may act under a name until when, and the number that shuts out whoever acted before.
+--
+-- Apply: in one transaction, into the schema that holds 0004.
+-- Locks: creates new objects only.
+-- Reverse: 0005_lease.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create table lease (
+    service     text        collate "C" not null,
+    name        key_text    not null,
+    fence       bigint      not null,
+    holder      key_text    not null,
+    acquired_at timestamptz not null,
+    renewed_at  timestamptz not null,
+    expires_at  timestamptz not null,
+    released_at timestamptz,
+    constraint lease_pkey primary key (service, name),
+    -- Not for uniqueness: it makes the fence part of a key, so that a new fence is an update of the key, which FOR KEY
+    -- SHARE of assert_fence() keeps out, while renew_lease() touches no key and goes on beside it.
+    constraint lease_fence_key unique (service, name, fence),
+    constraint lease_fence_positive check (fence > 0),
+    constraint lease_times check (acquired_at <= renewed_at and renewed_at < expires_at and isfinite(expires_at)
+                                  and (released_at is null or released_at >= acquired_at))
+)
+-- Renewals update in place, again and again.
+with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
+
+comment on table lease is
+    'One row per lease name that was ever acquired: who holds it until when, and its fencing number. A row stays after '
+    'release, so that its fence goes on growing; see purge_leases().';
+comment on column lease.service is 'The service that it belongs to; see current_service().';
+comment on column lease.name is 'What is held, for example ''nightly report''. Printable ASCII, 1 to 255 bytes.';
+comment on column lease.fence is
+    'Number of the last acquisition: timeline of the server * 2^40 + counter. It grows with each acquisition, also '
+    'over a failover that lost some. Whoever acts under the lease shows it, and an older one is refused.';
+comment on column lease.holder is
+    'Who acquired it last. Printable ASCII, 1 to 255 bytes; for people, never for decisions.';
+comment on column lease.acquired_at is 'When it was acquired (clock of the database).';
+comment on column lease.renewed_at is 'When its holder was heard of last: acquired or renewed.';
+comment on column lease.expires_at is 'From then on anybody may acquire it, unless its holder renews first.';
+comment on column lease.released_at is
+    'When its holder gave it back; null while it is held, or when it ran out unreleased.';
+comment on constraint lease_pkey on lease is 'One holder per name. Never drop it, never make it deferrable.';
+comment on constraint lease_fence_key on lease is
+    'Makes a takeover an update of a key, which waits for transactions that have asserted the fence.';
+comment on constraint lease_fence_positive on lease is 'Fences count from 1.';
+comment on constraint lease_times on lease is 'Acquired, renewed, expires: in this order, and never for ever.';
+
+create table lease_floor (
+    only_row  boolean     not null default true,
+    fence     bigint      not null,
+    raised_at timestamptz not null default clock_timestamp(),
+    constraint lease_floor_pkey primary key (only_row),
+    constraint lease_floor_only_row check (only_row),
+    constraint lease_floor_fence_valid check (fence >= 0)
+);
+
+insert into lease_floor (fence) values (0);
+
+comment on table lease_floor is
+    'One row: every new fence is greater than this. purge_leases() raises it to the fences that it removes. After the '
+    'restore of an older dump raise it by hand above every fence that may have been handed out since.';
+comment on column lease_floor.only_row is 'Always true: there is one row.';
+comment on column lease_floor.fence is 'The floor. It must never be lowered.';
+comment on column lease_floor.raised_at is 'When it was raised last.';
+comment on constraint lease_floor_pkey on lease_floor is 'One row.';
+comment on constraint lease_floor_only_row on lease_floor is 'One row.';
+comment on constraint lease_floor_fence_valid on lease_floor is 'A floor is not negative.';
+
+create type lease_answer as (
+    outcome    text,
+    fence      bigint,
+    expires_at timestamptz,
+    holder     text,
+    taken_over boolean
+);
+
+comment on type lease_answer is
+    'What acquire_lease() came to. acquired: it is yours. held: somebody else has it, or is taking it at this moment.';
+comment on column lease_answer.outcome is 'acquired or held.';
+comment on column lease_answer.fence is
+    'acquired: your fence, to show with every action. held: that of the holder; null while the first one is at it.';
+comment on column lease_answer.expires_at is 'When the lease runs out; null as for fence.';
+comment on column lease_answer.holder is 'Who holds it; null as for fence.';
+comment on column lease_answer.taken_over is
+    'acquired: whether the holder before let it run out without a release, so it probably died at its work.';
+
+create function next_fence(p_current bigint) returns bigint
+language plpgsql volatile
+as $$
+begin
+    -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline
+    -- has grown by then. It comes from the name of the WAL file, because pg_control_checkpoint() still shows the old
+    -- one right after a promotion. 2^40 leaves room for eight million timelines.
+    return greatest(p_current, (select fence from lease_floor),
+                    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + 1;
+end $$;
+
+comment on function next_fence(bigint) is
+    'A fence above the given one, above the floor, and above all of earlier timelines. Used by acquire_lease().';
+
+create function acquire_lease(
+    p_name     text,
+    p_duration interval,
+    p_holder   text        default null,
+    p_now      timestamptz default null
+) returns lease_answer
+language plpgsql security definer set search_path from current set lock_timeout = '500ms'
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_holder  constant text := coalesce(
+        p_holder,
+        nullif(btrim(regexp_replace(current_setting('application_name'), '[^ -~]', '?', 'g')), ''),
+        regexp_replace(session_user, '[^!-~]', '?', 'g'));
+    v_lease lease;
+    v_now   timestamptz;
+    v_fence bigint;
+begin
+    if (p_duration between interval '100 milliseconds' and interval '366 days') is not true then
+        raise exception 'duration must be between 100 milliseconds and 366 days' using errcode = '22023';
+    end if;
+
+    -- Who finds it held goes away without a lock and without a write, however often they ask.
+    select * into v_lease from lease where service = v_service and name = p_name;
+    if v_lease.released_at is null and v_lease.expires_at > coalesce(p_now, clock_timestamp()) then
+        return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
+    end if;
+
+    for v_round in 1 .. 10 loop
+        -- Waits for another taker, and for transactions of the holder that have asserted its fence.
+        select * into v_lease from lease where service = v_service and name = p_name for update;
+        if found then
+            -- Read after the lock: the time before the wait says nothing about the time after it.
+            v_now := coalesce(p_now, clock_timestamp());
+            if v_lease.released_at is null and v_lease.expires_at > v_now then
+                return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
+            end if;
+            v_fence := next_fence(v_lease.fence);
+            update lease
+            set fence = v_fence, holder = v_holder, acquired_at = v_now, renewed_at = v_now,
+                expires_at = v_now + p_duration, released_at = null
+            where service = v_service and name = p_name;
+            return row('acquired', v_fence, v_now + p_duration, v_holder,
+                       v_lease.released_at is null)::lease_answer;
+        end if;
+
+        -- The lock keeps purge_leases() from raising the floor between here and the insert.
+        perform from lease_floor for share;
+        v_now := coalesce(p_now, clock_timestamp());
+        v_fence := next_fence(0);
+        -- No conflict target: both unique constraints mean the same here, that the lease is there.
+        insert into lease (service, name, fence, holder, acquired_at, renewed_at, expires_at)
+        values (v_service, p_name, v_fence, v_holder, v_now, v_now, v_now + p_duration)
+        on conflict do nothing;
+        if found then
+            return row('acquired', v_fence, v_now + p_duration, v_holder, false)::lease_answer;
+        end if;
+    end loop;
+    return row('held', null, null, null, false)::lease_answer;
+exception when lock_not_available then
+    select * into v_lease from lease where service = v_service and name = p_name;
+    return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
+end $$;
+
+comment on function acquire_lease(text, interval, text, timestamptz) is
+    'Acquires a lease that is free, released or run out, for p_duration (100 milliseconds to 366 days) by the clock of '
+    'the database. held: somebody else has it; that answer takes no lock. It never waits longer than half a second for '
+    'another taker or for a transaction that has asserted the fence; then it answers held, too. A holder that asks '
+    'again is told held. p_holder is for people, default: application_name. p_now is for tests.';
+
+create function renew_lease(
+    p_name     text,
+    p_fence    bigint,
+    p_duration interval,
+    p_now      timestamptz default null
+) returns timestamptz
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_lease lease;
+    v_now   timestamptz;
+begin
+    if (p_duration between interval '100 milliseconds' and interval '366 days') is not true then
+        raise exception 'duration must be between 100 milliseconds and 366 days' using errcode = '22023';
+    end if;
+    select * into v_lease from lease
+    where service = v_service and name = p_name and fence = p_fence and released_at is null
+    for no key update;
+    if not found then
+        return null;
+    end if;
+    -- A clock that was set back must not take back what the row says already.
+    v_now := greatest(coalesce(p_now, clock_timestamp()), v_lease.renewed_at);
+    update lease set renewed_at = v_now, expires_at = v_now + p_duration
+    where service = v_service and name = p_name;
+    return v_now + p_duration;
+end $$;
+
+comment on function renew_lease(text, bigint, interval, timestamptz) is
+    'Lets the lease run out p_duration from now, and returns when. Null when it was released or acquired by somebody '
+    'else: stop acting under it. A lease that ran out and that nobody took is renewed. It does not wait for '
+    'transactions that have asserted the fence; it waits up to 2 seconds for a taker, then raises 55P03. p_now is for '
+    'tests.';
+
+create function release_lease(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
+as $$
+declare
+    v_service constant text := service_of_session();
+begin
+    update lease set released_at = greatest(coalesce(p_now, clock_timestamp()), acquired_at)
+    where service = v_service and name = p_name and fence = p_fence and released_at is null;
+    return found;
+end $$;
+
+comment on function release_lease(text, bigint, timestamptz) is
+    'Gives the lease back, so that others need not wait until it runs out. False when it was released before, or '
+    'somebody else has acquired it. Waits up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
+
+create function lease_held(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
+language plpgsql stable security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+begin
+    return exists (select from lease
+                   where service = v_service and name = p_name and fence = p_fence and released_at is null
+                     and expires_at > coalesce(p_now, clock_timestamp()));
+end $$;
+
+comment on function lease_held(text, bigint, timestamptz) is
+    'Whether the lease is held with this fence, as far as this snapshot shows. It takes no lock, so it may be out of '
+    'date at once: for a look before work is begun. What is written must be guarded by assert_fence().';
+
+create function assert_fence(p_name text, p_fence bigint, p_now timestamptz default null) returns void
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_expires timestamptz;
+begin
+    -- From here to the end of the transaction nobody can acquire the lease; its holder can go on renewing it.
+    perform from lease where service = v_service and name = p_name and fence = p_fence for key share;
+    if found then
+        -- A statement of its own: the lock passes by a renewal, so the row it found may be one from before.
+        select expires_at into v_expires from lease
+        where service = v_service and name = p_name and fence = p_fence and released_at is null;
+        if v_expires > coalesce(p_now, clock_timestamp()) then
+            return;
+        end if;
+        if v_expires > now() and current_setting('transaction_isolation') <> 'read committed' then
+            raise exception 'lease "%" may have been renewed since the snapshot of this transaction', p_name
+                using errcode = 'serialization_failure', hint = 'run the transaction again';
+        end if;
+    end if;
+    raise exception 'lease "%" is not held with fence % any more', p_name, p_fence
+        using errcode = 'ON010', hint = 'stop acting under it; whoever holds it now will do the work';
+end $$;
+
+comment on function assert_fence(text, bigint, timestamptz) is
+    'Guards the writes of this transaction: raises ON010 unless the lease is held with this fence, and keeps others '
+    'from acquiring it until the transaction ends. Call it last, just before COMMIT, so that they wait shortly. Waits '
+    'up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
+
+create function purge_leases(
+    p_unused interval    default interval '30 days',
+    p_limit  integer     default 1000,
+    p_now    timestamptz default null
+) returns integer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_removed integer;
+    v_highest bigint;
+begin
+    if (p_unused >= interval '0') is not true or (p_limit between 1 and 100000) is not true then
+        raise exception 'unused must not be negative, limit must be between 1 and 100000' using errcode = '22023';
+    end if;
+    -- First the floor: from here on no row is made anew until this transaction ends, and then above all it removed.
+    perform from lease_floor for update;
+    with removed as (
+        delete from lease
+        where ctid = any (array(
+            select ctid from lease
+            where coalesce(released_at, expires_at) <= coalesce(p_now, clock_timestamp()) - p_unused
+            limit p_limit
+            for update skip locked))
+        returning fence
+    )
+    select count(*), max(fence) into v_removed, v_highest from removed;
+    update lease_floor set fence = v_highest, raised_at = clock_timestamp() where fence < v_highest;
+    return v_removed;
+end $$;
+
+comment on function purge_leases(interval, integer, timestamptz) is
+    'Removes up to p_limit leases of all services that nobody has held for p_unused, and returns how many. Fences do '
+    'not go back: lease_floor keeps the highest one that was removed. It skips what is being acquired. For operators.';
+
+create view lease_readable as
+select service, name,
+       case when released_at is not null then 'released'
+            when expires_at > clock_timestamp() then 'held'
+            else 'expired' end as state,
+       holder, acquired_at,
+       coalesce(released_at, least(expires_at, clock_timestamp())) - acquired_at as held_for,
+       clock_timestamp() - renewed_at as silent_for,
+       expires_at, released_at,
+       (fence >> 40) || '/' || (fence & ((1::bigint << 40) - 1)) as timeline_and_counter,
+       fence
+from lease;
+
+comment on view lease_readable is 'lease for reading in psql: who holds what, since when, until when.';
+comment on column lease_readable.service is 'The service that it belongs to.';
+comment on column lease_readable.name is 'What is held.';
+comment on column lease_readable.state is
+    'held; released: given back by its holder; expired: ran out unreleased, the holder has probably died or hangs.';
+comment on column lease_readable.holder is 'Who holds it, or held it last.';
+comment on column lease_readable.acquired_at is 'When it was acquired.';
+comment on column lease_readable.held_for is 'How long it is held, or was.';
+comment on column lease_readable.silent_for is 'How long ago its holder acquired or renewed it.';
+comment on column lease_readable.expires_at is 'When it runs out.';
+comment on column lease_readable.released_at is 'When it was given back.';
+comment on column lease_readable.timeline_and_counter is
+    'The fence in its two parts: timeline of the server / counter.';
+comment on column lease_readable.fence is 'The fence as it is compared.';
+
+revoke all on function
+    next_fence(bigint),
+    acquire_lease(text, interval, text, timestamptz),
+    renew_lease(text, bigint, interval, timestamptz),
+    release_lease(text, bigint, timestamptz),
+    lease_held(text, bigint, timestamptz),
+    assert_fence(text, bigint, timestamptz),
+    purge_leases(interval, integer, timestamptz)
+from public;
+
+insert into schema_version (version, name) values (5, 'lease');
