@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
             claim(answer.response->body.data() == row.bytes(4), "a stored body comes back byte for byte");
         }
     } catch (once::corrupt_record const&) {
+        return 0; // the headers were not the library's
     }
     return 0;
 }

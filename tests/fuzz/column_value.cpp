@@ -14,7 +14,7 @@ void read(std::string_view text) {
     try {
         static_cast<void>(once::column_type<T>::decode(text));
     } catch (once::value_error const&) {
-        // What the server never sends for such a column is refused, with this exception and no other.
+        return; // what the server never sends for such a column is refused, with this exception and no other
     }
 }
 
@@ -26,6 +26,7 @@ void read_and_write(std::string_view text) {
         claim(once::column_type<T>::decode(once::column_type<T>::encode(value)) == value,
               "what was read is written so that it reads the same");
     } catch (once::value_error const&) {
+        return;
     }
 }
 
@@ -35,6 +36,7 @@ void read_moment(std::string_view text) {
         auto const value = once::column_type<Moment>::decode(text);
         static_cast<void>(once::column_type<Moment>::encode(value));
     } catch (once::value_error const&) {
+        return;
     }
 }
 

@@ -47,4 +47,5 @@ private:
 } // namespace once::fuzzing
 
 /// What each fuzzer defines; libFuzzer calls it, and so does replay.cpp.
+// NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size);

@@ -13,8 +13,10 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
         auto const headers = once::detail::from_stored_headers(from.rest());
         auto const again = once::detail::from_stored_headers(once::detail::to_stored_headers(headers));
         claim(headers == again, "what was read is written so that it reads the same");
-    } catch (once::corrupt_record const&) {
+    } catch (once::corrupt_record const& refused) {
         // What the library never writes is refused, with this exception and no other.
+        claim(std::string_view{refused.what()}.find("response_headers") != std::string_view::npos,
+              "the column is named");
     }
 
     once::response answer{.status = 100 + 2 * from.byte()};

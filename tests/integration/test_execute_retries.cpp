@@ -90,7 +90,8 @@ TEST_CASE("a deadlock runs one of the callbacks again, and both take effect", "[
     };
     auto one = cross("a", 1, 2);
     auto two = cross("b", 2, 1);
-    CHECK(one.get().attempts() + two.get().attempts() == 3);
+    // On a busy machine both can be found in the deadlock, or meet in another one.
+    CHECK(one.get().attempts() + two.get().attempts() >= 3);
     CHECK(server.ask("select array_agg(n) from tally") == "{2,2}");
 }
 

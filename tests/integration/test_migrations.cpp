@@ -142,15 +142,16 @@ TEST_CASE("without a schema to work in the first migration says what to create",
 TEST_CASE("every object of the schema says what it is for", "[migrations]") {
     test_database const server;
     auto const silent = column(server.dsn(), R"sql(
+        -- A partition's columns and indexes are those of its table.
         select 'relation ' || relname from pg_class
-        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'i', 'S', 'm', 'p')
-          and obj_description(oid, 'pg_class') is null
+        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'i', 'S', 'm', 'p', 'I')
+          and not (relispartition and relkind = 'i') and obj_description(oid, 'pg_class') is null
           and not exists (select from pg_constraint where conindid = pg_class.oid)
         union all
         select 'column ' || relname || '.' || attname
         from pg_attribute join pg_class on pg_class.oid = attrelid
-        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'c', 'p') and attnum > 0 and not attisdropped
-          and col_description(attrelid, attnum) is null
+        where relnamespace = 'once'::regnamespace and relkind in ('r', 'v', 'c', 'p') and not relispartition
+          and attnum > 0 and not attisdropped and col_description(attrelid, attnum) is null
         union all
         select 'constraint ' || conname from pg_constraint
         where connamespace = 'once'::regnamespace and contype <> 'n' and obj_description(oid, 'pg_constraint') is null
