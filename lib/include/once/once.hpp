@@ -10,6 +10,7 @@
 #include <once/fence.hpp>
 #include <once/fingerprint.hpp>
 #include <once/lease.hpp>
+#include <once/message_id.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
 #include <once/reply.hpp>

@@ -1,8 +1,8 @@
--- 0006 token: one-time tokens, which turn into idempotency records when they are redeemed.
+-- 0011 token: one-time tokens, which turn into idempotency records when they are redeemed.
 --
--- Apply: in one transaction, into the schema that holds 0005.
+-- Apply: in one transaction, into the schema that holds 0010.
 -- Locks: creates new objects only.
--- Reverse: 0006_token.down.sql
+-- Reverse: 0011_token.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -269,4 +269,4 @@ revoke all on function
     purge_tokens(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (6, 'token');
+insert into schema_version (version, name) values (11, 'token');

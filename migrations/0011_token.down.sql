@@ -1,4 +1,4 @@
--- 0006 token, reversed. Tokens that were issued and not redeemed are lost: their owners need new ones.
+-- 0011 token, reversed. Tokens that were issued and not redeemed are lost: their owners need new ones.
 --
 -- Locks: ACCESS EXCLUSIVE on token, for an instant; services must not be running.
 
@@ -14,7 +14,7 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 6;
+delete from schema_version where version = 11;
 drop view token_readable;
 drop function purge_tokens(integer, timestamptz);
 drop function redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz);

@@ -1,0 +1,303 @@
+-- 0006 outbox: messages that are delivered if and only if the transaction that staged them committed.
+--
+-- Apply: in one transaction, into the schema that holds 0005.
+-- Locks: creates new objects only.
+-- Reverse: 0006_outbox.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create domain message_topic as text collate "C"
+    constraint message_topic_valid check (octet_length(value) <= 249 and value ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$');
+create domain message_key as text collate "C"
+    constraint message_key_valid check (octet_length(value) between 1 and 255 and value !~ '[\x01-\x1f\x7f]');
+create domain message_trace as text collate "C"
+    constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
+create domain message_json as json
+    constraint message_json_size check (octet_length(value::text) <= 1048576);
+create domain message_bytes as bytea
+    constraint message_bytes_size check (octet_length(value) <= 1048576);
+
+comment on domain message_topic is
+    'Words of ASCII letters, digits, _ and -, joined by dots, up to 249 bytes: what every broker can take as a name.';
+comment on constraint message_topic_valid on domain message_topic is 'Words joined by dots, up to 249 bytes.';
+comment on domain message_key is '1 to 255 bytes without control characters. Messages of one key are delivered in order.';
+comment on constraint message_key_valid on domain message_key is '1 to 255 bytes without control characters.';
+comment on domain message_trace is 'A traceparent as in W3C Trace Context, for example 00-<32 hex>-<16 hex>-01.';
+comment on constraint message_trace_valid on domain message_trace is 'The form of W3C Trace Context, lower case.';
+comment on domain message_json is 'A JSON text of up to 1 MiB, kept byte for byte.';
+comment on constraint message_json_size on domain message_json is 'Up to 1 MiB.';
+comment on domain message_bytes is 'Up to 1 MiB of anything.';
+comment on constraint message_bytes_size on domain message_bytes is 'Up to 1 MiB.';
+
+create function is_header_list(p_headers json) returns boolean
+language sql immutable strict parallel safe
+return octet_length(p_headers::text) <= 16384
+   and json_typeof(p_headers) = 'array'
+   and json_array_length(p_headers) <= 64
+   and not exists (select from json_array_elements(p_headers) as h
+                   where json_typeof(h) <> 'array' or json_array_length(h) <> 2
+                      or json_typeof(h -> 0) <> 'string' or json_typeof(h -> 1) <> 'string');
+
+comment on function is_header_list(json) is
+    'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+
+create domain header_list as json
+    constraint header_list_valid check (is_header_list(value));
+comment on domain header_list is 'Headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+comment on constraint header_list_valid on domain header_list is 'A list of pairs of strings.';
+
+-- CACHE 1 is essential: with a cache, a session would hand out numbers that it drew before it had a transaction id, and
+-- readers rely on the opposite (see outbox.id).
+-- From 0, as if 0 had been drawn: last_value is then the newest place that was given out, from the first message on.
+create sequence outbox_id_seq as bigint minvalue 0 start 0 cache 1;
+do $$ begin
+    perform setval('outbox_id_seq', 0);
+end $$;
+comment on sequence outbox_id_seq is 'Places in the log. Its cache must stay 1: readers rely on it.';
+
+create table outbox (
+    -- These two in this order: defaults are evaluated from left to right, so that a transaction has its id before it
+    -- draws a place in the log. The lower bound of a reader's scan rests on that.
+    txid          xid8          not null default pg_current_xact_id(),
+    id            bigint        not null default nextval('outbox_id_seq'),
+    published_at  timestamptz   not null default clock_timestamp(),
+    message_id    uuid          not null default gen_random_uuid(),
+    service       text          collate "C" not null,
+    bucket        smallint      not null,
+    topic         message_topic not null,
+    key           message_key,
+    traceparent   message_trace,
+    content_type  text,
+    headers       header_list,
+    payload_json  message_json,
+    payload_bytes message_bytes,
+    constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
+    constraint outbox_content_type_short check (octet_length(content_type) <= 255)
+) partition by list (((id >> 20) & 7));
+
+-- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
+do $$ begin
+    for slot in 0 .. 7 loop
+        execute format('create table outbox_%s partition of outbox for values in (%s) '
+                       'with (autovacuum_vacuum_insert_threshold = -1)', slot, slot);
+        execute format('comment on table outbox_%s is %L', slot,
+                       format('Slot %s of the ring: the messages whose id has %s in its bits 20 to 22.', slot, slot));
+    end loop;
+end $$;
+
+create index outbox_id_idx on outbox (id);
+create index outbox_txid_idx on outbox (txid, id);
+
+comment on table outbox is
+    'The log of staged messages. A row is there if and only if the transaction that staged it committed; it is never '
+    'updated. Subscriptions read it in the order of id. Slots of the ring that everybody has passed are emptied by trim_outbox().';
+comment on column outbox.txid is 'The transaction that staged it; decides in which batch of a reader it belongs.';
+comment on column outbox.id is
+    'Place in the log, nothing more: after a failover that lost commits, numbers come again. Drawn after txid.';
+comment on column outbox.published_at is 'When it was staged (clock of the database), before its transaction committed.';
+comment on column outbox.message_id is 'Identity of the message. It never changes; receivers detect repeats by it.';
+comment on column outbox.service is 'The service that staged it; see current_service().';
+comment on column outbox.bucket is
+    '0 to 1023, from the key, or from the message id where there is no key. A sliced subscription divides by it.';
+comment on column outbox.topic is 'What it is about, for example orders.placed.';
+comment on column outbox.key is
+    'Messages of one key are delivered in the order in which their transactions wrote. Null: in any order.';
+comment on column outbox.traceparent is 'W3C Trace Context of the request that caused it.';
+comment on column outbox.content_type is 'Media type of the payload.';
+comment on column outbox.headers is 'Headers, as [["name","value"], ...].';
+comment on column outbox.payload_json is 'Payload, when it is JSON: the exact text.';
+comment on column outbox.payload_bytes is 'Payload, when it is anything else. Exactly one of the two is set.';
+comment on constraint outbox_one_payload on outbox is 'A message has exactly one payload.';
+comment on constraint outbox_content_type_short on outbox is 'Up to 255 bytes.';
+comment on index outbox_id_idx is 'Readers follow the log by it.';
+comment on index outbox_txid_idx is 'Finds what a transaction staged that committed after later ones had been read.';
+
+create table outbox_identity (
+    service      text        collate "C" not null,
+    message_id   uuid        not null,
+    digest       bytea       not null,
+    published_at timestamptz not null default clock_timestamp(),
+    constraint outbox_identity_pkey primary key (service, message_id),
+    constraint outbox_identity_digest_valid check (octet_length(digest) = 32)
+);
+create index outbox_identity_age_idx on outbox_identity (published_at);
+
+comment on table outbox_identity is
+    'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() removes '
+    'what is older than its retention.';
+comment on column outbox_identity.service is 'The service that staged it.';
+comment on column outbox_identity.message_id is 'The id that the application gave.';
+comment on column outbox_identity.digest is 'SHA-256 of topic, key, headers and payload: the same id must mean the same message.';
+comment on column outbox_identity.published_at is 'When it was staged first.';
+comment on constraint outbox_identity_pkey on outbox_identity is 'The guard: one message per id.';
+comment on constraint outbox_identity_digest_valid on outbox_identity is 'SHA-256 has 32 bytes.';
+comment on index outbox_identity_age_idx is 'Lets trim_outbox() find what is old.';
+
+-- Wake-up without a notification in each transaction, which would serialise all commits of the cluster. Sequences,
+-- because they are read and written outside of transactions: everybody sees the newest value at once.
+create sequence outbox_asleep_seq as bigint minvalue 0 start 0 cache 1;
+create sequence outbox_woken_seq as bigint minvalue 0 start 0 cache 1;
+create sequence outbox_asleep_until_seq as bigint minvalue 0 start 0 cache 1;
+do $$ begin
+    perform setval('outbox_asleep_seq', 0), setval('outbox_woken_seq', 0), setval('outbox_asleep_until_seq', 0);
+end $$;
+comment on sequence outbox_asleep_seq is 'Counts readers that went to sleep. Above outbox_woken_seq: somebody sleeps.';
+comment on sequence outbox_woken_seq is 'The last sleep that a notification ended.';
+comment on sequence outbox_asleep_until_seq is
+    'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
+
+create function notify_readers() returns void
+language plpgsql security definer set search_path from current
+as $$
+begin
+    -- A full notification queue makes the COMMIT of whoever notifies fail, and waking is never worth that.
+    if (select last_value from outbox_asleep_until_seq) > extract(epoch from clock_timestamp()) * 1000
+       and pg_notification_queue_usage() < 0.5
+       -- PREPARE TRANSACTION is refused after a NOTIFY, and only the session knows that it will come.
+       and current_setting('once.wake_readers', true) is distinct from 'off' then
+        -- Whose sleep this ends: all that began before now. What a notification that was sent earlier, and is read late,
+        -- says about later sleeps would be wrong.
+        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, (select last_value::text from outbox_asleep_seq));
+    end if;
+end $$;
+comment on function notify_readers() is
+    'Wakes readers that sleep, when this transaction commits; the payload is what they pass to wake_up(). publish() calls '
+    'it when the sequences say that one sleeps. A session that is going to PREPARE TRANSACTION says '
+    'set local once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its messages '
+    'when their sleep ends.';
+
+create function message_digest(
+    p_topic text, p_key text, p_content_type text, p_headers json, p_json json, p_bytes bytea
+) returns bytea
+language sql immutable parallel safe
+return sha256(
+    convert_to(concat(octet_length(p_topic), ':', p_topic,
+                      coalesce(octet_length(p_key), -1), ':', p_key,
+                      coalesce(octet_length(p_content_type), -1), ':', p_content_type,
+                      coalesce(octet_length(p_headers::text), -1), ':', p_headers::text,
+                      case when p_json is null then 'bytes:' else 'json:' end), 'UTF8')
+    || coalesce(p_bytes, convert_to(p_json::text, 'UTF8')));
+comment on function message_digest(text, text, text, json, json, bytea) is
+    'SHA-256 of what makes two messages the same; each part has its length in front.';
+
+create function take_identity(p_service text, p_message_id uuid, p_digest bytea) returns boolean
+language plpgsql
+as $$
+declare
+    v_digest bytea;
+begin
+    loop
+        insert into outbox_identity (service, message_id, digest) values (p_service, p_message_id, p_digest)
+        on conflict (service, message_id) do nothing;
+        if found then
+            return true;
+        end if;
+        select digest into v_digest from outbox_identity where service = p_service and message_id = p_message_id;
+        exit when found; -- else trim_outbox() was faster
+    end loop;
+    if v_digest <> p_digest then
+        raise exception 'message id % was published before with other content', p_message_id
+            using errcode = 'ON050', hint = 'an id names one message for ever; give another message another id';
+    end if;
+    return false;
+end $$;
+comment on function take_identity(text, uuid, bytea) is
+    'Whether this id is new; false when the same message was staged before, ON050 when it was another one. Waits for a '
+    'transaction that stages the same id.';
+
+create function publish(
+    p_topic        text,
+    p_key          text        default null,
+    p_json         json        default null,
+    p_bytes        bytea       default null,
+    p_content_type text        default null,
+    p_headers      json        default null,
+    p_traceparent  text        default null,
+    p_message_id   uuid        default null,
+    p_fresh        boolean     default false
+) returns uuid
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
+begin
+    if p_message_id is not null and not p_fresh
+       and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
+        return v_id;
+    end if;
+    insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+    values (v_service, v_id, hashtextextended(coalesce(p_key, v_id::text) collate "C", 0) & 1023,
+            p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+    -- After the insert: whoever goes to sleep now finds our lock on the table, and polls until we are through.
+    if exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+        perform notify_readers();
+    end if;
+    return v_id;
+end $$;
+
+comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
+    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload. '
+    'With a p_message_id of its own an application may stage the same message again: nothing is staged then; with '
+    'other content it is error ON050. p_fresh: the id was just made for this message, so nobody need look.';
+
+create function publish_many(
+    p_topics        text[],
+    p_keys          text[]    default null,
+    p_json          json[]    default null,
+    p_bytes         bytea[]   default null,
+    p_content_types text[]    default null,
+    p_headers       json[]    default null,
+    p_traceparents  text[]    default null,
+    p_message_ids   uuid[]    default null,
+    p_fresh         boolean   default false
+) returns bigint
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_staged  bigint;
+begin
+    insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+    select v_service, m.id, hashtextextended(coalesce(m.key, m.id::text) collate "C", 0) & 1023,
+           m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
+    from (
+        select u.topic, u.key, u.json, u.bytes, u.content_type, u.headers, u.traceparent,
+               coalesce(u.given, gen_random_uuid()) as id, u.given
+        from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)
+            as u (topic, key, json, bytes, content_type, headers, traceparent, given)
+        offset 0 -- one id for each message, not one for each mention of it
+    ) as m
+    where p_fresh or m.given is null
+       or take_identity(v_service, m.id, message_digest(m.topic, m.key, m.content_type, m.headers, m.json, m.bytes));
+    get diagnostics v_staged = row_count;
+    if exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+        perform notify_readers();
+    end if;
+    return v_staged;
+end $$;
+
+comment on function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean) is
+    'publish() for any number of messages in one statement, in the order of the arrays; element i of each array belongs '
+    'to message i, and a null array means null for all. Returns how many were staged.';
+
+revoke all on function
+    is_header_list(json),
+    notify_readers(),
+    message_digest(text, text, text, json, json, bytea),
+    take_identity(text, uuid, bytea),
+    publish(text, text, json, bytea, text, json, text, uuid, boolean),
+    publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
+from public;
+
+insert into schema_version (version, name) values (6, 'outbox');

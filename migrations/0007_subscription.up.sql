@@ -1,0 +1,620 @@
+-- 0007 subscription: who reads the outbox, how far they are, and what they are handed next.
+--
+-- Apply: in one transaction, into the schema that holds 0006.
+-- Locks: creates new objects only.
+-- Reverse: 0007_subscription.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create table subscription (
+    service            text        collate "C" not null,
+    name               key_text    not null,
+    state              text        not null default 'active',
+    topics             text[]      collate "C",
+    slices             smallint    not null default 1,
+    max_attempts       integer     not null default 10,
+    backoff_base       interval    not null default interval '1 second',
+    backoff_cap        interval    not null default interval '10 minutes',
+    dead_blocks_key    boolean     not null default true,
+    starts_at          timestamptz,
+    expire_after       interval,
+    system_identifier  text        not null,
+    created_at         timestamptz not null default clock_timestamp(),
+    created_by         text        not null default session_user,
+    constraint subscription_pkey primary key (service, name),
+    constraint subscription_name_short check (octet_length(name) <= 63),
+    constraint subscription_state_valid check (state in ('active', 'paused', 'expired')),
+    constraint subscription_topics_valid check (
+        cardinality(topics) between 1 and 100
+        and array_to_string(topics, ' ', '!') ~ '^[A-Za-z0-9_.-]+(\.\*)?( [A-Za-z0-9_.-]+(\.\*)?)*$'
+        -- no topic has a space in it
+        and cardinality(string_to_array(array_to_string(topics, ' ', '!'), ' ')) = cardinality(topics)),
+    constraint subscription_starts_at_finite check (isfinite(starts_at)),
+    constraint subscription_slices_valid check (slices between 1 and 64),
+    constraint subscription_attempts_valid check (max_attempts between 1 and 1000),
+    constraint subscription_backoff_valid check (
+        backoff_base between interval '1 millisecond' and backoff_cap and backoff_cap <= interval '7 days'),
+    constraint subscription_expiry_valid check (expire_after between interval '1 minute' and interval '366 days')
+);
+
+comment on table subscription is 'Who reads the outbox. A subscription gets every message of its topics once it exists.';
+comment on column subscription.service is 'The service that reads; see current_service().';
+comment on column subscription.name is 'Name within the service.';
+comment on column subscription.state is
+    'active; paused: next_batch() is refused, messages are kept; expired: it stood still for longer than expire_after, '
+    'and messages that it has not seen may be gone.';
+comment on column subscription.topics is
+    'Exact topics, and prefixes that end with .*; null means all topics.';
+comment on column subscription.slices is
+    'Into how many slices its messages are divided, by key, so that as many readers work side by side. Fixed.';
+comment on column subscription.max_attempts is 'After so many failed attempts a message is dead.';
+comment on column subscription.backoff_base is 'Limit of the pause after the first failed attempt; it doubles with each.';
+comment on column subscription.backoff_cap is 'Longest pause between two attempts.';
+comment on column subscription.dead_blocks_key is
+    'Whether a dead message holds back later ones of its key until somebody calls redrive() or discard().';
+comment on column subscription.starts_at is 'Only messages that were staged at or after this time; null means no such limit.';
+comment on column subscription.expire_after is
+    'When it has acknowledged nothing for so long although messages wait, it no longer keeps them; null means it keeps '
+    'them for ever.';
+comment on column subscription.system_identifier is
+    'The cluster whose transaction ids the checkpoints speak of. In another one nothing is delivered until rebase().';
+comment on column subscription.created_at is 'When it was made.';
+comment on column subscription.created_by is 'The role that made it.';
+comment on constraint subscription_pkey on subscription is 'One subscription of a name per service.';
+comment on constraint subscription_name_short on subscription is 'Up to 63 bytes.';
+comment on constraint subscription_state_valid on subscription is 'The states there are.';
+comment on constraint subscription_topics_valid on subscription is 'One to 100 topics or prefixes.';
+comment on constraint subscription_starts_at_finite on subscription is 'A time, not infinity.';
+comment on constraint subscription_slices_valid on subscription is '1 to 64 slices.';
+comment on constraint subscription_attempts_valid on subscription is '1 to 1000 attempts.';
+comment on constraint subscription_backoff_valid on subscription is 'From 1 millisecond to 7 days.';
+comment on constraint subscription_expiry_valid on subscription is '1 minute to 366 days.';
+
+create table checkpoint (
+    service         text        collate "C" not null,
+    subscription    text        collate "C" not null,
+    slice           smallint    not null,
+    number          bigint      not null,
+    acknowledged_at timestamptz not null default clock_timestamp(),
+    acknowledged_by text        not null,
+    messages        integer     not null,
+    last_id         bigint      not null,
+    from_id         bigint      not null,
+    seen_id         bigint      not null,
+    to_id           bigint,
+    bound           bigint      not null,
+    to_bound        bigint,
+    from_snap       pg_snapshot not null,
+    to_snap         pg_snapshot,
+    -- No foreign key: it would lock and so rewrite the row of the subscription for each batch.
+    -- The guard against two readers: of all that acknowledge batch n only one can insert.
+    constraint checkpoint_pkey primary key (service, subscription, slice, number),
+    constraint checkpoint_window_whole check (num_nonnulls(to_snap, to_id, to_bound) in (0, 3)),
+    constraint checkpoint_messages_valid check (messages >= 0)
+)
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+
+comment on table checkpoint is
+    'How far each slice of a subscription is: one row per acknowledged batch, the newest counts. Older rows are history, '
+    'for throughput; trim_outbox() removes them.';
+comment on column checkpoint.service is 'The service that reads.';
+comment on column checkpoint.subscription is 'Name of the subscription.';
+comment on column checkpoint.slice is 'Its slice, from 0.';
+comment on column checkpoint.number is 'Counts the acknowledged batches of the slice; 0 is the start.';
+comment on column checkpoint.acknowledged_at is 'When (clock of the database).';
+comment on column checkpoint.acknowledged_by is 'application_name of the session that acknowledged, or its role.';
+comment on column checkpoint.messages is 'How many messages the batch had.';
+comment on column checkpoint.last_id is 'Within an open window: messages up to here are done.';
+comment on column checkpoint.from_id is
+    'Lies below the id of every message whose transaction began after from_snap; those are found by id from here on.';
+comment on column checkpoint.seen_id is
+    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells messages of '
+    'the new cluster, whose transaction ids start low again, from those that are done.';
+comment on column checkpoint.to_id is 'Within an open window: no message of it has a higher id.';
+comment on column checkpoint.bound is
+    'The newest id before this checkpoint''s transaction had an id of its own: a lower bound for the messages of every '
+    'transaction that begins after it. It becomes from_id of a later window.';
+comment on column checkpoint.to_bound is 'Within an open window: what becomes from_id when it is done.';
+comment on column checkpoint.from_snap is 'Messages of transactions that this snapshot sees are done.';
+comment on column checkpoint.to_snap is
+    'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered in the '
+    'order of id. Null: the window is done, and the next batch opens another.';
+comment on constraint checkpoint_pkey on checkpoint is 'The guard against two readers of one slice.';
+comment on constraint checkpoint_window_whole on checkpoint is 'A window has all three ends, or there is none.';
+comment on constraint checkpoint_messages_valid on checkpoint is 'A batch has no or more messages.';
+
+-- Whoever owns the schema may act for any service, for example to make a subscription for it.
+create function service_named(p_service text) returns text
+language plpgsql stable
+as $$
+begin
+    if p_service is null or p_service = service_of_session() then
+        return service_of_session();
+    end if;
+    if not pg_has_role(session_user, (select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'member') then
+        raise exception 'role % may not act for service %', session_user, p_service
+            using errcode = '42501', hint = 'leave p_service out, or connect as the owner of the schema';
+    end if;
+    return p_service;
+end $$;
+comment on function service_named(text) is
+    'The service that a function acts for: the session''s own, or any when the session has the rights of the owner of the schema.';
+
+create function snapshot_up_to(p_xid xid8, p_sees boolean) returns pg_snapshot
+language plpgsql stable
+as $$
+declare
+    v_now  constant pg_snapshot := pg_current_snapshot();
+    v_xid  constant numeric := p_xid::text::numeric;
+    v_xmax constant numeric := pg_snapshot_xmax(v_now)::text::numeric;
+begin
+    -- A snapshot does not list the transaction that took it; so we put ourselves in, or not.
+    return format('%s:%s:%s', pg_snapshot_xmin(v_now), greatest(v_xmax, v_xid + 1),
+        array_to_string(array(
+            select x from (
+                select x::text::numeric from pg_snapshot_xip(v_now) as x
+                union select generate_series(v_xmax, v_xid - 1)
+                union select v_xid) as running (x)
+            where not (p_sees and x = v_xid) order by x), ','))::pg_snapshot;
+end $$;
+comment on function snapshot_up_to(xid8, boolean) is
+    'The snapshot of now, with this transaction of our own among those that it sees, or among those that are running. '
+    'Others that have begun and not ended are running in it.';
+
+-- Messages whose transaction ids are those of another cluster. A message that we see has been committed, so an id from
+-- beyond our snapshot is not of this cluster.
+create function outbox_is_foreign() returns boolean
+language plpgsql stable
+as $$
+begin
+    return exists (select from subscription
+                   where system_identifier <> (select c.system_identifier::text from pg_control_system() as c))
+        or exists (select from outbox where txid >= pg_snapshot_xmax(pg_current_snapshot())
+                   and txid is distinct from pg_current_xact_id_if_assigned());
+end $$;
+comment on function outbox_is_foreign() is
+    'Whether this database was restored from a dump, or upgraded, and rebase() was not called yet.';
+
+create function subscribe(
+    p_name            text,
+    p_topics          text[]      default null,
+    p_from            text        default 'now',
+    p_slices          integer     default 1,
+    p_max_attempts    integer     default 10,
+    p_backoff_base    interval    default interval '1 second',
+    p_backoff_cap     interval    default interval '10 minutes',
+    p_dead_blocks_key boolean     default true,
+    p_expire_after    interval    default null,
+    p_service         text        default null
+) returns boolean
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text   := service_named(p_service);
+    -- A lower bound for all transactions that begin after ours, when ours has not begun yet; see checkpoint.bound.
+    v_bound   constant bigint := case when pg_current_xact_id_if_assigned() is null
+                                      then (select last_value from outbox_id_seq) else 0 end;
+    v_from_id bigint          := 0;
+    v_seen_id bigint          := 0;
+    v_snap    pg_snapshot     := '1:1:';
+    v_starts  timestamptz;
+begin
+    if outbox_is_foreign() then
+        raise exception 'the outbox comes from another cluster, so its transaction ids mean nothing here'
+            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+    end if;
+    if p_from = 'now' then
+        -- It reaches up to our own id, so that v_bound holds for whatever it does not know. (Bounds of other checkpoints
+        -- would do, but those that a service hands in are good for that service only.)
+        v_from_id := v_bound;
+        v_snap := snapshot_up_to(pg_current_xact_id(), false);
+        v_seen_id := (select last_value from outbox_id_seq);
+    elsif p_from is distinct from 'beginning' then
+        begin
+            v_starts := p_from::timestamptz;
+        exception when others then
+            null;
+        end;
+        if isfinite(v_starts) is not true then
+            raise exception 'p_from must be now, beginning, or a time' using errcode = '22023';
+        end if;
+    end if;
+    insert into subscription (service, name, topics, slices, max_attempts, backoff_base, backoff_cap, dead_blocks_key,
+                              starts_at, expire_after, system_identifier)
+    values (v_service, p_name, p_topics, p_slices, p_max_attempts, p_backoff_base, p_backoff_cap, p_dead_blocks_key,
+            v_starts, p_expire_after, (select system_identifier from pg_control_system()))
+    on conflict (service, name) do nothing;
+    if not found then
+        return false;
+    end if;
+    insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id, seen_id,
+                            bound, from_snap)
+    select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_seen_id, v_bound, v_snap
+    from generate_series(0, p_slices - 1) as slice;
+    return true;
+end $$;
+comment on function subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text) is
+    'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that end '
+    'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all that '
+    'are still in the outbox), or a time. ON062: the database was restored, call rebase().';
+
+create function unsubscribe(p_name text, p_service text default null) returns boolean
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_named(p_service);
+    v_at      checkpoint;
+    v_slice   integer;
+    v_found   boolean;
+begin
+    -- Takes the next number of each slice: that waits for acknowledgements of this subscription which are under way, and
+    -- later ones wait for us and then find no subscription. No other subscription is held up.
+    for v_slice in select generate_series(0, slices - 1) from subscription where service = v_service and name = p_name loop
+        loop
+            select * into v_at from checkpoint as c
+            where c.service = v_service and c.subscription = p_name and c.slice = v_slice
+            order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
+            exit when not found;
+            insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id,
+                                    seen_id, bound, from_snap)
+            values (v_service, p_name, v_slice, v_at.number + 1, session_user, 0, 0, v_at.from_id,
+                    v_at.seen_id, v_at.bound, v_at.from_snap)
+            on conflict (service, subscription, slice, number) do nothing;
+            exit when found;
+        end loop;
+    end loop;
+    delete from subscription where service = v_service and name = p_name;
+    v_found := found;
+    delete from checkpoint where service = v_service and subscription = p_name;
+    delete from parked_message where service = v_service and subscription = p_name;
+    return v_found;
+end $$;
+comment on function unsubscribe(text, text) is
+    'Ends a subscription: its position and its parked messages are gone, and it keeps no messages in the outbox any more.';
+
+create function pause_subscription(p_name text, p_paused boolean default true, p_service text default null) returns boolean
+language plpgsql security definer set search_path from current
+as $$
+begin
+    update subscription set state = case when p_paused then 'paused' else 'active' end
+    where service = service_named(p_service) and name = p_name
+      and state = case when p_paused then 'active' else 'paused' end;
+    return found;
+end $$;
+comment on function pause_subscription(text, boolean, text) is
+    'Stops handing out messages, or goes on with it. Messages are kept meanwhile. False when it was so already.';
+
+create function usable_subscription(p_service text, p_name text) returns subscription
+language plpgsql stable
+as $$
+declare
+    v_subscription subscription;
+begin
+    select * into v_subscription from subscription where service = p_service and name = p_name;
+    if not found then
+        raise exception 'service % has no subscription %', p_service, p_name
+            using errcode = 'ON060', hint = 'make it with subscribe()';
+    end if;
+    if v_subscription.state <> 'active' then
+        raise exception 'subscription % of service % is %', p_name, p_service, v_subscription.state
+            using errcode = 'ON061',
+                  hint = case v_subscription.state
+                             when 'paused' then 'pause_subscription(name, false) lets it go on'
+                             else 'messages may be gone; unsubscribe() and subscribe() again, or resume_expired()' end;
+    end if;
+    if v_subscription.system_identifier <> (select system_identifier::text from pg_control_system()) then
+        raise exception 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
+            p_name, p_service
+            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+    end if;
+    return v_subscription;
+end $$;
+comment on function usable_subscription(text, text) is
+    'The subscription, or an error: ON060 not there, ON061 paused or expired, ON062 comes from another cluster.';
+
+create function incarnation(p_subscription subscription) returns bigint
+language sql stable
+return hashtextextended(concat_ws('/', (p_subscription).service, (p_subscription).name,
+                                  extract(epoch from (p_subscription).created_at), (p_subscription).system_identifier), 0);
+comment on function incarnation(subscription) is
+    'Tells this subscription from another one, also from an earlier one of the same name. Part of what next_batch() returns.';
+
+create function next_batch(p_subscription text, p_slice integer default 0, p_limit integer default 1000)
+returns table (
+    batch        text,
+    id           bigint,
+    message_id   uuid,
+    published_at timestamptz,
+    service      text,
+    topic        text,
+    key          text,
+    traceparent  text,
+    content_type text,
+    headers      json,
+    payload_json json,
+    payload_bytes bytea,
+    blocked      boolean
+)
+-- STABLE: one snapshot for all of its statements. The planner settings: rows are wanted in the order of an index, and a
+-- plan that sorts, made while the tables were small, would be kept for the session.
+language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
+as $$
+#variable_conflict use_column
+declare
+    v_service constant text := service_of_session();
+    v_sub     constant subscription := usable_subscription(v_service, p_subscription);
+    v_at      checkpoint;
+    v_newest  bigint;
+    v_to_snap pg_snapshot;
+    v_to_id   bigint;
+    v_to_bound bigint;
+    v_exact   text[];
+    v_prefix  text[];
+    v_parked  boolean;
+    v_late    xid8[];
+    v_count   bigint := 0;
+    v_more    bigint;
+begin
+    if (p_limit between 1 and 100000 and p_slice between 0 and v_sub.slices - 1) is not true then
+        raise exception 'limit must be between 1 and 100000, slice between 0 and %', v_sub.slices - 1 using errcode = '22023';
+    end if;
+    if pg_is_in_recovery() then
+        raise exception 'next_batch() was called on a standby'
+            using errcode = '25006', hint = 'snapshots of a standby do not say what is still running: read on the primary';
+    end if;
+    if pg_current_xact_id_if_assigned() is not null then
+        raise exception 'next_batch() must come before the first write of its transaction'
+            using errcode = 'ON063', hint = 'the position of the next batch rests on a number that is read before the transaction has an id';
+    end if;
+    select * into v_at from checkpoint as c
+    where c.service = v_service and c.subscription = p_subscription and c.slice = p_slice
+    order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
+    v_to_snap := coalesce(v_at.to_snap, pg_current_snapshot());
+    v_to_bound := coalesce(v_at.to_bound, v_at.bound);
+    -- Read after the snapshot was taken: whatever that sees has drawn its id before.
+    v_newest := (select last_value from outbox_id_seq);
+    v_to_id := coalesce(v_at.to_id, v_newest);
+    v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
+    v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
+    v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
+
+    -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the
+    -- order of id, so that a bulk load is not read again for each page of it.
+    if v_at.last_id < v_at.from_id then
+        v_late := array(select x from pg_snapshot_xip(v_at.from_snap) as x where pg_visible_in_snapshot(x, v_to_snap));
+        if cardinality(v_late) > 0 then
+            return query
+            select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+                   o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+                   v_parked and o.key is not null and exists (
+                       select from parked_message as p
+                       where p.service = v_service and p.subscription = p_subscription and p.key = o.key
+                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
+            from unnest(v_late) as late (txid)
+            cross join lateral (
+                select * from outbox as o
+                where o.txid = late.txid and o.id > v_at.last_id and o.id <= v_at.from_id
+                  and (v_sub.slices = 1 or o.bucket % v_sub.slices = p_slice)
+                  and (v_sub.topics is null or o.topic = any(v_exact) or o.topic ^@ any(v_prefix))
+                  and (v_sub.starts_at is null or o.published_at >= v_sub.starts_at)
+                order by o.txid, o.id
+                limit p_limit) as o
+            order by o.id
+            limit p_limit;
+            get diagnostics v_count = row_count;
+        end if;
+    end if;
+
+    -- New: above from_id, whatever to_snap sees and from_snap does not. Nothing is asked of txid as a range here, or the
+    -- planner would take that index and sort.
+    if v_count < p_limit then
+        return query
+        select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+               o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+               v_parked and o.key is not null and exists (
+                       select from parked_message as p
+                       where p.service = v_service and p.subscription = p_subscription and p.key = o.key
+                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
+        from outbox as o
+        where o.id > greatest(v_at.from_id, v_at.last_id) and o.id <= v_to_id
+          and not pg_visible_in_snapshot(o.txid, v_at.from_snap) and pg_visible_in_snapshot(o.txid, v_to_snap)
+          and (v_sub.slices = 1 or o.bucket % v_sub.slices = p_slice)
+          and (v_sub.topics is null or o.topic = any(v_exact) or o.topic ^@ any(v_prefix))
+          and (v_sub.starts_at is null or o.published_at >= v_sub.starts_at)
+        order by o.id
+        limit p_limit - v_count;
+        get diagnostics v_more = row_count;
+        v_count := v_count + v_more;
+    end if;
+
+    batch := concat_ws('/', v_at.number, v_count, case when v_count < p_limit then 'whole' else 'part' end,
+                       v_at.from_snap, v_at.from_id, v_to_snap, v_to_id, v_to_bound, v_newest,
+                       v_at.seen_id, p_slice, pg_backend_pid(), incarnation(v_sub));
+    -- Of an empty batch: whether acknowledging it saves later ones a longer way.
+    blocked := v_at.to_snap is not null or v_newest - v_at.from_id > 256 or coalesce(cardinality(v_late), 0) > 16;
+    return next;
+end $$;
+
+comment on function next_batch(text, integer, integer) is
+    'The next messages of a slice, in order, up to p_limit, and one row at the end whose batch is what acknowledge() '
+    'takes (its id is null; its blocked says whether even an empty batch should be acknowledged). Reads only: until '
+    'acknowledge() commits, the same messages come again. blocked: an earlier message of the same key is parked, so '
+    'this one has to be parked, too. Call it before the first write of its transaction (else ON063). '
+    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); 25006 '
+    'this is a standby.';
+
+create function acknowledge(
+    p_subscription  text,
+    p_slice         integer,
+    p_batch         text,
+    p_last_id       bigint   default null,
+    p_messages      integer  default null,
+    p_parked_ids    bigint[] default null,
+    p_parked_as     text[]   default null,
+    p_parked_errors text[]   default null,
+    p_durable       boolean  default true
+) returns bigint
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_has_xid  constant boolean := pg_current_xact_id_if_assigned() is not null;
+    v_sequence constant bigint  := (select last_value from outbox_id_seq);
+    v_service  constant text    := service_of_session();
+    v_part     constant text[]  := string_to_array(p_batch, '/');
+    v_whole    constant boolean := p_last_id is null;
+    v_sub      subscription;
+    v_number   bigint;
+    v_messages integer;
+    v_bound    bigint;
+begin
+    if cardinality(v_part) is distinct from 13 or v_part[11]::integer is distinct from p_slice then
+        raise exception 'p_batch is not what next_batch() returned for this slice' using errcode = '22023';
+    end if;
+    v_number := v_part[1]::bigint + 1;
+    v_messages := coalesce(p_messages, v_part[2]::integer);
+    if p_last_id is null and (v_part[3] <> 'whole' or v_messages <> v_part[2]::integer) then
+        raise exception 'there is more behind this batch: name the id of its last message as p_last_id'
+            using errcode = 'ON064';
+    end if;
+    -- A lower bound must have been read before this transaction had an id; see checkpoint.bound. next_batch() read one,
+    -- but only of our own session do we know that it did so before we had an id. Else we keep the bound that we have.
+    v_bound := case when not v_has_xid then v_sequence
+                    when v_part[12]::integer = pg_backend_pid() then v_part[9]::bigint
+                    else v_part[8]::bigint end;
+    if not p_durable and not v_has_xid then
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, bound, last_id,
+                            from_snap, from_id, seen_id, to_snap, to_id, to_bound)
+    select v_service, p_subscription, p_slice, v_number, coalesce(nullif(current_setting('application_name'), ''), session_user),
+           v_messages, v_bound, coalesce(p_last_id, 0),
+           case when v_whole then v_part[6] else v_part[4] end::pg_snapshot,
+           case when v_whole then v_part[8] else v_part[5] end::bigint,
+           case when v_whole then v_part[7] else v_part[10] end::bigint,
+           case when not v_whole then v_part[6] end::pg_snapshot,
+           case when not v_whole then v_part[7] end::bigint,
+           case when not v_whole then v_part[8] end::bigint
+    where not exists (select from checkpoint where service = v_service and subscription = p_subscription
+                      and slice = p_slice and number >= v_number)
+    on conflict (service, subscription, slice, number) do nothing;
+    if not found then
+        raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', v_number, p_subscription, p_slice
+            using errcode = 'ON065', hint = 'roll back; another reader is at work';
+    end if;
+
+    -- After the insert, which waits for unsubscribe(). An old snapshot would still show what that has removed.
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform from subscription where service = v_service and name = p_subscription for key share;
+    end if;
+    select * into v_sub from subscription where service = v_service and name = p_subscription;
+    if not found then
+        raise exception 'service % has no subscription %', v_service, p_subscription
+            using errcode = 'ON060', hint = 'make it with subscribe()';
+    elsif v_sub.system_identifier <> (select system_identifier::text from pg_control_system()) then
+        raise exception 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
+            p_subscription, v_service
+            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+    elsif incarnation(v_sub) <> v_part[13]::bigint then
+        raise exception 'the batch is of another subscription than % of service %', p_subscription, v_service
+            using errcode = 'ON065', hint = 'roll back; the subscription was ended and made anew since the batch was read';
+    end if;
+    if p_parked_ids is not null then
+        perform park(p_subscription, p_slice, p_parked_ids, p_parked_as, p_parked_errors);
+    end if;
+    return v_number;
+end $$;
+
+comment on function acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean) is
+    'Moves a slice past a batch, when this transaction commits; returns its number. p_last_id: only up to this message '
+    '(required when the batch was full). p_parked_ids, with p_parked_as (retry, dead, behind) and p_parked_errors: '
+    'messages of the batch that could not be delivered, see park(). p_durable false: a crash of the server may repeat the '
+    'batch. ON065: another reader was faster, roll back.';
+
+create function wake_channel() returns text
+language sql stable security definer set search_path from current
+return 'once_outbox_' || 'outbox'::regclass::oid;
+comment on function wake_channel() is 'What a reader LISTENs to.';
+
+create function outbox_writers() returns text[]
+language plpgsql volatile security definer set search_path from current
+as $$
+begin
+    return array(select virtualtransaction from pg_locks
+                 where locktype = 'relation' and relation in ('outbox'::regclass, 'scheduled_message'::regclass) and mode = 'RowExclusiveLock'
+                   and database = (select oid from pg_database where datname = current_database())
+                   and pid is distinct from pg_backend_pid());
+end $$;
+comment on function outbox_writers() is
+    'Transactions that have staged or scheduled messages and not ended yet, as virtual transaction ids.';
+
+create function fall_asleep(p_for interval, out sleep_number bigint, out writers text[])
+language plpgsql security definer set search_path from current
+as $$
+begin
+    if (p_for between interval '0' and interval '1 hour') is not true then
+        raise exception 'a sleep takes 0 to 1 hour' using errcode = '22023';
+    end if;
+    if pg_current_xact_id_if_assigned() is null then
+        perform set_config('synchronous_commit', 'off', true); -- nothing here is worth waiting for the disk
+    end if;
+    -- The time first: a writer that sees the number must not find the time of an earlier sleep. Two that fall asleep at
+    -- once can overwrite each other; so it is the same time for all sleeps of up to a minute, and a bit more.
+    perform setval('outbox_asleep_until_seq', greatest(
+        (select last_value from outbox_asleep_until_seq),
+        (extract(epoch from clock_timestamp() + greatest(p_for, interval '1 minute')) * 1000)::bigint + 10000));
+    sleep_number := nextval('outbox_asleep_seq');
+    -- A dump reads one sequence after the other, so that the numbers may not fit after a restore.
+    while sleep_number <= (select last_value from outbox_woken_seq) loop
+        sleep_number := nextval('outbox_asleep_seq');
+    end loop;
+    -- After the number is visible: a writer that is not in this list will see it.
+    writers := outbox_writers();
+end $$;
+comment on function fall_asleep(interval) is
+    'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that it '
+    'returns may have looked before: read once more, and poll until they are through, before you sleep. Call it in a '
+    'transaction of its own, and sleep no longer than p_for; up to a minute is best.';
+
+create function wake_up(p_sleep_number bigint) returns void
+language plpgsql security definer set search_path from current
+as $$
+begin
+    if pg_current_xact_id_if_assigned() is null then
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    if (select last_value from outbox_woken_seq) < p_sleep_number
+       -- Nobody sleeps under a number that was not given out yet.
+       and p_sleep_number <= (select last_value from outbox_asleep_seq) then
+        perform setval('outbox_woken_seq', p_sleep_number);
+    end if;
+end $$;
+comment on function wake_up(bigint) is
+    'A reader that got a notification, asleep or not, says so, and passes the number in its payload: whoever fell asleep '
+    'up to then got the same notification. From now on nobody notifies until somebody sleeps again.';
+
+revoke all on function
+    service_named(text),
+    subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text),
+    unsubscribe(text, text),
+    pause_subscription(text, boolean, text),
+    snapshot_up_to(xid8, boolean),
+    outbox_is_foreign(),
+    usable_subscription(text, text),
+    incarnation(subscription),
+    next_batch(text, integer, integer),
+    acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean),
+    wake_channel(), outbox_writers(), fall_asleep(interval), wake_up(bigint)
+from public;
+
+insert into schema_version (version, name) values (7, 'subscription');

@@ -1,0 +1,27 @@
+-- 0008 parked_message, reversed. Messages that are parked are lost.
+--
+-- Locks: ACCESS EXCLUSIVE on parked_message, for an instant; readers must not be running.
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+delete from schema_version where version = 8;
+drop function discard(text, uuid, text);
+drop function redrive(text, uuid, text, timestamptz);
+drop function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz);
+drop function promote_keys(subscription, text[], timestamptz);
+drop function take_parked(text, integer, integer, timestamptz);
+drop function park(text, integer, bigint[], text[], text[], timestamptz);
+drop function backoff(subscription, integer);
+drop function key_is_blocked(text, text, text, boolean);
+drop function lock_subscription(text, text);
+drop table parked_message;

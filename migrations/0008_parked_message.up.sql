@@ -1,0 +1,391 @@
+-- 0008 parked_message: messages whose delivery failed, and what waits behind them.
+--
+-- Apply: in one transaction, into the schema that holds 0007.
+-- Locks: creates new objects only.
+-- Reverse: 0008_parked_message.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create table parked_message (
+    service         text          collate "C" not null,
+    subscription    text          collate "C" not null,
+    slice           smallint      not null,
+    id              bigint        not null,
+    message_id      uuid          not null,
+    state           text          not null,
+    attempts        integer       not null,
+    last_error      text,
+    parked_at       timestamptz   not null default clock_timestamp(),
+    next_attempt_at timestamptz,
+    started_at      timestamptz,
+    published_at    timestamptz   not null,
+    published_by    text          not null,
+    topic           message_topic not null,
+    key             message_key,
+    traceparent     message_trace,
+    content_type    text,
+    headers         json,
+    payload_json    json,
+    payload_bytes   bytea,
+    constraint parked_message_pkey primary key (service, subscription, id),
+    constraint parked_message_state_valid check (state in ('retrying', 'waiting', 'dead')),
+    constraint parked_message_state_times check ((state = 'retrying') = (next_attempt_at is not null)
+                                                 and (started_at is null or state = 'retrying')),
+    constraint parked_message_attempts_valid check (attempts >= 0),
+    constraint parked_message_error_short check (octet_length(last_error) <= 4096)
+)
+with (fillfactor = 80);
+
+create index parked_message_key_idx on parked_message (service, subscription, key, id);
+create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at)
+    where state = 'retrying';
+
+comment on table parked_message is
+    'Messages whose delivery failed, with the later ones of their key: a copy, because the outbox moves on. A row goes '
+    'when its message is delivered or discarded.';
+comment on column parked_message.service is 'The service that reads.';
+comment on column parked_message.subscription is 'Its subscription.';
+comment on column parked_message.slice is 'Its slice.';
+comment on column parked_message.id is 'The place that the message had in the log.';
+comment on column parked_message.message_id is 'Identity of the message.';
+comment on column parked_message.state is
+    'retrying: comes again at next_attempt_at; waiting: an earlier message of its key is here; dead: its attempts are '
+    'used up, or it was rejected: call redrive() or discard().';
+comment on column parked_message.attempts is 'How often it was tried; counted before each attempt.';
+comment on column parked_message.last_error is 'Why the last attempt failed; up to 4096 bytes.';
+comment on column parked_message.parked_at is 'When it was parked.';
+comment on column parked_message.next_attempt_at is 'When it comes again.';
+comment on column parked_message.started_at is
+    'An attempt began then and has not been reported: it is running, or it ended its worker.';
+comment on column parked_message.published_at is 'When the message was staged.';
+comment on column parked_message.published_by is 'The service that staged it.';
+comment on column parked_message.topic is 'As in the outbox.';
+comment on column parked_message.key is 'As in the outbox. Later messages of this key wait.';
+comment on column parked_message.traceparent is 'As in the outbox.';
+comment on column parked_message.content_type is 'As in the outbox.';
+comment on column parked_message.headers is 'As in the outbox.';
+comment on column parked_message.payload_json is 'As in the outbox.';
+comment on column parked_message.payload_bytes is 'As in the outbox.';
+comment on constraint parked_message_pkey on parked_message is 'A message is parked once per subscription.';
+comment on constraint parked_message_state_valid on parked_message is 'The states there are.';
+comment on constraint parked_message_state_times on parked_message is 'Only what is retrying has a next attempt, or a running one.';
+comment on constraint parked_message_attempts_valid on parked_message is 'Attempts are counted from 0.';
+comment on constraint parked_message_error_short on parked_message is 'Up to 4096 bytes.';
+comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
+comment on index parked_message_due_idx is 'What is due.';
+
+-- Whoever parks, and whoever takes a parked message away, does so one after the other: a message that is parked behind
+-- one that somebody else removes at this moment would wait for ever.
+create function lock_subscription(p_service text, p_name text) returns subscription
+language plpgsql
+as $$
+declare
+    v_subscription subscription;
+begin
+    select * into v_subscription from subscription where service = p_service and name = p_name for no key update;
+    if not found then
+        raise exception 'service % has no subscription %', p_service, p_name
+            using errcode = 'ON060', hint = 'make it with subscribe()';
+    end if;
+    return v_subscription;
+end $$;
+comment on function lock_subscription(text, text) is
+    'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is parked.';
+
+create function key_is_blocked(p_service text, p_subscription text, p_key text, p_dead_blocks boolean) returns boolean
+language plpgsql stable
+as $$
+begin
+    return p_key is not null and exists (
+        select from parked_message where service = p_service and subscription = p_subscription and key = p_key
+        and (p_dead_blocks or state <> 'dead'));
+end $$;
+comment on function key_is_blocked(text, text, text, boolean) is
+    'Whether a later message of this key has to wait for one that is parked.';
+
+create function backoff(p_subscription subscription, p_attempts integer) returns interval
+language sql volatile
+return least(p_subscription.backoff_cap, p_subscription.backoff_base * power(2, least(greatest(p_attempts - 1, 0), 30)))
+       * (0.5 + random() / 2);
+comment on function backoff(subscription, integer) is
+    'Pause after so many failed attempts: doubles up to the cap, and between half and all of it by chance, so that what '
+    'failed together does not come back together.';
+
+create function park(
+    p_subscription text,
+    p_slice        integer,
+    p_ids          bigint[],
+    p_as           text[],
+    p_errors       text[],
+    p_now          timestamptz default null
+) returns void
+-- Few rows by their id, whatever the plan was made for.
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+as $$
+declare
+    v_service constant text         := service_of_session();
+    v_sub     constant subscription := lock_subscription(v_service, p_subscription);
+    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_parked  integer;
+begin
+    if cardinality(p_as) is distinct from cardinality(p_ids) or not p_as <@ array['retry', 'dead', 'behind', 'suspect'] then
+        raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
+    end if;
+    with named as materialized (
+        select o as message, p.error,
+               case when p.parked_as = 'retry' and v_sub.max_attempts <= 1 then 'dead' else p.parked_as end as parked_as
+        from unnest(p_ids, p_as, p_errors) as p (id, parked_as, error)
+        join outbox as o on o.id = p.id
+    ), placed as (
+        select n.*,
+               -- Whatever is behind another message of its key waits for it.
+               (n.message).key is not null and (
+                   key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key)
+                   or coalesce(bool_or(v_sub.dead_blocks_key or n.parked_as <> 'dead')
+                               over (partition by (n.message).key order by (n.message).id
+                                     rows between unbounded preceding and 1 preceding), false)) as waits
+        from named as n
+    )
+    insert into parked_message (service, subscription, slice, id, message_id, state, attempts, last_error, next_attempt_at,
+                                started_at, published_at, published_by, topic, key, traceparent, content_type, headers,
+                                payload_json, payload_bytes)
+    select v_service, p_subscription, p_slice, (message).id, (message).message_id,
+           case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
+           -- With one attempt in all, a suspect has it still: nobody knows which message ended the worker.
+           case when parked_as = 'behind' or (parked_as = 'suspect' and v_sub.max_attempts = 1) then 0 else 1 end,
+           left(error, 1000),
+           case when parked_as = 'dead' or waits then null
+                when parked_as = 'retry' then v_now + backoff(v_sub, 1) else v_now end,
+           case when parked_as = 'suspect' and not waits then v_now end,
+           (message).published_at, (message).service, (message).topic, (message).key, (message).traceparent,
+           (message).content_type, (message).headers, (message).payload_json, (message).payload_bytes
+    from placed
+    on conflict (service, subscription, id) do nothing;
+    get diagnostics v_parked = row_count;
+    if v_parked <> cardinality(p_ids) then
+        raise exception '% of % messages to park are not in the outbox, or were parked before',
+            cardinality(p_ids) - v_parked, cardinality(p_ids) using errcode = 'ON066';
+    end if;
+end $$;
+comment on function park(text, integer, bigint[], text[], text[], timestamptz) is
+    'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead (rejected), '
+    'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; comes '
+    'again at once, alone).';
+
+create function promote_keys(p_subscription subscription, p_keys text[], p_now timestamptz) returns bigint
+language plpgsql
+as $$
+declare
+    v_promoted bigint;
+begin
+    update parked_message as p
+    set state = 'retrying', next_attempt_at = p_now
+    from (select distinct k from unnest(p_keys) as k where k is not null) as keys (key)
+    cross join lateral (
+        select id from parked_message as f
+        where f.service = p_subscription.service and f.subscription = p_subscription.name and f.key = keys.key
+          and (p_subscription.dead_blocks_key or f.state <> 'dead')
+        order by f.key, f.id limit 1) as first
+    where p.service = p_subscription.service and p.subscription = p_subscription.name and p.id = first.id
+      and p.state = 'waiting';
+    get diagnostics v_promoted = row_count;
+    return v_promoted;
+end $$;
+comment on function promote_keys(subscription, text[], timestamptz) is
+    'Whatever has become the first of these keys is due now.';
+
+create function take_parked(
+    p_subscription text,
+    p_slice        integer     default 0,
+    p_limit        integer     default 100,
+    p_now          timestamptz default null
+) returns setof parked_message
+language plpgsql security definer set search_path from current
+as $$
+#variable_conflict use_column
+declare
+    v_service constant text         := service_of_session();
+    v_sub     constant subscription := usable_subscription(v_service, p_subscription);
+    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_alone   bigint;
+    v_keys    text[];
+begin
+    -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it. The
+    -- last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
+    if exists (select from parked_message
+               where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+                 and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts) then
+        perform lock_subscription(v_service, p_subscription);
+        with ended as (
+            update parked_message
+            set state = 'dead', next_attempt_at = null, started_at = null,
+                last_error = 'the worker ended during this attempt, the last of ' || attempts
+            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+              and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
+            returning key
+        )
+        select array_agg(key) into v_keys from ended;
+        perform promote_keys(v_sub, v_keys, v_now);
+    end if;
+    select id into v_alone from parked_message
+    where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+      and started_at is not null and next_attempt_at <= v_now
+    order by next_attempt_at, id limit 1;
+    if not found then
+        select case when attempts >= v_sub.max_attempts - 1 then id end into v_alone from parked_message
+        where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+          and next_attempt_at <= v_now
+        order by next_attempt_at, id limit 1;
+    end if;
+
+    return query
+    update parked_message as p
+    set attempts = p.attempts + 1, started_at = v_now
+    from (select id from parked_message
+          where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+            and next_attempt_at <= v_now
+            and case when v_alone is null then attempts < v_sub.max_attempts - 1 else id = v_alone end
+          order by next_attempt_at, id limit p_limit) as due
+    where p.service = v_service and p.subscription = p_subscription and p.id = due.id
+    returning p.*;
+end $$;
+comment on function take_parked(text, integer, integer, timestamptz) is
+    'Parked messages that are due, each the first of its key, with the attempt counted. Commit before you try them, and '
+    'report with settle_parked(): so a message that ends its worker ends up dead. For its last attempt, and after it may '
+    'have ended a worker, a message comes alone. Only the active reader of the slice calls it.';
+
+create function settle_parked(
+    p_subscription text,
+    p_slice        integer,
+    p_ids          bigint[],
+    p_results      text[],
+    p_errors       text[]      default null,
+    p_after        bigint[]    default null,
+    p_now          timestamptz default null
+) returns void
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text         := service_of_session();
+    -- Also while it is paused: what was handed out before must not look as if its worker had ended.
+    v_sub     constant subscription := lock_subscription(v_service, p_subscription);
+    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_keys    text[];
+begin
+    if cardinality(p_results) is distinct from cardinality(p_ids)
+       or not p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] then
+        raise exception 'p_results says for each id accepted, retry, rejected or unavailable' using errcode = '22023';
+    end if;
+    with reported as (
+        select * from unnest(p_ids, p_results, p_errors, p_after) as r (id, result, error, after_ms)
+    ), delivered as (
+        delete from parked_message as p using reported as r
+        where p.service = v_service and p.subscription = p_subscription and p.slice = p_slice and p.id = r.id
+          and r.result = 'accepted'
+        returning p.key
+    ), failed as (
+        update parked_message as p
+        set attempts = greatest(p.attempts - case when r.result = 'unavailable' then 1 else 0 end, 0),
+            started_at = null,
+            state = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
+                         then 'dead' else 'retrying' end,
+            next_attempt_at = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
+                                   then null
+                                   else v_now + greatest(backoff(v_sub, p.attempts),
+                                                         least(coalesce(r.after_ms, 0), 604800000) * interval '1 millisecond') end,
+            last_error = coalesce(left(r.error, 1000), p.last_error)
+        from reported as r
+        where p.service = v_service and p.subscription = p_subscription and p.slice = p_slice and p.id = r.id
+          and p.state = 'retrying' and r.result <> 'accepted'
+        returning p.key, p.state
+    )
+    select array_agg(key) into v_keys
+    from (select key from delivered union all select key from failed where state = 'dead') as ended;
+    -- A statement of its own, which sees what the one before has changed.
+    perform promote_keys(v_sub, v_keys, v_now);
+end $$;
+comment on function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz) is
+    'Reports what came of messages that take_parked() handed out. accepted: delivered, it goes. retry: later, or dead '
+    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 days. rejected: dead. '
+    'unavailable: nobody could take anything, the attempt does not count.';
+
+create function redrive(
+    p_subscription text,
+    p_message_id   uuid        default null,
+    p_service      text        default null,
+    p_now          timestamptz default null
+) returns integer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_sub   subscription;
+    v_count integer;
+    v_keys  text[];
+begin
+    -- An update and not a lock alone: one that parks with an older snapshot is refused then, and comes again.
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
+    with redriven as (
+        update parked_message
+        set state = case when key is null then 'retrying' else 'waiting' end, attempts = 0, started_at = null,
+            next_attempt_at = case when key is null then v_now end
+        where service = v_sub.service and subscription = v_sub.name and state = 'dead'
+          and (p_message_id is null or message_id = p_message_id)
+        returning key
+    )
+    select count(*), array_agg(key) into v_count, v_keys from redriven;
+    -- Where dead messages let later ones pass, one of those may be due already. It waits again, unless it is on its way.
+    update parked_message as p set state = 'waiting', next_attempt_at = null
+    where p.service = v_sub.service and p.subscription = v_sub.name and p.key = any(v_keys) and p.state = 'retrying'
+      and p.started_at is null
+      and exists (select from parked_message as e where e.service = p.service and e.subscription = p.subscription
+                  and e.key = p.key and e.id < p.id and e.state = 'waiting');
+    perform promote_keys(v_sub, v_keys, v_now);
+    return v_count;
+end $$;
+comment on function redrive(text, uuid, text, timestamptz) is
+    'Lets dead messages be tried again, from attempt 1: one, or all of the subscription. Returns how many.';
+
+create function discard(p_subscription text, p_message_id uuid, p_service text default null) returns boolean
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_sub subscription;
+    v_key text;
+    v_found boolean;
+begin
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
+    delete from parked_message
+    where service = v_sub.service and subscription = v_sub.name and message_id = p_message_id
+    returning key into v_key;
+    v_found := found;
+    perform promote_keys(v_sub, array[v_key], clock_timestamp());
+    return v_found;
+end $$;
+comment on function discard(text, uuid, text) is
+    'Gives a parked message up for this subscription: it will never be delivered. What waited behind it goes on.';
+
+revoke all on function
+    lock_subscription(text, text),
+    key_is_blocked(text, text, text, boolean),
+    backoff(subscription, integer),
+    park(text, integer, bigint[], text[], text[], timestamptz),
+    take_parked(text, integer, integer, timestamptz),
+    promote_keys(subscription, text[], timestamptz),
+    settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
+    redrive(text, uuid, text, timestamptz),
+    discard(text, uuid, text)
+from public;
+
+insert into schema_version (version, name) values (8, 'parked_message');

@@ -1,0 +1,150 @@
+-- 0009 scheduled_message: messages that become due later.
+--
+-- Apply: in one transaction, into the schema that holds 0008.
+-- Locks: creates new objects only.
+-- Reverse: 0009_scheduled_message.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create table scheduled_message (
+    service       text          collate "C" not null,
+    message_id    uuid          not null,
+    due_at        timestamptz   not null,
+    scheduled_at  timestamptz   not null default clock_timestamp(),
+    topic         message_topic not null,
+    key           message_key,
+    traceparent   message_trace,
+    content_type  text,
+    headers       header_list,
+    payload_json  message_json,
+    payload_bytes message_bytes,
+    constraint scheduled_message_pkey primary key (service, message_id),
+    constraint scheduled_message_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
+    constraint scheduled_message_content_type_short check (octet_length(content_type) <= 255),
+    constraint scheduled_message_due_valid check (due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00')
+);
+create index scheduled_message_due_idx on scheduled_message (due_at);
+
+comment on table scheduled_message is
+    'Messages that are to be delivered later. release_due() moves them to the outbox when their time has come; readers '
+    'call it.';
+comment on column scheduled_message.service is 'The service that scheduled it.';
+comment on column scheduled_message.message_id is 'Identity of the message.';
+comment on column scheduled_message.due_at is 'Not before this time.';
+comment on column scheduled_message.scheduled_at is 'When it was scheduled.';
+comment on column scheduled_message.topic is 'As in the outbox.';
+comment on column scheduled_message.key is 'As in the outbox. Its place among others of the key is that of its release.';
+comment on column scheduled_message.traceparent is 'As in the outbox.';
+comment on column scheduled_message.content_type is 'As in the outbox.';
+comment on column scheduled_message.headers is 'As in the outbox.';
+comment on column scheduled_message.payload_json is 'As in the outbox.';
+comment on column scheduled_message.payload_bytes is 'As in the outbox.';
+comment on constraint scheduled_message_pkey on scheduled_message is 'A message is scheduled once.';
+comment on constraint scheduled_message_one_payload on scheduled_message is 'A message has exactly one payload.';
+comment on constraint scheduled_message_content_type_short on scheduled_message is 'Up to 255 bytes.';
+comment on constraint scheduled_message_due_valid on scheduled_message is 'A year from 1970 to 9999; never infinity.';
+comment on index scheduled_message_due_idx is 'Finds what is due, and when the next one is.';
+
+create function schedule(
+    p_due_at       timestamptz,
+    p_topic        text,
+    p_key          text        default null,
+    p_json         json        default null,
+    p_bytes        bytea       default null,
+    p_content_type text        default null,
+    p_headers      json        default null,
+    p_traceparent  text        default null,
+    p_message_id   uuid        default null,
+    p_fresh        boolean     default false
+) returns uuid
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
+begin
+    if p_message_id is not null and not p_fresh
+       and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
+        return v_id;
+    end if;
+    insert into scheduled_message (service, message_id, due_at, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+    values (v_service, v_id, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+    -- A reader sleeps until the next one is due, and this may be earlier. It looks after it has said that it sleeps.
+    if exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+        perform notify_readers();
+    end if;
+    return v_id;
+end $$;
+comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
+    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits. '
+    'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
+
+create function cancel_scheduled(p_message_id uuid) returns boolean
+language plpgsql security definer set search_path from current
+as $$
+begin
+    delete from scheduled_message where service = service_of_session() and message_id = p_message_id;
+    if not found then
+        return false;
+    end if;
+    -- It was never sent, so it may be scheduled again, for another time.
+    delete from outbox_identity where service = service_of_session() and message_id = p_message_id;
+    return true;
+end $$;
+comment on function cancel_scheduled(uuid) is
+    'Takes a scheduled message back, when this transaction commits: as if it had never been scheduled. False: it is in the '
+    'outbox already, or never was.';
+
+create function release_due(
+    p_limit integer default 1000, p_now timestamptz default null,
+    out released integer, out next_due_in_ms bigint
+)
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+begin
+    released := 0;
+    -- A look first, because who releases nothing should not need a transaction id.
+    if exists (select from scheduled_message where due_at <= v_now order by due_at limit 1) then
+        -- SKIP LOCKED: several readers share the work. The id of this transaction comes before the places in the log.
+        perform pg_current_xact_id();
+        with due as (
+            delete from scheduled_message
+            where ctid = any (array(select ctid from scheduled_message where due_at <= v_now
+                                    order by due_at limit p_limit for update skip locked))
+            returning *
+        )
+        insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+        select service, message_id, hashtextextended(coalesce(key, message_id::text) collate "C", 0) & 1023,
+               topic, key, traceparent, content_type, headers, payload_json, payload_bytes
+        from due order by due_at, scheduled_at;
+        get diagnostics released = row_count;
+        if released > 0 and exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+            perform notify_readers();
+        end if;
+    end if;
+    next_due_in_ms := (select greatest(0, extract(epoch from due_at - v_now) * 1000)::bigint
+                       from scheduled_message order by due_at limit 1);
+end $$;
+comment on function release_due(integer, timestamptz) is
+    'Moves up to p_limit due messages of all services to the outbox; says how many, and in how many milliseconds the '
+    'next one is due (null: none is scheduled). In a transaction of its own.';
+
+revoke all on function
+    schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean),
+    cancel_scheduled(uuid),
+    release_due(integer, timestamptz)
+from public;
+
+insert into schema_version (version, name) values (9, 'scheduled_message');
