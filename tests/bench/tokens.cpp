@@ -177,9 +177,9 @@ std::unique_ptr<worker> redis_redeem_worker(std::string const& socket) {
 }
 
 struct line {
-    variant what;
-    std::string dsn;
-    std::string survives;
+    variant what{};
+    std::string dsn{};
+    std::string survives{};
     int operations = 1;
 };
 
@@ -223,13 +223,11 @@ std::vector<line> lines(testbed const& bed, std::vector<std::unique_ptr<redis_se
         names.reserve(8);
         for (auto const* const job : {"issue", "redeem"}) {
             names.push_back(std::string{"Redis, "} + kind.name + ": " + job);
-            made.push_back({{names.back(),
-                             1,
-                             {},
-                             job == std::string_view{"issue"} ? redis_issue_worker : redis_redeem_worker,
-                             ""},
-                            server->socket(),
-                            kind.survives});
+            line one{.what = {.name = names.back(), .round_trips = 1},
+                     .dsn = server->socket(),
+                     .survives = kind.survives};
+            one.what.connect = job == std::string_view{"issue"} ? redis_issue_worker : redis_redeem_worker;
+            made.push_back(std::move(one));
         }
         servers.push_back(std::move(server));
     }

@@ -43,9 +43,9 @@ struct variant {
     /// Round trips of one job; a repeat through once sends a ROLLBACK behind itself that nobody waits for.
     int round_trips;
     /// Rows that one job leaves behind.
-    row_counts leaves;
-    std::function<std::unique_ptr<worker>(std::string const& dsn)> connect;
-    std::string_view what;
+    row_counts leaves{};
+    std::function<std::unique_ptr<worker>(std::string const& dsn)> connect{};
+    std::string_view what{};
 };
 
 /// All, in the order of the tables.

@@ -35,7 +35,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-char const* const insert_piece = "insert into piece (fence, worker, step) values ($1, $2, $3) returning step";
+// `seen` is how many pieces of former holders stand there: it must be all that there will ever be.
+char const* const insert_piece =
+    "insert into piece (round, fence, worker, step, seen) values ($1, $2, $3, $4, "
+    "(select count(*) from piece where round = $1 and fence < $2))";
 
 void say(std::string const& line) {
     std::printf("%s\n", line.c_str());
@@ -91,12 +94,13 @@ int race(once::database& db, std::string const& name, std::string const& worker)
             continue;
         }
         for (int step = 1; step <= 3; ++step) {
-            auto const reply =
-                once::transact(db,
-                               [&](once::transaction& tx) {
-                                   tx.exec(insert_piece, pqxx::params{mine->fence().number, worker, step});
-                               },
-                               {.fence = mine->fence()});
+            auto const reply = once::transact(
+                db,
+                [&](once::transaction& tx) {
+                    tx.exec(insert_piece, pqxx::params{name, mine->fence().number, worker, step});
+                    tx.exec("select pg_sleep(0.01)"); // so that a stop often falls into the middle
+                },
+                {.fence = mine->fence()});
             if (!reply.started()) {
                 break;
             }
