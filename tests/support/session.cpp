@@ -30,6 +30,9 @@ std::string session::refused(std::string const& sql) {
     try {
         run(sql);
         return "";
+    } catch (pqxx::insufficient_privilege const&) {
+        run("rollback");
+        return "42501"; // libpqxx 7 drops it on its way
     } catch (pqxx::sql_error const& e) {
         run("rollback");
         return std::string{e.sqlstate()};
