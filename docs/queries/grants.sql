@@ -27,6 +27,12 @@ grant usage on schema once to once_reader;
 grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
     once.lease_floor, once.service_role, once.schema_version
     to once_reader;
+grant select on once.outbox, once.scheduled_message, once.subscription, once.checkpoint, once.parked_message,
+    once.subscription_lag, once.parked_summary, once.blocked_key, once.subscription_throughput,
+    once.oldest_transaction, once.ring_usage, once.outbox_id_seq
+    to once_reader;
+grant execute on function once.waiting_for(text, text, integer), once.slot_edges(integer) to once_reader;
+grant pg_read_all_stats to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;

@@ -30,10 +30,12 @@ struct part {
     int slice;
     [[nodiscard]] std::string name() const { return subscription + "/" + std::to_string(slice); }
 };
-std::vector<part> const parts{{"whole", 0}, {"sliced", 0}, {"sliced", 1}, {"sliced", 2}, {"passing", 0}, {"idle", 0}};
+std::vector<part> const parts{{"whole", 0},  {"sliced", 0},  {"sliced", 1},
+                              {"sliced", 2}, {"passing", 0}, {"idle", 0}};
 
 void subscribe_all(session& db) {
-    db.run("select subscribe('whole', p_from => 'beginning'), subscribe('sliced', p_from => 'beginning', p_slices => 3), "
+    db.run("select subscribe('whole', p_from => 'beginning'), subscribe('sliced', p_from => 'beginning', "
+           "p_slices => 3), "
            "subscribe('passing', p_from => 'beginning', p_dead_blocks_key => false), "
            "subscribe('idle', p_from => 'beginning')");
 }
@@ -63,8 +65,8 @@ int read_some(session& db, part const& from, deliveries& got, int limit, int par
                           ? "'" + some.rows[some.size() - 1][0].as<std::string>() + "'"
                           : std::string{"null"};
     if (some.size() > 0 || some.worth_saving) {
-        db.run("select acknowledge('" + from.subscription + "', " + std::to_string(from.slice) + ", '" + some.token + "', " +
-               last + ", null, '{" + ids + "}', '{" + as + "}')");
+        db.run("select acknowledge('" + from.subscription + "', " + std::to_string(from.slice) + ", '" +
+               some.token + "', " + last + ", null, '{" + ids + "}', '{" + as + "}')");
     }
     return some.size() + (some.worth_saving ? 1 : 0);
 }
@@ -73,8 +75,9 @@ int read_some(session& db, part const& from, deliveries& got, int limit, int par
 void read_rest(session& db, part const& from, deliveries& got) {
     for (int idle = 0; idle < 2;) {
         auto const seen = read_some(db, from, got, 7);
-        auto const taken = db.rows("select id, message_id from take_parked($1, $2, 100, clock_timestamp() + interval '1 day')",
-                                   pqxx::params{from.subscription, from.slice});
+        auto const taken = db.rows(
+            "select id, message_id from take_parked($1, $2, 100, clock_timestamp() + interval '1 day')",
+            pqxx::params{from.subscription, from.slice});
         for (auto const& row : taken) {
             got[from.name()].push_back(row[1].as<std::string>());
             db.rows("select settle_parked($1, $2, array[$3::bigint], '{accepted}')",
@@ -121,7 +124,8 @@ void stage(session& db, int count) {
 
 /// Moves the counter of transaction ids on.
 void burn_ids(session& db, int count) {
-    db.run("do $$ begin for i in 1 .. " + std::to_string(count) + " loop perform pg_current_xact_id(); commit; end loop; end $$");
+    db.run("do $$ begin for i in 1 .. " + std::to_string(count) +
+           " loop perform pg_current_xact_id(); commit; end loop; end $$");
 }
 
 void dump_and_restore(private_servers const& servers, std::string const& from, std::string const& to) {
@@ -132,16 +136,18 @@ void dump_and_restore(private_servers const& servers, std::string const& from, s
     auto const admin = "host=" + servers.folder(to) + " port=5432 user=postgres dbname=postgres";
     session{admin}.run("drop database shop");
     session{admin}.run("create database shop");
-    auto const command = binaries + "/pg_dump --dbname='" + servers.dsn(from) + "' | psql -X -q -v ON_ERROR_STOP=1 -d '" +
-                         servers.dsn(to) + "' >/dev/null";
-    if (std::system(("bash -o pipefail -c \"" + command + "\"").c_str()) != 0) { // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+    auto const command = binaries + "/pg_dump --dbname='" + servers.dsn(from) +
+                         "' | psql -X -q -v ON_ERROR_STOP=1 -d '" + servers.dsn(to) + "' >/dev/null";
+    if (std::system(("bash -o pipefail -c \"" + command + "\"").c_str()) !=
+        0) { // NOLINT(cert-env33-c,concurrency-mt-unsafe)
         throw std::runtime_error{"this failed: " + command};
     }
 }
 
 } // namespace
 
-TEST_CASE("after a dump and a restore into another cluster exactly the undelivered messages come", "[faults][outbox][restore]") {
+TEST_CASE("after a dump and a restore into another cluster exactly the undelivered messages come",
+          "[faults][outbox][restore]") {
     // The ids of the new cluster are lower than those of the old one, or higher.
     auto const lower = GENERATE(true, false);
     INFO("the new cluster's transaction ids are lower: " << lower);
@@ -206,7 +212,8 @@ TEST_CASE("after a dump and a restore into another cluster exactly the undeliver
     CHECK(db.ask("select count(*) from parked_message") == "0");
 }
 
-TEST_CASE("a failover that loses the newest commits takes position and log back together", "[faults][outbox][failover]") {
+TEST_CASE("a failover that loses the newest commits takes position and log back together",
+          "[faults][outbox][failover]") {
     private_servers servers;
     servers.start_primary("one");
     session db{servers.dsn("one")};

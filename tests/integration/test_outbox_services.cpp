@@ -14,11 +14,14 @@ namespace {
 /// What a service needs for the outbox, and no more.
 void grant_outbox(effects_database const& server, login_role const& role) {
     role.grant_use();
-    server.run("grant execute on function once.publish, once.publish_many, once.schedule, once.cancel_scheduled, "
-               "once.subscribe, once.unsubscribe, once.pause_subscription, once.next_batch, once.acknowledge, once.park, "
-               "once.take_parked, once.settle_parked, once.redrive, once.discard, once.release_due, once.wake_channel, "
-               "once.outbox_writers, once.fall_asleep, once.wake_up, once.resume_expired to " +
-               role.name());
+    server.run(
+        "grant execute on function once.publish, once.publish_many, once.schedule, once.cancel_scheduled, "
+        "once.subscribe, once.unsubscribe, once.pause_subscription, once.next_batch, once.acknowledge, "
+        "once.park, "
+        "once.take_parked, once.settle_parked, once.redrive, once.discard, once.release_due, "
+        "once.wake_channel, "
+        "once.outbox_writers, once.fall_asleep, once.wake_up, once.resume_expired to " +
+        role.name());
 }
 
 struct two_services : effects_database {
@@ -55,7 +58,8 @@ TEST_CASE("no service reads, acknowledges, parks, ends or pauses for another", "
     CHECK(thief.ask("select unsubscribe('s')") == "f");
     CHECK(thief.ask("select pause_subscription('s')") == "f");
     CHECK(thief.refused("select redrive('s'" + named) == "42501");
-    CHECK(thief.refused("select discard('s', '" + some.rows[0][1].as<std::string>() + "'" + named) == "42501");
+    CHECK(thief.refused("select discard('s', '" + some.rows[0][1].as<std::string>() + "'" + named) ==
+          "42501");
     CHECK(thief.refused("select unsubscribe('s'" + named) == "42501");
     CHECK(thief.refused("select pause_subscription('s'" + named) == "42501");
     CHECK(thief.refused("select resume_expired('s'" + named) == "42501");
@@ -71,10 +75,13 @@ TEST_CASE("no service reads, acknowledges, parks, ends or pauses for another", "
           "1 dead,2 waiting");
 
     // Nor do ids of messages meet.
-    auto const given = std::string{"select publish('t.x', 'k', '1', p_message_id => '00000000-0000-4000-8000-00000000000a')"};
+    auto const given = std::string{
+        "select publish('t.x', 'k', '1', p_message_id => '00000000-0000-4000-8000-00000000000a')"};
     victim.run(given);
     thief.run(given);
-    CHECK(server.owner.ask("select count(*) from outbox where message_id = '00000000-0000-4000-8000-00000000000a'") == "2");
+    CHECK(server.owner.ask(
+              "select count(*) from outbox where message_id = '00000000-0000-4000-8000-00000000000a'") ==
+          "2");
 
     // Whoever owns the schema may.
     CHECK(server.owner.ask("select redrive('s'" + named) == "1");
@@ -85,15 +92,16 @@ TEST_CASE("a service has no way around the functions", "[outbox][services]") {
     two_services server;
     session thief{server.thief_role.dsn()};
     thief.run("set search_path = once, pg_temp");
-    for (auto const* table : {"outbox", "outbox_0", "outbox_identity", "subscription", "checkpoint", "parked_message",
-                              "scheduled_message", "outbox_id_seq", "outbox_asleep_seq"}) {
+    for (auto const* table : {"outbox", "outbox_0", "outbox_identity", "subscription", "checkpoint",
+                              "parked_message", "scheduled_message", "outbox_id_seq", "outbox_asleep_seq"}) {
         INFO(table);
         CHECK(thief.refused(std::string{"select * from "} + table) == "42501");
     }
-    for (auto const* call : {"trim_outbox()", "rebase()", "expire_subscriptions()", "take_identity('x', gen_random_uuid(), '')",
-                             "service_named('x')", "promote_keys(null, null, null)", "usable_subscription('x', 'y')",
-                             "lock_subscription('x', 'y')", "empty_slot(0, '1:1:')", "slot_is_passed(0, now())",
-                             "notify_readers()", "newest_checkpoints()"}) {
+    for (auto const* call :
+         {"trim_outbox()", "rebase()", "expire_subscriptions()", "take_identity('x', gen_random_uuid(), '')",
+          "service_named('x')", "promote_keys(null, null, null)", "usable_subscription('x', 'y')",
+          "lock_subscription('x', 'y')", "empty_slot(0, '1:1:')", "slot_is_passed(0, now())",
+          "notify_readers()", "newest_checkpoints()"}) {
         INFO(call);
         CHECK(thief.refused(std::string{"select "} + call) == "42501");
     }
