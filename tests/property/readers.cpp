@@ -12,7 +12,8 @@ namespace once::testing {
 
 namespace {
 
-delivery as_delivery(pqxx::row const& row) {
+/// Rows have another type in libpqxx 8.
+delivery as_delivery(auto const& row) {
     return {row[1].as<std::string>(), row[2].as<std::string>(""),
             nlohmann::json::parse(row[3].as<std::string>()).at("seq").get<long>()};
 }
