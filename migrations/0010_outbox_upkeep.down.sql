@@ -19,6 +19,7 @@ drop function rebase();
 drop function trim_outbox(interval, integer, timestamptz);
 drop function empty_slot(integer, pg_snapshot);
 drop function slot_is_passed(integer, timestamptz);
+drop function slot_has_unseen(integer, pg_snapshot);
 drop function resume_expired(text, text);
 drop function expire_subscriptions(timestamptz);
 drop function is_wanted(subscription, text, timestamptz);

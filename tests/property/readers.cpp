@@ -12,7 +12,8 @@ namespace once::testing {
 
 namespace {
 
-delivery as_delivery(pqxx::row const& row) {
+/// Rows have another type in libpqxx 8.
+delivery as_delivery(auto const& row) {
     return {row[1].as<std::string>(), row[2].as<std::string>(""),
             nlohmann::json::parse(row[3].as<std::string>()).at("seq").get<long>()};
 }
@@ -22,7 +23,9 @@ delivery as_delivery(pqxx::row const& row) {
 reader right_reader(std::string subscription, std::uint64_t seed, int slice) {
     auto const random = std::make_shared<std::mt19937_64>(seed);
     return [=](session& db) {
-        auto const roll = [&](int sides) { return std::uniform_int_distribution<int>{0, sides - 1}(*random); };
+        auto const roll = [&](int sides) {
+            return std::uniform_int_distribution<int>{0, sides - 1}(*random);
+        };
         std::vector<delivery> got;
         auto const consumes = roll(2) == 0;
         if (consumes) {
@@ -117,7 +120,8 @@ void prepare_wrong_readers(session& db) {
 reader wrong_reader(std::string design) {
     return [design = std::move(design)](session& db) {
         std::vector<delivery> got;
-        for (auto const& row : db.rows("select id, message_id, key, payload_json from read_" + design + "()")) {
+        for (auto const& row :
+             db.rows("select id, message_id, key, payload_json from read_" + design + "()")) {
             got.push_back(as_delivery(row));
         }
         return got;

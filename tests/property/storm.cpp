@@ -32,7 +32,8 @@ int roll(dice& random, int sides) {
 
 std::string stage(dice& random) {
     // One in eight has no key.
-    return roll(random, 8) == 0 ? "select stage(null);" : "select stage(" + std::to_string(roll(random, keys)) + ");";
+    return roll(random, 8) == 0 ? "select stage(null);"
+                                : "select stage(" + std::to_string(roll(random, keys)) + ");";
 }
 
 std::string sleep(dice& random) {
@@ -46,8 +47,9 @@ plan next_transaction(dice& random, std::string const& name) {
     switch (roll(random, 10)) {
     case 0: // an id before others, messages after them
     case 1:
-        return {sql + "select pg_current_xact_id();" + sleep(random) + stage(random) + stage(random) + "commit", 2,
-                false};
+        return {sql + "select pg_current_xact_id();" + sleep(random) + stage(random) + stage(random) +
+                    "commit",
+                2, false};
     case 2: // a place in the log long before the commit
         return {sql + stage(random) + sleep(random) + stage(random) + "commit", 2, false};
     case 3:
@@ -58,7 +60,8 @@ plan next_transaction(dice& random, std::string const& name) {
         return {sql + stage(random) + stage(random) + "rollback", 0, false};
     case 5:
         if (roll(random, 4) == 0) {
-            return {sql + "set local once.wake_readers = off;" + stage(random) + "prepare transaction '" + name + "'",
+            return {sql + "set local once.wake_readers = off;" + stage(random) + "prepare transaction '" +
+                        name + "'",
                     1, true};
         }
         [[fallthrough]];
@@ -74,8 +77,8 @@ plan next_transaction(dice& random, std::string const& name) {
 
 std::string to_string(verdict const& found) {
     return "of " + std::to_string(found.expected) + " lost " + std::to_string(found.lost) + ", phantom " +
-           std::to_string(found.phantom) + ", repeated " + std::to_string(found.repeated) + ", out of order " +
-           std::to_string(found.disorder);
+           std::to_string(found.phantom) + ", repeated " + std::to_string(found.repeated) +
+           ", out of order " + std::to_string(found.disorder);
 }
 
 void prepare_storm(session& db) {

@@ -68,18 +68,19 @@ TEST_CASE("a bulk load that is not committed does not slow the polls of others d
     REQUIRE(!during.empty());
     std::nth_element(during.begin(), during.begin() + static_cast<long>(during.size() / 2), during.end());
     auto const meanwhile = during[during.size() / 2];
-    INFO("median of a poll: before " << before.count() << " us, while the rows come " << meanwhile.count() << " us ("
-                                     << during.size() << " polls), with " << rows << " rows open " << after.count()
-                                     << " us");
-    WARN("median of a poll: before " << before.count() << " us, while the rows come " << meanwhile.count() << " us, with "
-                                     << rows << " rows open " << after.count() << " us");
+    INFO("median of a poll: before " << before.count() << " us, while the rows come " << meanwhile.count()
+                                     << " us (" << during.size() << " polls), with " << rows << " rows open "
+                                     << after.count() << " us");
+    WARN("median of a poll: before " << before.count() << " us, while the rows come " << meanwhile.count()
+                                     << " us, with " << rows << " rows open " << after.count() << " us");
     // 2 is what it is to be; more only for what a noisy machine adds. To read the rows would cost 50 times as much.
     CHECK(after < (long_form() ? 2 : 5) * before + 500us);
 
     // Once they are committed, they come, and all of them.
     loader.run("commit");
     int got = 0;
-    for (auto some = next_batch(small.db, "s", 10'000); some.size() > 0; some = next_batch(small.db, "s", 10'000)) {
+    for (auto some = next_batch(small.db, "s", 10'000); some.size() > 0;
+         some = next_batch(small.db, "s", 10'000)) {
         acknowledge(small.db, "s", some);
         got += some.size();
     }

@@ -87,7 +87,8 @@ TEST_CASE("the same storm catches readers by id, by transaction id, by time, and
     CHECK(found.clean());
 }
 
-TEST_CASE("a transaction that is open all the time delays its own messages and no others", "[outbox][storm]") {
+TEST_CASE("a transaction that is open all the time delays its own messages and no others",
+          "[outbox][storm]") {
     stormy here;
     INFO("ONCE_SEED=" << seed());
     here.db.run("select subscribe('one', p_from => 'beginning')");

@@ -33,20 +33,31 @@ class machine {
 public:
     machine(std::string const& dsn, bool dead_blocks, std::uint64_t seed)
         : m_db{dsn}, m_dead_blocks{dead_blocks}, m_random{seed} {
-        m_db.run("select subscribe('s', p_from => 'beginning', p_max_attempts => " + std::to_string(max_attempts) +
-                 ", p_dead_blocks_key => " + (dead_blocks ? "true" : "false") + ")");
+        m_db.run("select subscribe('s', p_from => 'beginning', p_max_attempts => " +
+                 std::to_string(max_attempts) + ", p_dead_blocks_key => " + (dead_blocks ? "true" : "false") +
+                 ")");
     }
 
     void step() {
         switch (roll(8)) {
         case 0:
-        case 1: publish(1 + roll(6)); break;
+        case 1:
+            publish(1 + roll(6));
+            break;
         case 2:
-        case 3: read(roll(8) == 0); break;
+        case 3:
+            read(roll(8) == 0);
+            break;
         case 4:
-        case 5: retry(); break;
-        case 6: roll(3) == 0 ? redrive_all() : redrive_one(); break;
-        default: discard(); break;
+        case 5:
+            retry();
+            break;
+        case 6:
+            roll(3) == 0 ? redrive_all() : redrive_one();
+            break;
+        default:
+            discard();
+            break;
         }
         compare();
     }
@@ -128,8 +139,8 @@ private:
         }
         if (found.size() > 0) {
             auto const last = found.rows[found.size() - 1][0].as<std::string>();
-            m_db.run("select acknowledge('s', 0, '" + found.token + "', " + last + ", null, '{" + ids + "}', '{" + as +
-                     "}')");
+            m_db.run("select acknowledge('s', 0, '" + found.token + "', " + last + ", null, '{" + ids +
+                     "}', '{" + as + "}')");
         } else if (found.worth_saving) {
             acknowledge(m_db, "s", found); // the window is done; the next one is wider
         }
@@ -145,9 +156,10 @@ private:
     void retry() {
         m_hours += !m_kind && roll(4) == 0 ? 0 : 1; // the longest pause is shorter
         auto const now = "clock_timestamp() + interval '" + std::to_string(m_hours) + " hours'";
-        auto const due = m_db.ask("select count(*) from parked_message where next_attempt_at <= " + now) != "0";
-        auto const taken = m_db.rows("select id, key, attempts from take_parked('s', 0, " + std::to_string(1 + roll(5)) +
-                                     ", " + now + ")");
+        auto const due =
+            m_db.ask("select count(*) from parked_message where next_attempt_at <= " + now) != "0";
+        auto const taken = m_db.rows("select id, key, attempts from take_parked('s', 0, " +
+                                     std::to_string(1 + roll(5)) + ", " + now + ")");
         settle_ended();
         std::string ids;
         std::string results;
@@ -163,7 +175,8 @@ private:
             CHECK(!mine.dead);
             CHECK((key.empty() || keys.insert(key).second));
             for (auto const& [other, what] : m_parked) {
-                auto const before = other < id && what.key == key && !key.empty() && (m_dead_blocks || !what.dead);
+                auto const before =
+                    other < id && what.key == key && !key.empty() && (m_dead_blocks || !what.dead);
                 CHECK((!before || m_passed.contains(other) || m_passed.contains(id)));
             }
             m_started.insert(id);
@@ -191,7 +204,8 @@ private:
                 died(id);
             }
         }
-        m_db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}', null, null, " + now + ")");
+        m_db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}', null, null, " + now +
+                 ")");
     }
 
     /// take_parked() says which of those that had begun are dead now: they had begun, and had no attempt left.
@@ -227,13 +241,14 @@ private:
         }
     }
     std::string some_parked() {
-        return m_db.ask("select id from parked_message order by md5(id::text || '" + std::to_string(roll(1000)) +
-                        "') limit 1");
+        return m_db.ask("select id from parked_message order by md5(id::text || '" +
+                        std::to_string(roll(1000)) + "') limit 1");
     }
     void redrive_one() {
         if (auto const id = some_parked(); !id.empty()) {
             auto const dead = m_parked.at(std::stol(id)).dead;
-            CHECK(m_db.ask("select redrive('s', message_id) from parked_message where id = " + id) == (dead ? "1" : "0"));
+            CHECK(m_db.ask("select redrive('s', message_id) from parked_message where id = " + id) ==
+                  (dead ? "1" : "0"));
             if (dead) {
                 revive(std::stol(id));
             }
@@ -251,7 +266,8 @@ private:
     void compare() {
         std::map<std::string, std::string> first;
         std::size_t seen = 0;
-        for (auto const& row : m_db.rows("select id, key, state, attempts, started_at is not null from parked_message order by id")) {
+        for (auto const& row : m_db.rows(
+                 "select id, key, state, attempts, started_at is not null from parked_message order by id")) {
             auto const id = row[0].as<long>();
             auto const key = row[1].as<std::string>("");
             auto const state = row[2].as<std::string>();
@@ -281,7 +297,7 @@ private:
     std::size_t m_published{0};
     std::size_t m_deaths{0};
     std::map<long, parked> m_parked;
-    std::set<long> m_started;   ///< taken and not reported
+    std::set<long> m_started; ///< taken and not reported
     std::set<long> m_delivered;
     std::set<long> m_discarded;
     std::set<long> m_passed; ///< died where that lets others pass
@@ -339,13 +355,16 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
     INFO("attempts " << attempts);
     test_database const server;
     session db{server.dsn()};
-    db.run("select subscribe('s', p_from => 'beginning', p_max_attempts => " + std::to_string(attempts) + ")");
+    db.run("select subscribe('s', p_from => 'beginning', p_max_attempts => " + std::to_string(attempts) +
+           ")");
     db.run("select publish('t.x', null, to_json(n)) from generate_series(1, 5) as n");
     auto const all = next_batch(db, "s", 5);
-    db.run("select acknowledge('s', 0, '" + all.token + "', 5, 5, '{1,2,3,4,5}', '{suspect,suspect,suspect,suspect,suspect}')");
+    db.run("select acknowledge('s', 0, '" + all.token +
+           "', 5, 5, '{1,2,3,4,5}', '{suspect,suspect,suspect,suspect,suspect}')");
     // Whoever gets message 3 dies.
     for (int i = 0; i < 100; ++i) {
-        auto const taken = db.rows("select id from take_parked('s', 0, 100, clock_timestamp() + interval '1 day')");
+        auto const taken =
+            db.rows("select id from take_parked('s', 0, 100, clock_timestamp() + interval '1 day')");
         std::string ids;
         for (auto const& row : taken) {
             ids += (ids.empty() ? "" : ",") + row[0].as<std::string>();
@@ -362,7 +381,8 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
 TEST_CASE("what was handed out can be reported while the subscription is paused", "[outbox][parked]") {
     test_database const server;
     session db{server.dsn()};
-    db.run("select subscribe('s', p_from => 'beginning'); select publish('t.x', 'k', '1'), publish('t.x', 'l', '1')");
+    db.run("select subscribe('s', p_from => 'beginning'); select publish('t.x', 'k', '1'), publish('t.x', "
+           "'l', '1')");
     auto const some = next_batch(db, "s", 5);
     db.run("select acknowledge('s', 0, '" + some.token + "', 1, 1, '{1}', '{suspect}')");
     db.run("select take_parked('s')");

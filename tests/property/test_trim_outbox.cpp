@@ -30,7 +30,8 @@ struct ring : test_database {
 
     ring() { db.run("select subscribe('s', p_from => 'beginning')"); }
     void publish(int count = 1) {
-        db.run("select publish_many(array_agg('t.x'::text), p_json => array_agg('1'::json)) from generate_series(1, " +
+        db.run("select publish_many(array_agg('t.x'::text), p_json => array_agg('1'::json)) from "
+               "generate_series(1, " +
                std::to_string(count) + ")");
     }
     int read_all() {
@@ -54,12 +55,14 @@ struct ring : test_database {
 
 } // namespace
 
-TEST_CASE("trimming all the time, around the ring and again, takes nothing that a reader needs", "[outbox][trim]") {
+TEST_CASE("trimming all the time, around the ring and again, takes nothing that a reader needs",
+          "[outbox][trim]") {
     test_database const server;
     INFO("ONCE_SEED=" << seed());
     session db{server.dsn()};
     prepare_storm(db);
-    db.run("select subscribe('one', p_from => 'beginning'), subscribe('sliced', p_from => 'beginning', p_slices => 2)");
+    db.run("select subscribe('one', p_from => 'beginning'), subscribe('sliced', p_from => 'beginning', "
+           "p_slices => 2)");
     storm weather{server.dsn(), 8, seed()};
     auto const one = weather.add(right_reader("one", seed()));
     auto const slice_0 = weather.add(right_reader("sliced", seed() + 1, 0));
@@ -126,7 +129,8 @@ TEST_CASE("a message that is committed between the look and the lock is not empt
     CHECK(here.trim("slots", "'0', 1") == "2");
 }
 
-TEST_CASE("trimming deletes what it may and no more than it was told, in the order of the log", "[outbox][trim]") {
+TEST_CASE("trimming deletes what it may and no more than it was told, in the order of the log",
+          "[outbox][trim]") {
     ring here;
     here.publish(100);
     auto const some = next_batch(here.db, "s", 60);
@@ -146,7 +150,8 @@ TEST_CASE("trimming deletes what it may and no more than it was told, in the ord
     CHECK(here.trim("messages") == "0"); // paused ones keep theirs
 }
 
-TEST_CASE("messages half a ring behind go whatever their age, or the ring would never be emptied", "[outbox][trim]") {
+TEST_CASE("messages half a ring behind go whatever their age, or the ring would never be emptied",
+          "[outbox][trim]") {
     ring here;
     here.publish(10);
     for (int i = 0; i < 3; ++i) {
@@ -180,7 +185,8 @@ TEST_CASE("a subscription that stands still keeps its messages until it expires"
     CHECK(here.read_all() == 1);
 }
 
-TEST_CASE("a subscription that is being made holds trimming up, so that it gets what it was promised", "[outbox][trim]") {
+TEST_CASE("a subscription that is being made holds trimming up, so that it gets what it was promised",
+          "[outbox][trim]") {
     ring here;
     here.publish(3);
     here.read_all();
@@ -192,7 +198,8 @@ TEST_CASE("a subscription that is being made holds trimming up, so that it gets 
     CHECK(here.db.ask("select count(id) from next_batch('new')") == "3");
 }
 
-TEST_CASE("an old snapshot neither slows readers down nor keeps the outbox from being emptied", "[outbox][trim]") {
+TEST_CASE("an old snapshot neither slows readers down nor keeps the outbox from being emptied",
+          "[outbox][trim]") {
     ring here;
     auto const round = [&] {
         here.publish(long_form() ? 100'000 : 5'000);

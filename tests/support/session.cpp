@@ -30,6 +30,9 @@ std::string session::refused(std::string const& sql) {
     try {
         run(sql);
         return "";
+    } catch (pqxx::insufficient_privilege const&) {
+        run("rollback");
+        return "42501"; // libpqxx 7 drops it on its way
     } catch (pqxx::sql_error const& e) {
         run("rollback");
         return std::string{e.sqlstate()};
@@ -48,8 +51,8 @@ batch next_batch(session& db, std::string_view subscription, int limit, int slic
     return answer;
 }
 
-void acknowledge(session& db, std::string_view subscription, batch const& what, std::optional<std::string> last_id,
-                 std::optional<int> messages, int slice) {
+void acknowledge(session& db, std::string_view subscription, batch const& what,
+                 std::optional<std::string> last_id, std::optional<int> messages, int slice) {
     if (!last_id && !what.whole) {
         last_id = what.rows[what.size() - 1][0].as<std::string>();
     }

@@ -35,7 +35,7 @@ private:
 struct batch {
     pqxx::result rows; ///< the messages and, at the end, the row that is none
     std::string token;
-    bool whole{};         ///< nothing is behind it
+    bool whole{};        ///< nothing is behind it
     bool worth_saving{}; ///< whether even an empty batch should be acknowledged
 
     [[nodiscard]] int size() const { return static_cast<int>(rows.size()) - 1; }

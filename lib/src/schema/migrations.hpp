@@ -7,7 +7,7 @@
 namespace once::detail {
 
 /// The files in migrations/ that this version of the library needs, in order; a test compares them with the folder.
-inline constexpr std::array<std::string_view, 16> migration_files{
+inline constexpr std::array<std::string_view, 17> migration_files{
     "0001_schema_version.up.sql",
     "0002_service.up.sql",
     "0003_idempotency_record.up.sql",
@@ -22,8 +22,9 @@ inline constexpr std::array<std::string_view, 16> migration_files{
     "0012_inbox.up.sql",
     "0013_operation.up.sql",
     "0014_request_window.up.sql",
-    "0015_metrics.up.sql",
-    "0016_roles.up.sql",
+    "0015_outbox_views.up.sql",
+    "0016_metrics.up.sql",
+    "0017_roles.up.sql",
 };
 
 } // namespace once::detail

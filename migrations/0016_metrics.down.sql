@@ -1,4 +1,4 @@
--- 0015 metrics, reversed. No data are lost.
+-- 0016 metrics, reversed. No data are lost.
 --
 -- Locks: none on tables.
 
@@ -14,7 +14,7 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 15;
+delete from schema_version where version = 16;
 drop function explain_stall(text, text);
 drop function can_look_everywhere();
 drop view metrics;

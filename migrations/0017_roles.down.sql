@@ -1,4 +1,4 @@
--- 0016 roles, reversed. The roles go where nothing else uses them: they belong to the whole cluster.
+-- 0017 roles, reversed. The roles go where nothing else uses them: they belong to the whole cluster.
 --
 -- Locks: ACCESS SHARE only.
 
@@ -14,7 +14,7 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 16;
+delete from schema_version where version = 17;
 do $migration$
 declare
     v_schema constant text := current_schema();

@@ -1,8 +1,8 @@
--- 0015 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
+-- 0016 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
 --
--- Apply: in one transaction, into the schema that holds 0014.
+-- Apply: in one transaction, into the schema that holds 0015.
 -- Locks: creates new objects only.
--- Reverse: 0015_metrics.down.sql
+-- Reverse: 0016_metrics.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -227,4 +227,4 @@ comment on function can_look_everywhere() is 'Whether this session may see the s
 
 revoke all on function oldest_waiting(checkpoint), explain_stall(text, text), can_look_everywhere() from public;
 
-insert into schema_version (version, name) values (15, 'metrics');
+insert into schema_version (version, name) values (16, 'metrics');

@@ -1,10 +1,10 @@
--- 0016 roles: group roles with the rights that each kind of user needs, and none more.
+-- 0017 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: in one transaction, into the schema that holds 0015. It makes the roles SCHEMA_producer, SCHEMA_consumer,
+-- Apply: in one transaction, into the schema that holds 0016. It makes the roles SCHEMA_producer, SCHEMA_consumer,
 --     SCHEMA_inspector and SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without
 --     it, let somebody who has it make them first: create role once_producer nologin; ...
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
--- Reverse: 0016_roles.down.sql
+-- Reverse: 0017_roles.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -44,7 +44,7 @@ declare
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "receive", "receive_many", "new_ones"],
-        "inspector": ["installed_version", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
+        "inspector": ["installed_version", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
         "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
                           "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
@@ -103,4 +103,4 @@ begin
     execute format('grant insert, update, delete on service_role to %I', v_schema || '_administrator');
 end $migration$;
 
-insert into schema_version (version, name) values (16, 'roles');
+insert into schema_version (version, name) values (17, 'roles');
