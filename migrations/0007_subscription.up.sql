@@ -317,8 +317,8 @@ begin
         v_late := array(select x from pg_snapshot_xip(v_at.from_snap) as x where pg_visible_in_snapshot(x, v_to_snap));
         if cardinality(v_late) > 0 then
             return query
-            select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
-                   o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+            select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+                   o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                    v_parked and key_is_blocked(v_service, p_subscription, o.key, v_sub.dead_blocks_key)
             from unnest(v_late) as late (txid)
             cross join lateral (
@@ -339,8 +339,8 @@ begin
     -- planner would take that index and sort.
     if v_count < p_limit then
         return query
-        select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
-               o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+        select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+               o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                v_parked and key_is_blocked(v_service, p_subscription, o.key, v_sub.dead_blocks_key)
         from outbox as o
         where o.id > greatest(v_at.from_id, v_at.last_id) and o.id <= v_to_id

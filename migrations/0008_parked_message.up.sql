@@ -21,7 +21,7 @@ create table parked_message (
     subscription    text          collate "C" not null,
     slice           smallint      not null,
     id              bigint        not null,
-    message_id      uuid          not null,
+    message_id      message_uuid  not null,
     state           text          not null,
     attempts        integer       not null,
     last_error      text,
@@ -33,7 +33,7 @@ create table parked_message (
     topic           message_topic not null,
     key             message_key,
     traceparent     message_trace,
-    content_type    text,
+    content_type    media_type,
     headers         json,
     payload_json    json,
     payload_bytes   bytea,
@@ -142,7 +142,8 @@ begin
                                 payload_json, payload_bytes)
     select v_service, p_subscription, p_slice, (message).id, (message).message_id,
            case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
-           case when parked_as = 'behind' then 0 else 1 end,
+           -- A suspect may not have been tried at all: it keeps one attempt, whatever the limit.
+           case when parked_as = 'behind' then 0 when parked_as = 'suspect' then least(1, v_sub.max_attempts - 1) else 1 end,
            left(error, 1000),
            case when parked_as = 'dead' or waits then null
                 when parked_as = 'retry' then v_now + backoff(v_sub, 1) else v_now end,
@@ -232,6 +233,21 @@ comment on function take_parked(text, integer, integer, timestamptz) is
     'Parked messages that are due, each the first of its key, with the attempt counted. Commit before you try them, and '
     'report with settle_parked(): so a message that ends its worker ends up dead. Only the active reader of the slice '
     'calls it.';
+
+create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
+language plpgsql stable security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+begin
+    return (select greatest(0, ceil(extract(epoch from next_attempt_at - coalesce(p_now, clock_timestamp())) * 1000))::bigint
+            from parked_message
+            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+            order by next_attempt_at limit 1);
+end $$;
+comment on function parked_due(text, integer, timestamptz) is
+    'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
+    'time. Reads one entry of an index.';
 
 create function settle_parked(
     p_subscription text,
@@ -341,6 +357,7 @@ revoke all on function
     backoff(subscription, integer),
     park(text, integer, bigint[], text[], text[], timestamptz),
     take_parked(text, integer, integer, timestamptz),
+    parked_due(text, integer, timestamptz),
     promote_keys(subscription, text[], timestamptz),
     settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
     redrive(text, uuid, text, timestamptz),
