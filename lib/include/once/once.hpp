@@ -4,6 +4,7 @@
 // Everything. Each header also stands alone.
 #include <once/advise.hpp>
 #include <once/claim.hpp>
+#include <once/consumer.hpp>
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>

@@ -78,21 +78,21 @@ bool batch_reader::lead() {
         m_batch.reset();
         m_look_for_due_at = {};
         if (died) {
-            suspect_batch();
+            suspect_batch("the worker that had it ended");
         }
     }
     return m_lease.held();
 }
 
-void batch_reader::suspect_batch() {
+void batch_reader::suspect_batch(std::string const& why) {
     progress made;
     for (auto const& one : batch().messages) {
-        made.parked.push_back({one.position, parked_as::suspect, "the worker that had it ended"});
+        made.parked.push_back({one.position, parked_as::suspect, why});
     }
     if (!m_batch->empty()) {
-        m_session.pool().log("once: subscription " + m_subscription + ": the reader before died; " +
+        m_session.pool().log("once: subscription " + m_subscription + ": " +
                              std::to_string(made.parked.size()) +
-                             " messages that it may have had come one at a time");
+                             " messages come one at a time now, because " + why);
         acknowledge(made, true);
     }
 }
@@ -103,10 +103,18 @@ void batch_reader::lost() noexcept {
 }
 
 delivery_batch const& batch_reader::batch() {
-    if (!m_batch) {
+    if (!m_batch || (m_batch->empty() && m_shown)) {
         read(false);
     }
+    m_shown = true;
     return *m_batch;
+}
+
+void batch_reader::add_empty_acknowledgement(pipeline& to) const {
+    if (m_batch && m_batch->empty() && m_batch->worth_acknowledging) {
+        to.add_transaction(
+            detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, {}, false));
+    }
 }
 
 void batch_reader::add_wake_up(pipeline& to) {
@@ -131,6 +139,7 @@ batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
 
 void batch_reader::take_read(places const& at, std::vector<pg_result> const& answers) {
     m_batch = read_batch(answers[at.batch]);
+    m_shown = false;
     if (at.release) {
         m_scheduled_at = in_milliseconds(answers[*at.release], 1);
         m_parked_at = in_milliseconds(answers[*at.parked], 0);
@@ -161,9 +170,17 @@ void batch_reader::adapt_limit() {
 
 void batch_reader::read(bool look_for_due) {
     pipeline one;
+    add_empty_acknowledgement(one);
     add_wake_up(one);
     auto const at = add_read(one, look_for_due);
-    take_read(at, exchange(one));
+    try {
+        take_read(at, exchange(one));
+    } catch (pqxx::sql_error const& e) {
+        if (!taken_by_another(e)) {
+            throw;
+        }
+        lost();
+    }
     if (!m_batch) {
         m_batch.emplace(); // the lease is gone: nothing to do
     }

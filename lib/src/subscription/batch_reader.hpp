@@ -50,12 +50,17 @@ public:
     [[nodiscard]] bool lead();
     [[nodiscard]] bool leads() const noexcept { return m_lease.held(); }
 
-    /// The next messages; read when there is no batch yet. Valid until the next call that talks to the server.
+    /// The next messages; read when there is no batch yet, or an empty one was returned before. Valid until the next call that talks to the server.
     [[nodiscard]] delivery_batch const& batch();
+    [[nodiscard]] bool has_batch() const noexcept { return m_batch.has_value(); }
 
     /// Moves the slice past the batch and reads the next one, in one round trip.
     /// @return false: another reader has done so before; this one does not lead any more
     bool acknowledge(progress const& made, bool durable);
+
+    /// Parks all of the batch as suspect: one of its messages may be what ends workers or their connections. They come
+    /// again at once, one at a time, each attempt counted before.
+    void suspect_batch(std::string const& why);
 
     /// The same as a statement, for a transaction that does more. Tell the outcome with `acknowledged` or `lost`.
     [[nodiscard]] statement acknowledgement(progress const& made) const;
@@ -100,9 +105,9 @@ private:
     places add_read(pipeline& to, bool look_for_due);
     void take_read(places const& at, std::vector<pg_result> const& answers);
     void read(bool look_for_due);
+    void add_empty_acknowledgement(pipeline& to) const;
     void add_wake_up(pipeline& to);
     void adapt_limit();
-    void suspect_batch();
     [[nodiscard]] bool has_work() const noexcept;
     [[nodiscard]] clock::time_point next_event() const noexcept;
     void sleep(std::stop_token const& stop);
@@ -116,6 +121,7 @@ private:
     sql::outbox_statements const& m_texts;
     slice_lease m_lease;
     std::optional<delivery_batch> m_batch;
+    bool m_shown = false;
     int m_limit;
     std::string m_channel;
     bool m_listen;

@@ -54,10 +54,7 @@ void batch_reader::sleep(std::stop_token const& stop) {
     auto const wakes_at = std::min(next_event(), clock::now() + m_options.longest_sleep);
     auto const sleep_time = std::max(1ms, std::chrono::ceil<milliseconds>(wakes_at - clock::now()));
     pipeline one;
-    if (m_batch && m_batch->empty() && m_batch->worth_acknowledging) {
-        one.add_transaction(
-            detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, {}, false));
-    }
+    add_empty_acknowledgement(one);
     add_wake_up(one);
     auto const announced =
         one.add_transaction(statement{m_texts.fall_asleep, parameters{sleep_time.count()}});
