@@ -18,7 +18,7 @@ end $$;
 
 create table scheduled_message (
     service       text          collate "C" not null,
-    message_id    uuid          not null,
+    message_id    message_uuid  not null,
     due_at        timestamptz   not null,
     scheduled_at  timestamptz   not null default clock_timestamp(),
     topic         message_topic not null,

@@ -16,7 +16,19 @@ grant execute on function
     once.renew_lease(text, bigint, interval, timestamptz),
     once.release_lease(text, bigint, timestamptz),
     once.lease_held(text, bigint, timestamptz),
-    once.assert_fence(text, bigint, timestamptz)
+    once.assert_fence(text, bigint, timestamptz),
+    once.publish(text, text, json, bytea, text, json, text, uuid, boolean),
+    once.publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean),
+    once.schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean),
+    once.cancel_scheduled(uuid), once.release_due(integer, timestamptz),
+    once.subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text),
+    once.unsubscribe(text, text), once.pause_subscription(text, boolean, text),
+    once.next_batch(text, integer, integer),
+    once.acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean),
+    once.take_parked(text, integer, integer, timestamptz),
+    once.settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
+    once.parked_due(text, integer, timestamptz),
+    once.wake_channel(), once.outbox_writers(), once.fall_asleep(interval), once.wake_up(bigint)
 to orders_service;
 -- [endregion]
 
@@ -25,12 +37,14 @@ to orders_service;
 create role once_reader nologin;
 grant usage on schema once to once_reader;
 grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
-    once.lease_floor, once.service_role, once.schema_version
+    once.lease_floor, once.service_role, once.schema_version, once.outbox, once.outbox_identity, once.subscription,
+    once.checkpoint, once.parked_message, once.scheduled_message
     to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz)
+grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
+    once.trim_outbox(interval, integer, timestamptz)
     to once_purger;
 -- [endregion]
 

@@ -49,6 +49,61 @@ with schema_here as (
     ('lease', 'released_at', 'timestamp with time zone', false),
     ('lease_floor', 'only_row', 'boolean', true),
     ('lease_floor', 'fence', 'bigint', true),
+    ('outbox', 'txid', 'xid8', true),
+    ('outbox', 'id', 'bigint', true),
+    ('outbox', 'published_at', 'timestamp with time zone', true),
+    ('outbox', 'message_id', 'message_uuid', true),
+    ('outbox', 'service', 'text', true),
+    ('outbox', 'bucket', 'smallint', true),
+    ('outbox', 'topic', 'message_topic', true),
+    ('outbox', 'key', 'message_key', false),
+    ('outbox', 'traceparent', 'message_trace', false),
+    ('outbox', 'content_type', 'media_type', false),
+    ('outbox', 'headers', 'header_list', false),
+    ('outbox', 'payload_json', 'message_json', false),
+    ('outbox', 'payload_bytes', 'message_bytes', false),
+    ('outbox_identity', 'service', 'text', true),
+    ('outbox_identity', 'message_id', 'uuid', true),
+    ('outbox_identity', 'digest', 'bytea', true),
+    ('outbox_identity', 'published_at', 'timestamp with time zone', true),
+    ('subscription', 'service', 'text', true),
+    ('subscription', 'name', 'key_text', true),
+    ('subscription', 'state', 'text', true),
+    ('subscription', 'topics', 'text[]', false),
+    ('subscription', 'slices', 'smallint', true),
+    ('subscription', 'max_attempts', 'integer', true),
+    ('subscription', 'backoff_base', 'interval', true),
+    ('subscription', 'backoff_cap', 'interval', true),
+    ('subscription', 'dead_blocks_key', 'boolean', true),
+    ('subscription', 'starts_at', 'timestamp with time zone', false),
+    ('subscription', 'expire_after', 'interval', false),
+    ('subscription', 'system_identifier', 'text', true),
+    ('checkpoint', 'service', 'text', true),
+    ('checkpoint', 'subscription', 'text', true),
+    ('checkpoint', 'slice', 'smallint', true),
+    ('checkpoint', 'number', 'bigint', true),
+    ('checkpoint', 'messages', 'integer', true),
+    ('checkpoint', 'last_id', 'bigint', true),
+    ('checkpoint', 'from_id', 'bigint', true),
+    ('checkpoint', 'to_id', 'bigint', false),
+    ('checkpoint', 'bound', 'bigint', true),
+    ('checkpoint', 'to_bound', 'bigint', false),
+    ('checkpoint', 'from_snap', 'pg_snapshot', true),
+    ('checkpoint', 'to_snap', 'pg_snapshot', false),
+    ('parked_message', 'service', 'text', true),
+    ('parked_message', 'subscription', 'text', true),
+    ('parked_message', 'slice', 'smallint', true),
+    ('parked_message', 'id', 'bigint', true),
+    ('parked_message', 'message_id', 'message_uuid', true),
+    ('parked_message', 'state', 'text', true),
+    ('parked_message', 'attempts', 'integer', true),
+    ('parked_message', 'next_attempt_at', 'timestamp with time zone', false),
+    ('parked_message', 'started_at', 'timestamp with time zone', false),
+    ('parked_message', 'key', 'message_key', false),
+    ('scheduled_message', 'service', 'text', true),
+    ('scheduled_message', 'message_id', 'message_uuid', true),
+    ('scheduled_message', 'due_at', 'timestamp with time zone', true),
+    ('scheduled_message', 'scheduled_at', 'timestamp with time zone', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
@@ -56,6 +111,11 @@ with schema_here as (
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
+    ('outbox_identity', 'outbox_identity_pkey', 'service, message_id'),
+    ('subscription', 'subscription_pkey', 'service, name'),
+    ('checkpoint', 'checkpoint_pkey', 'service, subscription, slice, number'),
+    ('parked_message', 'parked_message_pkey', 'service, subscription, id'),
+    ('scheduled_message', 'scheduled_message_pkey', 'service, message_id'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
@@ -69,7 +129,24 @@ with schema_here as (
     ('renew_lease', 'text, bigint, interval, timestamp with time zone'),
     ('release_lease', 'text, bigint, timestamp with time zone'),
     ('lease_held', 'text, bigint, timestamp with time zone'),
-    ('assert_fence', 'text, bigint, timestamp with time zone')
+    ('assert_fence', 'text, bigint, timestamp with time zone'),
+    ('publish', 'text, text, json, bytea, text, json, text, uuid, boolean'),
+    ('publish_many', 'text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean'),
+    ('schedule', 'timestamp with time zone, text, text, json, bytea, text, json, text, uuid, boolean'),
+    ('cancel_scheduled', 'uuid'),
+    ('release_due', 'integer, timestamp with time zone'),
+    ('subscribe', 'text, text[], text, integer, integer, interval, interval, boolean, interval, text'),
+    ('unsubscribe', 'text, text'),
+    ('pause_subscription', 'text, boolean, text'),
+    ('next_batch', 'text, integer, integer'),
+    ('acknowledge', 'text, integer, text, bigint, integer, bigint[], text[], text[], boolean'),
+    ('take_parked', 'text, integer, integer, timestamp with time zone'),
+    ('settle_parked', 'text, integer, bigint[], text[], text[], bigint[], timestamp with time zone'),
+    ('parked_due', 'text, integer, timestamp with time zone'),
+    ('wake_channel', ''),
+    ('outbox_writers', ''),
+    ('fall_asleep', 'interval'),
+    ('wake_up', 'bigint')
 ), live_table as (
     select c.* from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
     where c.relname in (select tab from expected_column) and c.relkind in ('r', 'p')
@@ -81,6 +158,25 @@ union all
 select format('table %s is %s: a crash would empty it', c.relname,
               case c.relpersistence when 'u' then 'UNLOGGED' else 'TEMPORARY' end)
 from live_table as c where c.relpersistence <> 'p'
+union all
+select format('table %s is %s: a crash would empty it', part.relname,
+              case part.relpersistence when 'u' then 'UNLOGGED' else 'TEMPORARY' end)
+from live_table as c join pg_catalog.pg_inherits as i on i.inhparent = c.oid
+join pg_catalog.pg_class as part on part.oid = i.inhrelid
+where c.relname = 'outbox' and part.relpersistence <> 'p'
+union all
+-- Readers rely on it that a transaction has its id before it draws a place in the log.
+select 'columns txid and id of outbox are in another order, so that readers can miss messages'
+from live_table as c
+join pg_catalog.pg_attribute as t on t.attrelid = c.oid and t.attname = 'txid'
+join pg_catalog.pg_attribute as i on i.attrelid = c.oid and i.attname = 'id'
+where c.relname = 'outbox' and t.attnum > i.attnum
+union all
+select format('sequence %s %s, so that readers can miss messages', c.relname,
+              case when q.seqcache <> 1 then 'has a cache of ' || q.seqcache else 'may begin again' end)
+from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
+join pg_catalog.pg_sequence as q on q.seqrelid = c.oid
+where c.relname = 'outbox_id_seq' and (q.seqcache <> 1 or q.seqcycle or q.seqincrement <> 1)
 union all
 select format('table %s has row security, which can hide records from a claim', c.relname)
 from live_table as c where c.relrowsecurity
@@ -108,7 +204,10 @@ cross join lateral (select case when t.typtype = 'd' then t.typname
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
-from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid')) as e (name, con)
+from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid'),
+             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'), ('message_uuid', 'message_uuid_valid'),
+             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'), ('header_list', 'header_list_valid'),
+             ('message_json', 'message_json_size'), ('message_bytes', 'message_bytes_size')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)
