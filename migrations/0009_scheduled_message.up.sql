@@ -84,17 +84,24 @@ begin
     return v_id;
 end $$;
 comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
-    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits.';
+    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits. '
+    'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
 
 create function cancel_scheduled(p_message_id uuid) returns boolean
 language plpgsql security definer set search_path from current
 as $$
 begin
     delete from scheduled_message where service = service_of_session() and message_id = p_message_id;
-    return found;
+    if not found then
+        return false;
+    end if;
+    -- It was never sent, so it may be scheduled again, for another time.
+    delete from outbox_identity where service = service_of_session() and message_id = p_message_id;
+    return true;
 end $$;
 comment on function cancel_scheduled(uuid) is
-    'Takes a scheduled message back, when this transaction commits. False: it is in the outbox already, or never was.';
+    'Takes a scheduled message back, when this transaction commits: as if it had never been scheduled. False: it is in the '
+    'outbox already, or never was.';
 
 create function release_due(
     p_limit integer default 1000, p_now timestamptz default null,

@@ -85,6 +85,7 @@ with schema_here as (
     ('checkpoint', 'messages', 'integer', true),
     ('checkpoint', 'last_id', 'bigint', true),
     ('checkpoint', 'from_id', 'bigint', true),
+    ('checkpoint', 'seen_id', 'bigint', true),
     ('checkpoint', 'to_id', 'bigint', false),
     ('checkpoint', 'bound', 'bigint', true),
     ('checkpoint', 'to_bound', 'bigint', false),

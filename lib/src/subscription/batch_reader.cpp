@@ -65,7 +65,7 @@ bool batch_reader::lead() {
         auto const place = renewal.add_transaction(m_lease.renew(m_texts));
         m_lease.renewed(exchange(renewal)[place], now);
         if (!m_lease.held()) {
-            lost();
+            m_batch.reset();
         }
     }
     if (m_lease.held() || now < m_lease.try_at()) {
@@ -98,7 +98,7 @@ void batch_reader::suspect_batch(std::string const& why) {
 }
 
 void batch_reader::lost() noexcept {
-    m_lease.lost();
+    m_lease.doubt();
     m_batch.reset();
 }
 
@@ -118,8 +118,10 @@ void batch_reader::add_empty_acknowledgement(pipeline& to) const {
 }
 
 void batch_reader::add_wake_up(pipeline& to) {
-    if (m_session.take_notification() && m_sleep_number != 0) {
-        to.add_transaction(statement{m_texts.wake_up, parameters{std::exchange(m_sleep_number, 0)}});
+    auto const woken = m_session.take_notification().value_or(0);
+    if (woken > m_woken) {
+        m_woken = woken;
+        to.add_transaction(statement{m_texts.wake_up, parameters{woken}});
     }
 }
 
@@ -148,7 +150,7 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
     if (at.renewal) {
         m_lease.renewed(answers[*at.renewal], at.sent);
         if (!m_lease.held()) {
-            lost();
+            m_batch.reset();
             return;
         }
     }
@@ -182,7 +184,8 @@ void batch_reader::read(bool look_for_due) {
         lost();
     }
     if (!m_batch) {
-        m_batch.emplace(); // the lease is gone: nothing to do
+        m_batch.emplace(); // somebody else leads: nothing to do
+        m_shown = false;
     }
 }
 
@@ -204,6 +207,7 @@ bool batch_reader::acknowledge(progress const& made, bool durable) {
             throw;
         }
         lost();
+        return false;
     }
     return m_lease.held();
 }
@@ -254,8 +258,9 @@ bool batch_reader::settle(std::vector<settlement> const& settled) {
             throw;
         }
         lost();
+        return false;
     }
-    return m_lease.held();
+    return true;
 }
 
 void batch_reader::release() noexcept {

@@ -65,7 +65,7 @@ public:
     /// The same as a statement, for a transaction that does more. Tell the outcome with `acknowledged` or `lost`.
     [[nodiscard]] statement acknowledgement(progress const& made) const;
     void acknowledged() noexcept { m_batch.reset(); }
-    /// ON065 or ON010 came: somebody else is at work.
+    /// ON065 or ON010 came: somebody else is at work, so the next `lead` asks for the lease.
     void lost() noexcept;
 
     /// Whether a parked message is due, as far as the last look told.
@@ -125,8 +125,8 @@ private:
     int m_limit;
     std::string m_channel;
     bool m_listen;
-    // 0: no sleep of ours is announced.
-    std::int64_t m_sleep_number = 0;
+    // The last sleep whose end was passed on.
+    std::int64_t m_woken = 0;
     std::chrono::milliseconds m_idle_pause{1};
     clock::time_point m_look_for_due_at{};
     clock::time_point m_scheduled_at = clock::time_point::max();

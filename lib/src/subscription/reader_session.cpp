@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <poll.h>
+#include <string_view>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace once::detail {
 
@@ -59,7 +62,7 @@ void reader_session::drop() noexcept {
         m_lease.reset();
     }
     m_listening = false;
-    m_notified = false;
+    m_notified.reset();
 }
 
 std::vector<pg_result> reader_session::exchange(pipeline const& pipeline) {
@@ -90,24 +93,33 @@ void reader_session::listen(std::string const& channel) {
     }
 }
 
-bool reader_session::take_notification() noexcept {
-    if (m_lease && (*m_lease)->open()) {
-        auto const free_it = [](PGnotify* notification) { PQfreemem(notification); };
-        while (
-            std::unique_ptr<PGnotify, decltype(free_it)> const one{PQnotifies((*m_lease)->raw()), free_it}) {
-            m_notified = true;
-        }
+void reader_session::gather_notifications() noexcept {
+    if (!m_lease || !(*m_lease)->open()) {
+        return;
     }
-    return std::exchange(m_notified, false);
+    auto const free_it = [](PGnotify* notification) { PQfreemem(notification); };
+    while (std::unique_ptr<PGnotify, decltype(free_it)> const one{PQnotifies((*m_lease)->raw()), free_it}) {
+        std::string_view const text{one->extra};
+        std::int64_t number = 0;
+        std::from_chars(text.data(), text.data() + text.size(), number);
+        m_notified = std::max(m_notified.value_or(0), number);
+    }
+}
+
+std::optional<std::int64_t> reader_session::take_notification() noexcept {
+    gather_notifications();
+    return std::exchange(m_notified, std::nullopt);
 }
 
 void reader_session::wait(steady_clock::time_point until, std::stop_token const& stop, bool heed_server) {
     stop_signal const signal;
     std::stop_callback const on_stop{stop, [&] { signal.raise(); }};
     while (!stop.stop_requested() && steady_clock::now() < until) {
-        if (heed_server && take_notification()) {
-            m_notified = true;
-            return;
+        if (heed_server) {
+            gather_notifications();
+            if (m_notified) {
+                return;
+            }
         }
         std::array<pollfd, 2> sources{pollfd{signal.descriptor(), POLLIN, 0},
                                       pollfd{heed_server ? PQsocket(on().raw()) : -1, POLLIN, 0}};

@@ -7,6 +7,7 @@
 #include "subscription/pipeline.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -52,19 +53,22 @@ public:
     /// LISTENs on the channel, once per connection.
     void listen(std::string const& channel);
 
-    /// Whether a notification has come since the last time.
-    [[nodiscard]] bool take_notification() noexcept;
+    /// The notifications that have come since the last time: up to which sleep they woke readers; 0 when one did not
+    /// say, empty when none has come. Anybody may notify, so nothing but a look at the outbox may follow from it.
+    [[nodiscard]] std::optional<std::int64_t> take_notification() noexcept;
 
     /// Waits until something arrives, `until`, or a stop. Returns at once when a notification is there already.
     /// @param heed_server false: waits for time and stop only
     void wait(std::chrono::steady_clock::time_point until, std::stop_token const& stop, bool heed_server);
 
 private:
+    void gather_notifications() noexcept;
+
     connection_pool& m_pool;
     std::chrono::milliseconds m_reply_timeout;
     std::optional<connection_pool::lease> m_lease;
     bool m_listening = false;
-    bool m_notified = false;
+    std::optional<std::int64_t> m_notified;
 };
 
 } // namespace once::detail

@@ -60,7 +60,6 @@ void batch_reader::sleep(std::stop_token const& stop) {
         one.add_transaction(statement{m_texts.fall_asleep, parameters{sleep_time.count()}});
     auto const at = add_read(one, true);
     auto const answers = exchange(one);
-    m_sleep_number = answers[announced].int8(0);
     take_read(at, answers);
     if (has_work()) {
         return;

@@ -48,6 +48,8 @@ public:
     void renewed(pg_result const& answer, clock::time_point sent);
     /// Somebody else has it, or it was given back.
     void lost() noexcept;
+    /// Somebody else seems to be at work: ask before anything else is done.
+    void doubt() noexcept { m_renew_at = {}; }
 
 private:
     void held_until(clock::time_point end) noexcept;
