@@ -2,7 +2,7 @@
 --
 -- Apply: in one transaction, into the schema that holds 0005.
 -- Locks: creates new objects only.
--- Reverse: 0006_outbox.down.sql
+-- Reverse: 0011_outbox.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
@@ -22,6 +22,10 @@ create domain message_key as text collate "C"
     constraint message_key_valid check (octet_length(value) between 1 and 255 and value !~ '[\x01-\x1f\x7f]');
 create domain message_trace as text collate "C"
     constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
+create domain message_uuid as uuid
+    constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
+create domain media_type as text collate "C"
+    constraint media_type_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
 create domain message_json as json
     constraint message_json_size check (octet_length(value::text) <= 1048576);
 create domain message_bytes as bytea
@@ -34,6 +38,10 @@ comment on domain message_key is '1 to 255 bytes without control characters. Mes
 comment on constraint message_key_valid on domain message_key is '1 to 255 bytes without control characters.';
 comment on domain message_trace is 'A traceparent as in W3C Trace Context, for example 00-<32 hex>-<16 hex>-01.';
 comment on constraint message_trace_valid on domain message_trace is 'The form of W3C Trace Context, lower case.';
+comment on domain message_uuid is 'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
+comment on constraint message_uuid_valid on domain message_uuid is 'Not the nil UUID.';
+comment on domain media_type is 'For example application/json. Printable ASCII, 1 to 255 bytes.';
+comment on constraint media_type_valid on domain media_type is 'Printable ASCII without spaces at the ends, 1 to 255 bytes.';
 comment on domain message_json is 'A JSON text of up to 1 MiB, kept byte for byte.';
 comment on constraint message_json_size on domain message_json is 'Up to 1 MiB.';
 comment on domain message_bytes is 'Up to 1 MiB of anything.';
@@ -41,7 +49,7 @@ comment on constraint message_bytes_size on domain message_bytes is 'Up to 1 MiB
 
 create function is_header_list(p_headers json) returns boolean
 language sql immutable strict parallel safe
-return octet_length(p_headers::text) <= 16384
+return octet_length(p_headers::text) <= 20480
    and json_typeof(p_headers) = 'array'
    and json_array_length(p_headers) <= 64
    and not exists (select from json_array_elements(p_headers) as h
@@ -49,11 +57,11 @@ return octet_length(p_headers::text) <= 16384
                       or json_typeof(h -> 0) <> 'string' or json_typeof(h -> 1) <> 'string');
 
 comment on function is_header_list(json) is
-    'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+    'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 20 KiB of text.';
 
 create domain header_list as json
     constraint header_list_valid check (is_header_list(value));
-comment on domain header_list is 'Headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+comment on domain header_list is 'Headers: [["name","value"], ...], up to 64 of them and 20 KiB of text.';
 comment on constraint header_list_valid on domain header_list is 'A list of pairs of strings.';
 
 -- CACHE 1 is essential: with a cache, a session would hand out numbers that it drew before it had a transaction id, and
@@ -71,18 +79,17 @@ create table outbox (
     txid          xid8          not null default pg_current_xact_id(),
     id            bigint        not null default nextval('outbox_id_seq'),
     published_at  timestamptz   not null default clock_timestamp(),
-    message_id    uuid          not null default gen_random_uuid(),
+    message_id    message_uuid  not null default gen_random_uuid(),
     service       text          collate "C" not null,
     bucket        smallint      not null,
     topic         message_topic not null,
     key           message_key,
     traceparent   message_trace,
-    content_type  text,
+    content_type  media_type,
     headers       header_list,
     payload_json  message_json,
     payload_bytes message_bytes,
-    constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
-    constraint outbox_content_type_short check (octet_length(content_type) <= 255)
+    constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1)
 ) partition by list (((id >> 20) & 7));
 
 -- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
@@ -118,7 +125,6 @@ comment on column outbox.headers is 'Headers, as [["name","value"], ...].';
 comment on column outbox.payload_json is 'Payload, when it is JSON: the exact text.';
 comment on column outbox.payload_bytes is 'Payload, when it is anything else. Exactly one of the two is set.';
 comment on constraint outbox_one_payload on outbox is 'A message has exactly one payload.';
-comment on constraint outbox_content_type_short on outbox is 'Up to 255 bytes.';
 comment on index outbox_id_idx is 'Readers follow the log by it.';
 comment on index outbox_txid_idx is 'Finds what a transaction staged that committed after later ones had been read.';
 

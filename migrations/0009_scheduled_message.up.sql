@@ -18,19 +18,18 @@ end $$;
 
 create table scheduled_message (
     service       text          collate "C" not null,
-    message_id    uuid          not null,
+    message_id    message_uuid  not null,
     due_at        timestamptz   not null,
     scheduled_at  timestamptz   not null default clock_timestamp(),
     topic         message_topic not null,
     key           message_key,
     traceparent   message_trace,
-    content_type  text,
+    content_type  media_type,
     headers       header_list,
     payload_json  message_json,
     payload_bytes message_bytes,
     constraint scheduled_message_pkey primary key (service, message_id),
     constraint scheduled_message_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
-    constraint scheduled_message_content_type_short check (octet_length(content_type) <= 255),
     constraint scheduled_message_due_valid check (due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00')
 );
 create index scheduled_message_due_idx on scheduled_message (due_at);
@@ -51,7 +50,6 @@ comment on column scheduled_message.payload_json is 'As in the outbox.';
 comment on column scheduled_message.payload_bytes is 'As in the outbox.';
 comment on constraint scheduled_message_pkey on scheduled_message is 'A message is scheduled once.';
 comment on constraint scheduled_message_one_payload on scheduled_message is 'A message has exactly one payload.';
-comment on constraint scheduled_message_content_type_short on scheduled_message is 'Up to 255 bytes.';
 comment on constraint scheduled_message_due_valid on scheduled_message is 'A year from 1970 to 9999; never infinity.';
 comment on index scheduled_message_due_idx is 'Finds what is due, and when the next one is.';
 

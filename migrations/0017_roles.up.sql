@@ -40,7 +40,7 @@ declare
                      "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
                      "release_operation", "finish_operation"],
         "consumer": ["installed_version", "current_service", "subscribe", "unsubscribe", "pause_subscription",
-                     "next_batch", "acknowledge", "park", "take_parked", "settle_parked",
+                     "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "receive", "receive_many", "new_ones"],

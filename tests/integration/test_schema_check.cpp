@@ -133,6 +133,23 @@ TEST_CASE("the guards of inbox, operations and windows are checked, too", "[sche
     });
 }
 
+TEST_CASE("an outbox that could lose messages is refused with the reason", "[schema]") {
+    check_refused({
+        {"alter sequence once.outbox_id_seq cache 2", {"outbox_id_seq", "cache of 2"}},
+        {"alter sequence once.outbox_id_seq cycle", {"outbox_id_seq", "begin again"}},
+        {"alter table once.outbox_3 set unlogged", {"outbox_3", "UNLOGGED"}},
+        {"alter table once.outbox add column moved xid8 not null default pg_current_xact_id(); "
+         "alter table once.outbox drop column txid; alter table once.outbox rename column moved to txid",
+         {"txid and id", "another order"}},
+        {"alter table once.outbox drop column payload_bytes", {"outbox.payload_bytes", "missing"}},
+        {"alter table once.checkpoint drop constraint checkpoint_pkey", {"checkpoint_pkey", "missing"}},
+        {"alter table once.outbox_identity drop constraint outbox_identity_pkey", {"outbox_identity_pkey"}},
+        {"alter table once.parked_message set unlogged", {"parked_message", "UNLOGGED"}},
+        {"alter domain once.message_topic drop constraint message_topic_valid", {"message_topic_valid"}},
+        {"drop function once.wake_up(bigint)", {"wake_up", "missing"}},
+    });
+}
+
 TEST_CASE("a table that was altered is refused by its name", "[schema]") {
     check_refused({
         {"alter table once.idempotency_record set unlogged", {"idempotency_record", "UNLOGGED"}},

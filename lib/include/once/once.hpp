@@ -4,12 +4,14 @@
 // Everything. Each header also stands alone.
 #include <once/advise.hpp>
 #include <once/claim.hpp>
+#include <once/consumer.hpp>
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fence.hpp>
 #include <once/fingerprint.hpp>
 #include <once/inbox.hpp>
+#include <once/message.hpp>
 #include <once/message_id.hpp>
 #include <once/migrations.hpp>
 #include <once/lease.hpp>
@@ -17,6 +19,8 @@
 #include <once/options.hpp>
 #include <once/outcome.hpp>
 #include <once/phase.hpp>
+#include <once/publish.hpp>
+#include <once/publisher.hpp>
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>
@@ -25,5 +29,6 @@
 #include <once/resumable.hpp>
 #include <once/statement.hpp>
 #include <once/token.hpp>
+#include <once/subscription.hpp>
 #include <once/transaction.hpp>
 #include <once/version.hpp>

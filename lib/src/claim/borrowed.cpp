@@ -69,7 +69,7 @@ replayed to_replayed(pqxx::result const& answer) {
     }
     response stored{.status = row[1].as<int>()};
     if (!row[2].is_null()) {
-        stored.headers = from_stored_headers(row[2].as<std::string>());
+        stored.headers = from_stored_headers(row[2].as<std::string>(), "an idempotency record");
     }
     stored.body =
         body::bytes(from_hex(row[4].as<std::string>()), row[3].is_null() ? "" : row[3].as<std::string>());

@@ -4,10 +4,11 @@
 
 #include "claim/borrowed.hpp"
 #include "claim/stored_response.hpp"
+#include "request/borrowed.hpp"
+#include "request/stored_body.hpp"
 #include "request/validate_response.hpp"
 
 #include <pqxx/field>
-#include <pqxx/params>
 #include <pqxx/result>
 #include <pqxx/row>
 

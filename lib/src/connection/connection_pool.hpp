@@ -8,6 +8,7 @@
 #include "connection/watchdog.hpp"
 #include "sql/claim_statements.hpp"
 #include "sql/lease_statements.hpp"
+#include "sql/outbox_statements.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -70,6 +71,7 @@ public:
     [[nodiscard]] sql::lease_statements const& lease_statements() const noexcept {
         return m_lease_statements;
     }
+    [[nodiscard]] sql::outbox_statements const& outbox() const noexcept { return m_outbox; }
     [[nodiscard]] watchdog& deadlines() noexcept { return m_watchdog; }
     void log(std::string_view line) const noexcept;
 
@@ -82,6 +84,7 @@ private:
     connect_plan m_plan;
     sql::claim_statements m_statements;
     sql::lease_statements m_lease_statements;
+    sql::outbox_statements m_outbox;
     watchdog m_watchdog;
 
     std::mutex m_mutex;

@@ -61,6 +61,22 @@ public:
                 static_cast<std::size_t>(PQgetlength(m_result.get(), row, column))};
     }
     [[nodiscard]] std::string text(int column, int row = 0) const { return std::string{bytes(column, row)}; }
+    /// An int4 in the binary format.
+    [[nodiscard]] std::int32_t int4(int column, int row = 0) const noexcept {
+        std::uint32_t value = 0;
+        for (char const byte : bytes(column, row)) {
+            value = (value << 8U) | static_cast<unsigned char>(byte);
+        }
+        return static_cast<std::int32_t>(value);
+    }
+    /// An int8 in the binary format; also a time, in microseconds since 2000.
+    [[nodiscard]] std::int64_t int8(int column, int row = 0) const noexcept {
+        std::uint64_t value = 0;
+        for (char const byte : bytes(column, row)) {
+            value = (value << 8U) | static_cast<unsigned char>(byte);
+        }
+        return static_cast<std::int64_t>(value);
+    }
 
 private:
     struct clear {

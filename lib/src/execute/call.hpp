@@ -3,6 +3,7 @@
 
 #include <once/database.hpp>
 #include <once/reply.hpp>
+#include <once/transaction.hpp>
 
 #include "execute/work.hpp"
 
@@ -23,5 +24,9 @@ using attempt_function = std::function<reply::facts(call_context const&, session
 /// @param redeeming not null: the claim of `request` redeems this token
 reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once);
+
+/// One attempt with a callback, from BEGIN to COMMIT; what run_call() runs for execute() and transact().
+reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,
+                                   std::function<response(transaction&)> const& callback);
 
 } // namespace once::detail

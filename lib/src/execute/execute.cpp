@@ -21,6 +21,8 @@ response run_callback(std::function<response(transaction&)> const& callback, tra
     return callback(tx);
 }
 
+} // namespace
+
 reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,
                                    std::function<response(transaction&)> const& callback) {
     work work{context, session, attempt};
@@ -54,8 +56,6 @@ reply::facts attempt_with_callback(call_context const& context, session& session
             .committed = true,
             .committed_locally = work.committed_locally()};
 }
-
-} // namespace
 
 reply execute(database& db, request const& request, std::function<response(transaction&)> const& callback,
               call_options const& options) {

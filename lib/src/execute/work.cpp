@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 
 #include "claim/stored_response.hpp"
+#include "request/stored_body.hpp"
 
 #include <pqxx/except>
 
@@ -90,7 +91,7 @@ claim_answer read_claim_answer(pg_result const& row) {
     if (fields[status]) {
         response stored{.status = int4(*fields[status])};
         if (fields[headers]) {
-            stored.headers = from_stored_headers(*fields[headers]);
+            stored.headers = from_stored_headers(*fields[headers], "an idempotency record");
         }
         stored.body = body::bytes(std::string{fields[bytes].value_or("")},
                                   std::string{fields[content_type].value_or("")});
@@ -166,6 +167,25 @@ claim_answer work::begin() {
     return answer;
 }
 
+void work::at_commit(statement statement) {
+    put_messages_in_line();
+    m_at_commit.push_back(std::move(statement));
+}
+
+message_id work::publish(message const& message) {
+    auto const id = m_messages.add(message);
+    if (m_messages.full()) {
+        put_messages_in_line();
+    }
+    return id;
+}
+
+void work::put_messages_in_line() {
+    for (auto& one : m_messages.take(m_context.pool.outbox())) {
+        m_at_commit.push_back(std::move(one));
+    }
+}
+
 void work::allow_commit(std::optional<response> response) {
     m_response = std::move(response);
     m_commit_allowed = true;
@@ -206,6 +226,7 @@ void work::commit() {
         throw misuse{"once: a callback must not call commit(); the library commits after it returns"};
     }
     m_commit_allowed = false;
+    put_messages_in_line();
     statement complete;
     std::vector<statement const*> tail;
     for (auto const& one : m_at_commit) {

@@ -60,7 +60,7 @@ operation_state read(Row const& row, time_point owned_until) {
     if (!row[11].is_null()) {
         response stored{.status = row[11].template as<int>()};
         if (!row[12].is_null()) {
-            stored.headers = from_stored_headers(text_or_empty(row, 12));
+            stored.headers = from_stored_headers(text_or_empty(row, 12), "an idempotency record");
         }
         stored.body = body::bytes(from_hex(text_or_empty(row, 14)), text_or_empty(row, 13));
         made.response = std::move(stored);

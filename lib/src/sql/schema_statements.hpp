@@ -79,6 +79,62 @@ with schema_here as (
     ('token', 'issued_by', 'text', true),
     ('token', 'issued_at', 'timestamp with time zone', true),
     ('token', 'expires_at', 'timestamp with time zone', true),
+    ('outbox', 'txid', 'xid8', true),
+    ('outbox', 'id', 'bigint', true),
+    ('outbox', 'published_at', 'timestamp with time zone', true),
+    ('outbox', 'message_id', 'message_uuid', true),
+    ('outbox', 'service', 'text', true),
+    ('outbox', 'bucket', 'smallint', true),
+    ('outbox', 'topic', 'message_topic', true),
+    ('outbox', 'key', 'message_key', false),
+    ('outbox', 'traceparent', 'message_trace', false),
+    ('outbox', 'content_type', 'media_type', false),
+    ('outbox', 'headers', 'header_list', false),
+    ('outbox', 'payload_json', 'message_json', false),
+    ('outbox', 'payload_bytes', 'message_bytes', false),
+    ('outbox_identity', 'service', 'text', true),
+    ('outbox_identity', 'message_id', 'uuid', true),
+    ('outbox_identity', 'digest', 'bytea', true),
+    ('outbox_identity', 'published_at', 'timestamp with time zone', true),
+    ('subscription', 'service', 'text', true),
+    ('subscription', 'name', 'key_text', true),
+    ('subscription', 'state', 'text', true),
+    ('subscription', 'topics', 'text[]', false),
+    ('subscription', 'slices', 'smallint', true),
+    ('subscription', 'max_attempts', 'integer', true),
+    ('subscription', 'backoff_base', 'interval', true),
+    ('subscription', 'backoff_cap', 'interval', true),
+    ('subscription', 'dead_blocks_key', 'boolean', true),
+    ('subscription', 'starts_at', 'timestamp with time zone', false),
+    ('subscription', 'expire_after', 'interval', false),
+    ('subscription', 'system_identifier', 'text', true),
+    ('checkpoint', 'service', 'text', true),
+    ('checkpoint', 'subscription', 'text', true),
+    ('checkpoint', 'slice', 'smallint', true),
+    ('checkpoint', 'number', 'bigint', true),
+    ('checkpoint', 'messages', 'integer', true),
+    ('checkpoint', 'last_id', 'bigint', true),
+    ('checkpoint', 'from_id', 'bigint', true),
+    ('checkpoint', 'seen_id', 'bigint', true),
+    ('checkpoint', 'to_id', 'bigint', false),
+    ('checkpoint', 'bound', 'bigint', true),
+    ('checkpoint', 'to_bound', 'bigint', false),
+    ('checkpoint', 'from_snap', 'pg_snapshot', true),
+    ('checkpoint', 'to_snap', 'pg_snapshot', false),
+    ('parked_message', 'service', 'text', true),
+    ('parked_message', 'subscription', 'text', true),
+    ('parked_message', 'slice', 'smallint', true),
+    ('parked_message', 'id', 'bigint', true),
+    ('parked_message', 'message_id', 'message_uuid', true),
+    ('parked_message', 'state', 'text', true),
+    ('parked_message', 'attempts', 'integer', true),
+    ('parked_message', 'next_attempt_at', 'timestamp with time zone', false),
+    ('parked_message', 'started_at', 'timestamp with time zone', false),
+    ('parked_message', 'key', 'message_key', false),
+    ('scheduled_message', 'service', 'text', true),
+    ('scheduled_message', 'message_id', 'message_uuid', true),
+    ('scheduled_message', 'due_at', 'timestamp with time zone', true),
+    ('scheduled_message', 'scheduled_at', 'timestamp with time zone', true),
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
@@ -89,6 +145,11 @@ with schema_here as (
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
+    ('outbox_identity', 'outbox_identity_pkey', 'service, message_id'),
+    ('subscription', 'subscription_pkey', 'service, name'),
+    ('checkpoint', 'checkpoint_pkey', 'service, subscription, slice, number'),
+    ('parked_message', 'parked_message_pkey', 'service, subscription, id'),
+    ('scheduled_message', 'scheduled_message_pkey', 'service, message_id'),
     ('token', 'token_pkey', 'service, token_hash'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments, pinned, family) as (values
@@ -133,7 +194,12 @@ with schema_here as (
     ('release_due', 'integer, timestamp with time zone', true, 'reading'),
     ('publish', 'text, text, json, bytea, text, json, text, uuid, boolean', true, ''),
     ('publish_many', 'text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean', true, ''),
-    ('schedule', 'timestamp with time zone, text, text, json, bytea, text, json, text, uuid, boolean', true, '')
+    ('schedule', 'timestamp with time zone, text, text, json, bytea, text, json, text, uuid, boolean', true, ''),
+    ('cancel_scheduled', 'uuid', true, ''),
+    ('subscribe', 'text, text[], text, integer, integer, interval, interval, boolean, interval, text', true, ''),
+    ('unsubscribe', 'text, text', true, ''),
+    ('pause_subscription', 'text, boolean, text', true, ''),
+    ('parked_due', 'text, integer, timestamp with time zone', true, 'reading')
 ), callable as (
     select e.family from expected_function as e
     join pg_catalog.pg_proc as p on p.proname = e.name
@@ -150,6 +216,25 @@ union all
 select format('table %s is %s: a crash would empty it', c.relname,
               case c.relpersistence when 'u' then 'UNLOGGED' else 'TEMPORARY' end)
 from live_table as c where c.relpersistence <> 'p'
+union all
+select format('table %s is %s: a crash would empty it', part.relname,
+              case part.relpersistence when 'u' then 'UNLOGGED' else 'TEMPORARY' end)
+from live_table as c join pg_catalog.pg_inherits as i on i.inhparent = c.oid
+join pg_catalog.pg_class as part on part.oid = i.inhrelid
+where c.relname = 'outbox' and part.relpersistence <> 'p'
+union all
+-- Readers rely on it that a transaction has its id before it draws a place in the log.
+select 'columns txid and id of outbox are in another order, so that readers can miss messages'
+from live_table as c
+join pg_catalog.pg_attribute as t on t.attrelid = c.oid and t.attname = 'txid'
+join pg_catalog.pg_attribute as i on i.attrelid = c.oid and i.attname = 'id'
+where c.relname = 'outbox' and t.attnum > i.attnum
+union all
+select format('sequence %s %s, so that readers can miss messages', c.relname,
+              case when q.seqcache <> 1 then 'has a cache of ' || q.seqcache else 'may begin again' end)
+from pg_catalog.pg_class as c join schema_here as s on c.relnamespace = s.oid
+join pg_catalog.pg_sequence as q on q.seqrelid = c.oid
+where c.relname = 'outbox_id_seq' and (q.seqcache <> 1 or q.seqcycle or q.seqincrement <> 1)
 union all
 select format('table %s has row security, which can hide records from a claim', c.relname)
 from live_table as c where c.relrowsecurity
@@ -179,7 +264,10 @@ union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
 from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'),
              ('http_status', 'http_status_valid'), ('token_purpose', 'token_purpose_valid'),
-             ('token_principal', 'token_principal_valid'), ('message_id', 'message_id_not_nil')) as e (name, con)
+             ('token_principal', 'token_principal_valid'), ('message_id', 'message_id_not_nil'),
+             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'), ('message_uuid', 'message_uuid_valid'),
+             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'), ('header_list', 'header_list_valid'),
+             ('message_json', 'message_json_size'), ('message_bytes', 'message_bytes_size')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)

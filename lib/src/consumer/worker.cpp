@@ -1,0 +1,297 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "consumer/worker.hpp"
+
+#include "execute/retry.hpp"
+
+#include <pqxx/except>
+
+#include <algorithm>
+#include <random>
+
+namespace once::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+// Parked messages per round, so that a long queue of them does not hold up the others.
+constexpr int parked_at_a_time = 20;
+// As many connections may be lost by chance; then the batch is suspected.
+constexpr int most_losses = 3;
+
+std::uint64_t random_bits() {
+    thread_local std::mt19937_64 generator{std::random_device{}()};
+    return generator();
+}
+
+call_options call_options_of(consumer_options const& options) {
+    return {.isolation_level = options.isolation_level,
+            .deadline = options.deadline,
+            .reply_timeout = options.reader.reply_timeout,
+            .max_attempts = options.max_attempts,
+            .durability = options.durability};
+}
+
+// Its first part counts the batches of the slice; the rest differs each time the same batch is read.
+std::string number_of(delivery_batch const& batch) {
+    return batch.token.substr(0, batch.token.find('/'));
+}
+
+} // namespace
+
+consumer_worker::consumer_worker(database& db, std::string subscription, run_handler handle,
+                                 consumer_options const& options)
+    : m_pool{db.pool()},
+      m_subscription{subscription},
+      m_handle{std::move(handle)},
+      m_options{options},
+      m_call{call_options_of(options)},
+      m_reader{db, std::move(subscription), options.reader, options.deadline} {}
+
+consumer_summary consumer_worker::run_once(std::stop_token const& stop) {
+    consumer_summary summary;
+    if (m_reader.lead() && m_reader.parked_is_due()) {
+        handle_parked(stop, summary);
+    }
+    if (m_reader.lead() && !m_reader.batch().empty() && !stop.stop_requested()) {
+        handle_batch(stop, summary);
+    }
+    summary.active = m_reader.leads();
+    return summary;
+}
+
+consumer_worker::ending
+consumer_worker::attempt(std::span<delivery const> messages, std::stop_token const& stop, int number,
+                         std::function<std::vector<statement>(std::size_t)> const& close) {
+    bool in_doubt = false;
+    call_context const context{.pool = m_pool,
+                               .request = nullptr,
+                               .options = m_call,
+                               .deadline = steady_clock::now() + m_options.deadline,
+                               .in_doubt = in_doubt};
+    ending end{.place = {.stop = stop}};
+    auto const work = [&](transaction& tx) -> response {
+        if (!messages.empty()) {
+            end.place.inside = true;
+            m_handle(messages, tx, end.place);
+            end.place.inside = false;
+        }
+        for (auto& one : close(end.place.at)) {
+            tx.at_commit(std::move(one));
+        }
+        return {};
+    };
+    auto& session = m_reader.on();
+    try {
+        attempt_with_callback(context, session, number, work);
+        end.committed = true;
+        end.handled = end.place.at;
+    } catch (std::exception const& e) {
+        end.why = e.what();
+        end.what = judge_failure(e, end.place.inside);
+        bool const before_commit = end.place.inside || dynamic_cast<deadline_exceeded const*>(&e) != nullptr;
+        if (before_commit && steady_clock::now() >= context.deadline) {
+            // Our own watchdog has cut the connection, or the handler returned too late.
+            end.what = fault::message;
+            end.late = true;
+            end.why = "it was not done within " + std::to_string(m_options.deadline.count()) + " ms";
+        }
+        session.settle(steady_clock::now() + m_options.reader.reply_timeout);
+        if (end.what == fault::surroundings) {
+            remember_loss(end.place.inside);
+            // COMMIT may have been carried out: only the database knows where we are.
+            m_reader.acknowledged();
+            throw;
+        }
+        if (end.what == fault::program) {
+            throw;
+        }
+    } catch (...) {
+        end.why = "an exception that is no std::exception";
+        session.settle(steady_clock::now() + m_options.reader.reply_timeout);
+    }
+    return end;
+}
+
+consumer_worker::ending
+consumer_worker::attempt_with_retries(std::span<delivery const> messages, std::stop_token const& stop,
+                                      std::function<std::vector<statement>(std::size_t)> const& close) {
+    for (int number = 1;; ++number) {
+        auto end = attempt(messages, stop, number, close);
+        if (end.committed || end.what != fault::conflict || stop.stop_requested()) {
+            return end;
+        }
+        if (number >= m_options.max_attempts) {
+            end.what = fault::message;
+            return end;
+        }
+        m_reader.pause(
+            std::chrono::ceil<std::chrono::milliseconds>(backoff(setback::conflict, number, random_bits())),
+            stop);
+    }
+}
+
+progress consumer_worker::progress_of(std::span<delivery const> messages, std::size_t handled,
+                                      std::optional<stumble> const& failed) const {
+    if (failed && failed->at == handled) {
+        auto const position = messages[failed->at].position;
+        return {.up_to = position, .parked = {{position, failed->as, failed->why}}};
+    }
+    if (handled == messages.size()) {
+        return {};
+    }
+    return {.up_to = messages[handled - 1].position};
+}
+
+void consumer_worker::count(delivery_batch const& batch, progress const& made, std::size_t handled,
+                            consumer_summary& summary) {
+    m_losses = 0;
+    summary.handled += handled;
+    for (auto const& one : made.parked) {
+        ++(one.as == parked_as::dead ? summary.rejected : summary.failed);
+    }
+    summary.behind += static_cast<std::size_t>(std::ranges::count_if(
+        batch.behind, [&](std::int64_t position) { return !made.up_to || position <= *made.up_to; }));
+    if (handled >= m_most) {
+        m_most *= 2;
+    }
+}
+
+void consumer_worker::handle_batch(std::stop_token const& stop, consumer_summary& summary) {
+    auto const& batch = m_reader.batch();
+    if (m_losses >= most_losses && m_lossy_batch == number_of(batch)) {
+        m_losses = 0;
+        m_reader.suspect_batch("the connection was lost again and again while it was handled");
+        return;
+    }
+    std::span<delivery const> const all{batch.messages};
+    part to_do{.end = std::min(all.size(), m_most)};
+    for (;;) {
+        if (to_do.end == 0) {
+            auto const made = progress_of(all, 0, to_do.failed);
+            count(batch, made, 0, summary);
+            m_reader.acknowledge(made, true);
+            return;
+        }
+        progress made;
+        auto const ended = attempt_with_retries(all.first(to_do.end), stop, [&](std::size_t handled) {
+            made = progress_of(all, handled, to_do.failed);
+            return std::vector{m_reader.acknowledgement(made)};
+        });
+        if (ended.committed) {
+            count(batch, made, ended.handled, summary);
+            m_reader.acknowledged();
+            return;
+        }
+        if (ended.what == fault::another_reader) {
+            m_reader.lost();
+            return;
+        }
+        if (ended.what == fault::conflict) {
+            return; // and a stop was requested: abandoned, it comes again
+        }
+        make_smaller(to_do, ended);
+    }
+}
+
+// What to try next, after a transaction that failed by the fault of one of its messages.
+void consumer_worker::make_smaller(part& to_do, ending const& ended) {
+    auto const as = ended.what == fault::rejected ? parked_as::dead : parked_as::retry;
+    bool const several = to_do.end > 1;
+    if (ended.late && several) {
+        // All together were too slow, which says nothing of the one at which time ran out.
+        auto const done = ended.place.knows ? ended.place.at : to_do.end;
+        to_do = {.end = std::max<std::size_t>(1, std::min(done, to_do.end) / 2)};
+        m_most = to_do.end;
+    } else if (ended.place.inside && ended.place.knows) {
+        to_do = {.end = ended.place.at, .failed = stumble{ended.place.at, as, ended.why}};
+    } else if (!several) {
+        to_do = {.end = 0, .failed = stumble{0, as, ended.why}};
+    } else {
+        // COMMIT failed, or the handler of a batch: one of its messages is why, and halves find it.
+        to_do = {.end = to_do.end / 2};
+    }
+}
+
+void consumer_worker::handle_parked(std::stop_token const& stop, consumer_summary& summary) {
+    auto const taken = m_reader.take_parked(parked_at_a_time);
+    for (std::size_t i = 0; i < taken.size() && m_reader.leads(); ++i) {
+        if (stop.stop_requested() || !m_reader.lead()) {
+            std::vector<settlement> untried;
+            for (auto const& one : std::span{taken}.subspan(i)) {
+                untried.push_back({.position = one.position, .as = settled_as::unavailable});
+            }
+            m_reader.settle(untried);
+            return;
+        }
+        handle_one_parked(taken[i], stop, summary);
+    }
+}
+
+void consumer_worker::handle_one_parked(delivery const& message, std::stop_token const& stop,
+                                        consumer_summary& summary) {
+    auto const ended = attempt_with_retries({&message, 1}, stop, [&](std::size_t) {
+        return m_reader.settlement_statements({{.position = message.position}});
+    });
+    if (ended.committed) {
+        ++summary.handled;
+    } else if (ended.what == fault::another_reader) {
+        m_reader.lost();
+    } else if (ended.what == fault::conflict) {
+        m_reader.settle({{.position = message.position, .as = settled_as::unavailable}});
+    } else {
+        bool const rejected = ended.what == fault::rejected;
+        if (m_reader.settle({{.position = message.position,
+                              .as = rejected ? settled_as::rejected : settled_as::retry,
+                              .error = ended.why}})) {
+            ++(rejected ? summary.rejected : summary.failed);
+        }
+    }
+}
+
+void consumer_worker::remember_loss(bool in_handler) {
+    if (!in_handler || !m_reader.has_batch()) {
+        return;
+    }
+    auto const number = number_of(m_reader.batch());
+    m_losses = number == m_lossy_batch ? m_losses + 1 : 1;
+    m_lossy_batch = number;
+}
+
+void consumer_worker::pause_after(std::exception const& e, fault what, int failures,
+                                  std::stop_token const& stop) {
+    m_pool.log("once: consumer of " + m_subscription + ": " + e.what());
+    m_reader.pause(what == fault::paused ? 1s
+                                         : std::chrono::ceil<std::chrono::milliseconds>(
+                                               backoff(setback::connection, failures, random_bits())),
+                   stop);
+}
+
+consumer_summary consumer_worker::run(std::stop_token const& stop) {
+    consumer_summary total;
+    for (int failures = 0; !stop.stop_requested();) {
+        try {
+            auto const did = run_once(stop);
+            total.handled += did.handled;
+            total.failed += did.failed;
+            total.rejected += did.rejected;
+            total.behind += did.behind;
+            if (did.idle() && !stop.stop_requested()) {
+                m_reader.wait(stop);
+            }
+            failures = 0;
+        } catch (std::exception const& e) {
+            auto const what = judge_failure(e, false);
+            if (what != fault::surroundings && what != fault::conflict && what != fault::paused) {
+                m_reader.release();
+                throw;
+            }
+            pause_after(e, what, ++failures, stop);
+        }
+    }
+    m_reader.release();
+    return total;
+}
+
+} // namespace once::detail

@@ -1,0 +1,97 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/consumer.hpp>
+
+#include "consumer/failure.hpp"
+#include "execute/call.hpp"
+#include "subscription/batch_reader.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+
+namespace once::detail {
+
+/// Where the handler is among the messages that it was given.
+struct handler_place {
+    std::stop_token stop;
+    /// How many are done.
+    std::size_t at = 0;
+    /// Whether an exception would be about message `at`; else it is about one of all.
+    bool knows = false;
+    bool inside = false;
+};
+
+using run_handler = std::function<void(std::span<delivery const>, transaction&, handler_place&)>;
+
+/// The loop of a consumer.
+class consumer_worker {
+public:
+    consumer_worker(database& db, std::string subscription, run_handler handle,
+                    consumer_options const& options);
+
+    consumer_summary run_once(std::stop_token const& stop);
+    consumer_summary run(std::stop_token const& stop);
+
+private:
+    /// A message that failed, in front of which a batch has to end.
+    struct stumble {
+        std::size_t at = 0;
+        parked_as as = parked_as::retry;
+        std::string why{};
+    };
+
+    /// How a transaction ended.
+    struct ending {
+        bool committed = false;
+        /// Messages that took effect.
+        std::size_t handled = 0;
+        fault what = fault::message;
+        std::string why{};
+        /// Time ran out before COMMIT.
+        bool late = false;
+        handler_place place{};
+    };
+
+    /// How much of a batch is tried, and what stands behind it.
+    struct part {
+        std::size_t end = 0;
+        std::optional<stumble> failed{};
+    };
+
+    /// One transaction: the handler for these messages, then the statements that `close` makes of how many it did.
+    ending attempt(std::span<delivery const> messages, std::stop_token const& stop, int number,
+                   std::function<std::vector<statement>(std::size_t)> const& close);
+    ending attempt_with_retries(std::span<delivery const> messages, std::stop_token const& stop,
+                                std::function<std::vector<statement>(std::size_t)> const& close);
+
+    void handle_parked(std::stop_token const& stop, consumer_summary& summary);
+    void handle_one_parked(delivery const& message, std::stop_token const& stop, consumer_summary& summary);
+    void handle_batch(std::stop_token const& stop, consumer_summary& summary);
+    void make_smaller(part& to_do, ending const& ended);
+    void count(delivery_batch const& batch, progress const& made, std::size_t handled,
+               consumer_summary& summary);
+    [[nodiscard]] progress progress_of(std::span<delivery const> messages, std::size_t handled,
+                                       std::optional<stumble> const& failed) const;
+    void remember_loss(bool in_handler);
+    void pause_after(std::exception const& e, fault what, int failures, std::stop_token const& stop);
+
+    connection_pool& m_pool;
+    std::string m_subscription;
+    run_handler m_handle;
+    consumer_options m_options;
+    call_options m_call;
+    batch_reader m_reader;
+    // The batch whose handler has lost its connection, and how often in a row.
+    std::string m_lossy_batch;
+    int m_losses = 0;
+    // As many messages can be handled in one transaction before its deadline.
+    std::size_t m_most = 1'000'000;
+};
+
+} // namespace once::detail
