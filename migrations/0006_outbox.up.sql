@@ -58,7 +58,11 @@ comment on constraint header_list_valid on domain header_list is 'A list of pair
 
 -- CACHE 1 is essential: with a cache, a session would hand out numbers that it drew before it had a transaction id, and
 -- readers rely on the opposite (see outbox.id).
-create sequence outbox_id_seq as bigint cache 1;
+-- From 0, as if 0 had been drawn: last_value is then the newest place that was given out, from the first message on.
+create sequence outbox_id_seq as bigint minvalue 0 start 0 cache 1;
+do $$ begin
+    perform setval('outbox_id_seq', 0);
+end $$;
 comment on sequence outbox_id_seq is 'Places in the log. Its cache must stay 1: readers rely on it.';
 
 create table outbox (
@@ -77,7 +81,8 @@ create table outbox (
     headers       header_list,
     payload_json  message_json,
     payload_bytes message_bytes,
-    constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1)
+    constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
+    constraint outbox_content_type_short check (octet_length(content_type) <= 255)
 ) partition by list (((id >> 20) & 7));
 
 -- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
@@ -113,6 +118,7 @@ comment on column outbox.headers is 'Headers, as [["name","value"], ...].';
 comment on column outbox.payload_json is 'Payload, when it is JSON: the exact text.';
 comment on column outbox.payload_bytes is 'Payload, when it is anything else. Exactly one of the two is set.';
 comment on constraint outbox_one_payload on outbox is 'A message has exactly one payload.';
+comment on constraint outbox_content_type_short on outbox is 'Up to 255 bytes.';
 comment on index outbox_id_idx is 'Readers follow the log by it.';
 comment on index outbox_txid_idx is 'Finds what a transaction staged that committed after later ones had been read.';
 
@@ -148,7 +154,7 @@ end $$;
 comment on sequence outbox_asleep_seq is 'Counts readers that went to sleep. Above outbox_woken_seq: somebody sleeps.';
 comment on sequence outbox_woken_seq is 'The last sleep that a notification ended.';
 comment on sequence outbox_asleep_until_seq is
-    'Until when the last sleeper sleeps, in milliseconds since 1970: a reader that died is not woken for ever.';
+    'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
 
 create function notify_readers() returns void
 language plpgsql security definer set search_path from current
@@ -156,12 +162,19 @@ as $$
 begin
     -- A full notification queue makes the COMMIT of whoever notifies fail, and waking is never worth that.
     if (select last_value from outbox_asleep_until_seq) > extract(epoch from clock_timestamp()) * 1000
-       and pg_notification_queue_usage() < 0.5 then
-        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, '');
+       and pg_notification_queue_usage() < 0.5
+       -- PREPARE TRANSACTION is refused after a NOTIFY, and only the session knows that it will come.
+       and current_setting('once.wake_readers', true) is distinct from 'off' then
+        -- Whose sleep this ends: all that began before now. What a notification that was sent earlier, and is read late,
+        -- says about later sleeps would be wrong.
+        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, (select last_value::text from outbox_asleep_seq));
     end if;
 end $$;
 comment on function notify_readers() is
-    'Wakes readers that sleep, when this transaction commits. publish() calls it when the sequences say that one sleeps.';
+    'Wakes readers that sleep, when this transaction commits; the payload is what they pass to wake_up(). publish() calls '
+    'it when the sequences say that one sleeps. A session that is going to PREPARE TRANSACTION says '
+    'set local once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its messages '
+    'when their sleep ends.';
 
 create function message_digest(
     p_topic text, p_key text, p_content_type text, p_headers json, p_json json, p_bytes bytea

@@ -36,7 +36,10 @@ create table subscription (
     constraint subscription_state_valid check (state in ('active', 'paused', 'expired')),
     constraint subscription_topics_valid check (
         cardinality(topics) between 1 and 100
-        and array_to_string(topics, ' ', '!') ~ '^[A-Za-z0-9_.-]+(\.\*)?( [A-Za-z0-9_.-]+(\.\*)?)*$'),
+        and array_to_string(topics, ' ', '!') ~ '^[A-Za-z0-9_.-]+(\.\*)?( [A-Za-z0-9_.-]+(\.\*)?)*$'
+        -- no topic has a space in it
+        and cardinality(string_to_array(array_to_string(topics, ' ', '!'), ' ')) = cardinality(topics)),
+    constraint subscription_starts_at_finite check (isfinite(starts_at)),
     constraint subscription_slices_valid check (slices between 1 and 64),
     constraint subscription_attempts_valid check (max_attempts between 1 and 1000),
     constraint subscription_backoff_valid check (
@@ -71,6 +74,7 @@ comment on constraint subscription_pkey on subscription is 'One subscription of 
 comment on constraint subscription_name_short on subscription is 'Up to 63 bytes.';
 comment on constraint subscription_state_valid on subscription is 'The states there are.';
 comment on constraint subscription_topics_valid on subscription is 'One to 100 topics or prefixes.';
+comment on constraint subscription_starts_at_finite on subscription is 'A time, not infinity.';
 comment on constraint subscription_slices_valid on subscription is '1 to 64 slices.';
 comment on constraint subscription_attempts_valid on subscription is '1 to 1000 attempts.';
 comment on constraint subscription_backoff_valid on subscription is 'From 1 millisecond to 7 days.';
@@ -86,6 +90,7 @@ create table checkpoint (
     messages        integer     not null,
     last_id         bigint      not null,
     from_id         bigint      not null,
+    seen_id         bigint      not null,
     to_id           bigint,
     bound           bigint      not null,
     to_bound        bigint,
@@ -112,6 +117,9 @@ comment on column checkpoint.messages is 'How many messages the batch had.';
 comment on column checkpoint.last_id is 'Within an open window: messages up to here are done.';
 comment on column checkpoint.from_id is
     'Lies below the id of every message whose transaction began after from_snap; those are found by id from here on.';
+comment on column checkpoint.seen_id is
+    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells messages of '
+    'the new cluster, whose transaction ids start low again, from those that are done.';
 comment on column checkpoint.to_id is 'Within an open window: no message of it has a higher id.';
 comment on column checkpoint.bound is
     'The newest id before this checkpoint''s transaction had an id of its own: a lower bound for the messages of every '
@@ -142,6 +150,41 @@ end $$;
 comment on function service_named(text) is
     'The service that a function acts for: the session''s own, or any when the session has the rights of the owner of the schema.';
 
+create function snapshot_up_to(p_xid xid8, p_sees boolean) returns pg_snapshot
+language plpgsql stable
+as $$
+declare
+    v_now  constant pg_snapshot := pg_current_snapshot();
+    v_xid  constant numeric := p_xid::text::numeric;
+    v_xmax constant numeric := pg_snapshot_xmax(v_now)::text::numeric;
+begin
+    -- A snapshot does not list the transaction that took it; so we put ourselves in, or not.
+    return format('%s:%s:%s', pg_snapshot_xmin(v_now), greatest(v_xmax, v_xid + 1),
+        array_to_string(array(
+            select x from (
+                select x::text::numeric from pg_snapshot_xip(v_now) as x
+                union select generate_series(v_xmax, v_xid - 1)
+                union select v_xid) as running (x)
+            where not (p_sees and x = v_xid) order by x), ','))::pg_snapshot;
+end $$;
+comment on function snapshot_up_to(xid8, boolean) is
+    'The snapshot of now, with this transaction of our own among those that it sees, or among those that are running. '
+    'Others that have begun and not ended are running in it.';
+
+-- Messages whose transaction ids are those of another cluster. A message that we see has been committed, so an id from
+-- beyond our snapshot is not of this cluster.
+create function outbox_is_foreign() returns boolean
+language plpgsql stable
+as $$
+begin
+    return exists (select from subscription
+                   where system_identifier <> (select c.system_identifier::text from pg_control_system() as c))
+        or exists (select from outbox where txid >= pg_snapshot_xmax(pg_current_snapshot())
+                   and txid is distinct from pg_current_xact_id_if_assigned());
+end $$;
+comment on function outbox_is_foreign() is
+    'Whether this database was restored from a dump, or upgraded, and rebase() was not called yet.';
+
 create function subscribe(
     p_name            text,
     p_topics          text[]      default null,
@@ -158,26 +201,33 @@ language plpgsql security definer set search_path from current
 as $$
 declare
     v_service constant text   := service_named(p_service);
+    -- A lower bound for all transactions that begin after ours, when ours has not begun yet; see checkpoint.bound.
     v_bound   constant bigint := case when pg_current_xact_id_if_assigned() is null
                                       then (select last_value from outbox_id_seq) else 0 end;
     v_from_id bigint          := 0;
+    v_seen_id bigint          := 0;
     v_snap    pg_snapshot     := '1:1:';
     v_starts  timestamptz;
 begin
+    if outbox_is_foreign() then
+        raise exception 'the outbox comes from another cluster, so its transaction ids mean nothing here'
+            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+    end if;
     if p_from = 'now' then
-        -- Bounds of checkpoints that have committed hold for every snapshot after them.
-        select coalesce(max(c.bound), 0) into v_from_id
-        from subscription as s
-        cross join lateral (select bound from checkpoint as c
-                            where c.service = s.service and c.subscription = s.name
-                            order by slice, number desc limit 1) as c;
-        v_snap := pg_current_snapshot();
+        -- It reaches up to our own id, so that v_bound holds for whatever it does not know. (Bounds of other checkpoints
+        -- would do, but those that a service hands in are good for that service only.)
+        v_from_id := v_bound;
+        v_snap := snapshot_up_to(pg_current_xact_id(), false);
+        v_seen_id := (select last_value from outbox_id_seq);
     elsif p_from is distinct from 'beginning' then
         begin
             v_starts := p_from::timestamptz;
         exception when others then
-            raise exception 'p_from must be now, beginning, or a time' using errcode = '22023';
+            null;
         end;
+        if isfinite(v_starts) is not true then
+            raise exception 'p_from must be now, beginning, or a time' using errcode = '22023';
+        end if;
     end if;
     insert into subscription (service, name, topics, slices, max_attempts, backoff_base, backoff_cap, dead_blocks_key,
                               starts_at, expire_after, system_identifier)
@@ -187,25 +237,42 @@ begin
     if not found then
         return false;
     end if;
-    insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id, bound, from_snap)
-    select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_bound, v_snap
+    insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id, seen_id,
+                            bound, from_snap)
+    select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_seen_id, v_bound, v_snap
     from generate_series(0, p_slices - 1) as slice;
     return true;
 end $$;
 comment on function subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text) is
     'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that end '
-    'with .*. p_from: now (messages of transactions that have not committed yet), beginning (all that are still in the '
-    'outbox), or a time.';
+    'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all that '
+    'are still in the outbox), or a time. ON062: the database was restored, call rebase().';
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean
 language plpgsql security definer set search_path from current
 as $$
 declare
     v_service constant text := service_named(p_service);
+    v_at      checkpoint;
+    v_slice   integer;
     v_found   boolean;
 begin
-    -- Waits for acknowledgements that are under way; later ones find no subscription.
-    lock table checkpoint in exclusive mode;
+    -- Takes the next number of each slice: that waits for acknowledgements of this subscription which are under way, and
+    -- later ones wait for us and then find no subscription. No other subscription is held up.
+    for v_slice in select generate_series(0, slices - 1) from subscription where service = v_service and name = p_name loop
+        loop
+            select * into v_at from checkpoint as c
+            where c.service = v_service and c.subscription = p_name and c.slice = v_slice
+            order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
+            exit when not found;
+            insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id,
+                                    seen_id, bound, from_snap)
+            values (v_service, p_name, v_slice, v_at.number + 1, session_user, 0, 0, v_at.from_id,
+                    v_at.seen_id, v_at.bound, v_at.from_snap)
+            on conflict (service, subscription, slice, number) do nothing;
+            exit when found;
+        end loop;
+    end loop;
     delete from subscription where service = v_service and name = p_name;
     v_found := found;
     delete from checkpoint where service = v_service and subscription = p_name;
@@ -255,6 +322,13 @@ end $$;
 comment on function usable_subscription(text, text) is
     'The subscription, or an error: ON060 not there, ON061 paused or expired, ON062 comes from another cluster.';
 
+create function incarnation(p_subscription subscription) returns bigint
+language sql stable
+return hashtextextended(concat_ws('/', (p_subscription).service, (p_subscription).name,
+                                  extract(epoch from (p_subscription).created_at), (p_subscription).system_identifier), 0);
+comment on function incarnation(subscription) is
+    'Tells this subscription from another one, also from an earlier one of the same name. Part of what next_batch() returns.';
+
 create function next_batch(p_subscription text, p_slice integer default 0, p_limit integer default 1000)
 returns table (
     batch        text,
@@ -295,6 +369,10 @@ begin
     if (p_limit between 1 and 100000 and p_slice between 0 and v_sub.slices - 1) is not true then
         raise exception 'limit must be between 1 and 100000, slice between 0 and %', v_sub.slices - 1 using errcode = '22023';
     end if;
+    if pg_is_in_recovery() then
+        raise exception 'next_batch() was called on a standby'
+            using errcode = '25006', hint = 'snapshots of a standby do not say what is still running: read on the primary';
+    end if;
     if pg_current_xact_id_if_assigned() is not null then
         raise exception 'next_batch() must come before the first write of its transaction'
             using errcode = 'ON063', hint = 'the position of the next batch rests on a number that is read before the transaction has an id';
@@ -319,7 +397,10 @@ begin
             return query
             select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
                    o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
-                   v_parked and key_is_blocked(v_service, p_subscription, o.key, v_sub.dead_blocks_key)
+                   v_parked and o.key is not null and exists (
+                       select from parked_message as p
+                       where p.service = v_service and p.subscription = p_subscription and p.key = o.key
+                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
             from unnest(v_late) as late (txid)
             cross join lateral (
                 select * from outbox as o
@@ -341,7 +422,10 @@ begin
         return query
         select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
                o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
-               v_parked and key_is_blocked(v_service, p_subscription, o.key, v_sub.dead_blocks_key)
+               v_parked and o.key is not null and exists (
+                       select from parked_message as p
+                       where p.service = v_service and p.subscription = p_subscription and p.key = o.key
+                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
         from outbox as o
         where o.id > greatest(v_at.from_id, v_at.last_id) and o.id <= v_to_id
           and not pg_visible_in_snapshot(o.txid, v_at.from_snap) and pg_visible_in_snapshot(o.txid, v_to_snap)
@@ -355,9 +439,10 @@ begin
     end if;
 
     batch := concat_ws('/', v_at.number, v_count, case when v_count < p_limit then 'whole' else 'part' end,
-                       v_at.from_snap, v_at.from_id, v_to_snap, v_to_id, v_to_bound, v_newest);
+                       v_at.from_snap, v_at.from_id, v_to_snap, v_to_id, v_to_bound, v_newest,
+                       v_at.seen_id, p_slice, pg_backend_pid(), incarnation(v_sub));
     -- Of an empty batch: whether acknowledging it saves later ones a longer way.
-    blocked := v_at.to_snap is not null or v_newest - v_at.from_id > 256 or cardinality(v_late) > 16;
+    blocked := v_at.to_snap is not null or v_newest - v_at.from_id > 256 or coalesce(cardinality(v_late), 0) > 16;
     return next;
 end $$;
 
@@ -366,7 +451,8 @@ comment on function next_batch(text, integer, integer) is
     'takes (its id is null; its blocked says whether even an empty batch should be acknowledged). Reads only: until '
     'acknowledge() commits, the same messages come again. blocked: an earlier message of the same key is parked, so '
     'this one has to be parked, too. Call it before the first write of its transaction (else ON063). '
-    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase().';
+    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); 25006 '
+    'this is a standby.';
 
 create function acknowledge(
     p_subscription  text,
@@ -386,12 +472,14 @@ declare
     v_sequence constant bigint  := (select last_value from outbox_id_seq);
     v_service  constant text    := service_of_session();
     v_part     constant text[]  := string_to_array(p_batch, '/');
+    v_whole    constant boolean := p_last_id is null;
+    v_sub      subscription;
     v_number   bigint;
     v_messages integer;
     v_bound    bigint;
 begin
-    if cardinality(v_part) is distinct from 9 then
-        raise exception 'p_batch is not what next_batch() returned' using errcode = '22023';
+    if cardinality(v_part) is distinct from 13 or v_part[11]::integer is distinct from p_slice then
+        raise exception 'p_batch is not what next_batch() returned for this slice' using errcode = '22023';
     end if;
     v_number := v_part[1]::bigint + 1;
     v_messages := coalesce(p_messages, v_part[2]::integer);
@@ -399,40 +487,50 @@ begin
         raise exception 'there is more behind this batch: name the id of its last message as p_last_id'
             using errcode = 'ON064';
     end if;
-    -- A lower bound must have been read before this transaction had an id; see checkpoint.bound.
-    v_bound := case when v_has_xid then v_part[9]::bigint else v_sequence end;
+    -- A lower bound must have been read before this transaction had an id; see checkpoint.bound. next_batch() read one,
+    -- but only of our own session do we know that it did so before we had an id. Else we keep the bound that we have.
+    v_bound := case when not v_has_xid then v_sequence
+                    when v_part[12]::integer = pg_backend_pid() then v_part[9]::bigint
+                    else v_part[8]::bigint end;
     if not p_durable and not v_has_xid then
         perform set_config('synchronous_commit', 'off', true);
     end if;
-    if p_parked_ids is not null then
-        perform park(p_subscription, p_slice, p_parked_ids, p_parked_as, p_parked_errors);
-    end if;
-
-    if p_last_id is null then
-        insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id,
-                                from_snap, from_id, bound)
-        select v_service, p_subscription, p_slice, v_number, coalesce(nullif(current_setting('application_name'), ''), session_user),
-               v_messages, 0, v_part[6]::pg_snapshot, v_part[8]::bigint, v_bound
-        where not exists (select from checkpoint where service = v_service and subscription = p_subscription
-                          and slice = p_slice and number >= v_number)
-        on conflict (service, subscription, slice, number) do nothing;
-    else
-        insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id,
-                                from_snap, from_id, bound, to_snap, to_id, to_bound)
-        select v_service, p_subscription, p_slice, v_number, coalesce(nullif(current_setting('application_name'), ''), session_user),
-               v_messages, p_last_id, v_part[4]::pg_snapshot, v_part[5]::bigint, v_bound,
-               v_part[6]::pg_snapshot, v_part[7]::bigint, v_part[8]::bigint
-        where not exists (select from checkpoint where service = v_service and subscription = p_subscription
-                          and slice = p_slice and number >= v_number)
-        on conflict (service, subscription, slice, number) do nothing;
-    end if;
+    insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, bound, last_id,
+                            from_snap, from_id, seen_id, to_snap, to_id, to_bound)
+    select v_service, p_subscription, p_slice, v_number, coalesce(nullif(current_setting('application_name'), ''), session_user),
+           v_messages, v_bound, coalesce(p_last_id, 0),
+           case when v_whole then v_part[6] else v_part[4] end::pg_snapshot,
+           case when v_whole then v_part[8] else v_part[5] end::bigint,
+           case when v_whole then v_part[7] else v_part[10] end::bigint,
+           case when not v_whole then v_part[6] end::pg_snapshot,
+           case when not v_whole then v_part[7] end::bigint,
+           case when not v_whole then v_part[8] end::bigint
+    where not exists (select from checkpoint where service = v_service and subscription = p_subscription
+                      and slice = p_slice and number >= v_number)
+    on conflict (service, subscription, slice, number) do nothing;
     if not found then
         raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', v_number, p_subscription, p_slice
             using errcode = 'ON065', hint = 'roll back; another reader is at work';
     end if;
-    -- After the insert, which waits for unsubscribe().
-    if not exists (select from subscription where service = v_service and name = p_subscription and slices > p_slice) then
-        raise exception 'service % has no subscription % with slice %', v_service, p_subscription, p_slice using errcode = 'ON060';
+
+    -- After the insert, which waits for unsubscribe(). An old snapshot would still show what that has removed.
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        perform from subscription where service = v_service and name = p_subscription for key share;
+    end if;
+    select * into v_sub from subscription where service = v_service and name = p_subscription;
+    if not found then
+        raise exception 'service % has no subscription %', v_service, p_subscription
+            using errcode = 'ON060', hint = 'make it with subscribe()';
+    elsif v_sub.system_identifier <> (select system_identifier::text from pg_control_system()) then
+        raise exception 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
+            p_subscription, v_service
+            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+    elsif incarnation(v_sub) <> v_part[13]::bigint then
+        raise exception 'the batch is of another subscription than % of service %', p_subscription, v_service
+            using errcode = 'ON065', hint = 'roll back; the subscription was ended and made anew since the batch was read';
+    end if;
+    if p_parked_ids is not null then
+        perform park(p_subscription, p_slice, p_parked_ids, p_parked_as, p_parked_errors);
     end if;
     return v_number;
 end $$;
@@ -470,18 +568,23 @@ begin
     if pg_current_xact_id_if_assigned() is null then
         perform set_config('synchronous_commit', 'off', true); -- nothing here is worth waiting for the disk
     end if;
-    -- The time first: a writer that sees the number must not find the time of an earlier sleep.
+    -- The time first: a writer that sees the number must not find the time of an earlier sleep. Two that fall asleep at
+    -- once can overwrite each other; so it is the same time for all sleeps of up to a minute, and a bit more.
     perform setval('outbox_asleep_until_seq', greatest(
         (select last_value from outbox_asleep_until_seq),
-        (extract(epoch from clock_timestamp() + p_for) * 1000)::bigint + 1000));
+        (extract(epoch from clock_timestamp() + greatest(p_for, interval '1 minute')) * 1000)::bigint + 10000));
     sleep_number := nextval('outbox_asleep_seq');
+    -- A dump reads one sequence after the other, so that the numbers may not fit after a restore.
+    while sleep_number <= (select last_value from outbox_woken_seq) loop
+        sleep_number := nextval('outbox_asleep_seq');
+    end loop;
     -- After the number is visible: a writer that is not in this list will see it.
     writers := outbox_writers();
 end $$;
 comment on function fall_asleep(interval) is
     'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that it '
     'returns may have looked before: read once more, and poll until they are through, before you sleep. Call it in a '
-    'transaction of its own.';
+    'transaction of its own, and sleep no longer than p_for; up to a minute is best.';
 
 create function wake_up(p_sleep_number bigint) returns void
 language plpgsql security definer set search_path from current
@@ -490,20 +593,25 @@ begin
     if pg_current_xact_id_if_assigned() is null then
         perform set_config('synchronous_commit', 'off', true);
     end if;
-    if (select last_value from outbox_woken_seq) < p_sleep_number then
+    if (select last_value from outbox_woken_seq) < p_sleep_number
+       -- Nobody sleeps under a number that was not given out yet.
+       and p_sleep_number <= (select last_value from outbox_asleep_seq) then
         perform setval('outbox_woken_seq', p_sleep_number);
     end if;
 end $$;
 comment on function wake_up(bigint) is
-    'A reader that a notification has woken says so; whoever slept earlier got the same notification. From now on '
-    'nobody notifies until somebody sleeps again.';
+    'A reader that got a notification, asleep or not, says so, and passes the number in its payload: whoever fell asleep '
+    'up to then got the same notification. From now on nobody notifies until somebody sleeps again.';
 
 revoke all on function
     service_named(text),
     subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text),
     unsubscribe(text, text),
     pause_subscription(text, boolean, text),
+    snapshot_up_to(xid8, boolean),
+    outbox_is_foreign(),
     usable_subscription(text, text),
+    incarnation(subscription),
     next_batch(text, integer, integer),
     acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean),
     wake_channel(), outbox_writers(), fall_asleep(interval), wake_up(bigint)

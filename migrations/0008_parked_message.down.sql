@@ -23,4 +23,5 @@ drop function take_parked(text, integer, integer, timestamptz);
 drop function park(text, integer, bigint[], text[], text[], timestamptz);
 drop function backoff(subscription, integer);
 drop function key_is_blocked(text, text, text, boolean);
+drop function lock_subscription(text, text);
 drop table parked_message;

@@ -84,6 +84,24 @@ comment on constraint parked_message_error_short on parked_message is 'Up to 409
 comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
 comment on index parked_message_due_idx is 'What is due.';
 
+-- Whoever parks, and whoever takes a parked message away, does so one after the other: a message that is parked behind
+-- one that somebody else removes at this moment would wait for ever.
+create function lock_subscription(p_service text, p_name text) returns subscription
+language plpgsql
+as $$
+declare
+    v_subscription subscription;
+begin
+    select * into v_subscription from subscription where service = p_service and name = p_name for no key update;
+    if not found then
+        raise exception 'service % has no subscription %', p_service, p_name
+            using errcode = 'ON060', hint = 'make it with subscribe()';
+    end if;
+    return v_subscription;
+end $$;
+comment on function lock_subscription(text, text) is
+    'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is parked.';
+
 create function key_is_blocked(p_service text, p_subscription text, p_key text, p_dead_blocks boolean) returns boolean
 language plpgsql stable
 as $$
@@ -111,11 +129,13 @@ create function park(
     p_errors       text[],
     p_now          timestamptz default null
 ) returns void
+-- Few rows by their id, whatever the plan was made for.
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_service constant text         := service_of_session();
-    v_sub     constant subscription := usable_subscription(v_service, p_subscription);
+    v_sub     constant subscription := lock_subscription(v_service, p_subscription);
     v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
     v_parked  integer;
 begin
@@ -142,7 +162,8 @@ begin
                                 payload_json, payload_bytes)
     select v_service, p_subscription, p_slice, (message).id, (message).message_id,
            case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
-           case when parked_as = 'behind' then 0 else 1 end,
+           -- With one attempt in all, a suspect has it still: nobody knows which message ended the worker.
+           case when parked_as = 'behind' or (parked_as = 'suspect' and v_sub.max_attempts = 1) then 0 else 1 end,
            left(error, 1000),
            case when parked_as = 'dead' or waits then null
                 when parked_as = 'retry' then v_now + backoff(v_sub, 1) else v_now end,
@@ -197,41 +218,52 @@ declare
     v_service constant text         := service_of_session();
     v_sub     constant subscription := usable_subscription(v_service, p_subscription);
     v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
-    v_suspect bigint;
+    v_alone   bigint;
     v_keys    text[];
 begin
-    -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it.
-    with ended as (
-        update parked_message
-        set state = 'dead', next_attempt_at = null, started_at = null,
-            last_error = 'the worker ended during this attempt, the last of ' || attempts
-        where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-          and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
-        returning key
-    )
-    select array_agg(key) into v_keys from ended;
-    if v_keys is not null then
+    -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it. The
+    -- last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
+    if exists (select from parked_message
+               where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+                 and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts) then
+        perform lock_subscription(v_service, p_subscription);
+        with ended as (
+            update parked_message
+            set state = 'dead', next_attempt_at = null, started_at = null,
+                last_error = 'the worker ended during this attempt, the last of ' || attempts
+            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+              and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
+            returning key
+        )
+        select array_agg(key) into v_keys from ended;
         perform promote_keys(v_sub, v_keys, v_now);
     end if;
-    select id into v_suspect from parked_message
+    select id into v_alone from parked_message
     where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
       and started_at is not null and next_attempt_at <= v_now
-    order by next_attempt_at limit 1;
+    order by next_attempt_at, id limit 1;
+    if not found then
+        select case when attempts >= v_sub.max_attempts - 1 then id end into v_alone from parked_message
+        where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+          and next_attempt_at <= v_now
+        order by next_attempt_at, id limit 1;
+    end if;
 
     return query
     update parked_message as p
     set attempts = p.attempts + 1, started_at = v_now
     from (select id from parked_message
           where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-            and next_attempt_at <= v_now and (v_suspect is null or id = v_suspect)
-          order by next_attempt_at limit p_limit) as due
+            and next_attempt_at <= v_now
+            and case when v_alone is null then attempts < v_sub.max_attempts - 1 else id = v_alone end
+          order by next_attempt_at, id limit p_limit) as due
     where p.service = v_service and p.subscription = p_subscription and p.id = due.id
     returning p.*;
 end $$;
 comment on function take_parked(text, integer, integer, timestamptz) is
     'Parked messages that are due, each the first of its key, with the attempt counted. Commit before you try them, and '
-    'report with settle_parked(): so a message that ends its worker ends up dead. Only the active reader of the slice '
-    'calls it.';
+    'report with settle_parked(): so a message that ends its worker ends up dead. For its last attempt, and after it may '
+    'have ended a worker, a message comes alone. Only the active reader of the slice calls it.';
 
 create function settle_parked(
     p_subscription text,
@@ -246,7 +278,8 @@ language plpgsql security definer set search_path from current
 as $$
 declare
     v_service constant text         := service_of_session();
-    v_sub     constant subscription := usable_subscription(v_service, p_subscription);
+    -- Also while it is paused: what was handed out before must not look as if its worker had ended.
+    v_sub     constant subscription := lock_subscription(v_service, p_subscription);
     v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
     v_keys    text[];
 begin
@@ -263,14 +296,14 @@ begin
         returning p.key
     ), failed as (
         update parked_message as p
-        set attempts = p.attempts - case when r.result = 'unavailable' then 1 else 0 end,
+        set attempts = greatest(p.attempts - case when r.result = 'unavailable' then 1 else 0 end, 0),
             started_at = null,
             state = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
                          then 'dead' else 'retrying' end,
             next_attempt_at = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
                                    then null
                                    else v_now + greatest(backoff(v_sub, p.attempts),
-                                                         coalesce(r.after_ms, 0) * interval '1 millisecond') end,
+                                                         least(coalesce(r.after_ms, 0), 604800000) * interval '1 millisecond') end,
             last_error = coalesce(left(r.error, 1000), p.last_error)
         from reported as r
         where p.service = v_service and p.subscription = p_subscription and p.slice = p_slice and p.id = r.id
@@ -284,7 +317,7 @@ begin
 end $$;
 comment on function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz) is
     'Reports what came of messages that take_parked() handed out. accepted: delivered, it goes. retry: later, or dead '
-    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for. rejected: dead. '
+    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 days. rejected: dead. '
     'unavailable: nobody could take anything, the attempt does not count.';
 
 create function redrive(
@@ -301,7 +334,8 @@ declare
     v_count integer;
     v_keys  text[];
 begin
-    select * into v_sub from subscription where service = service_named(p_service) and name = p_subscription;
+    -- An update and not a lock alone: one that parks with an older snapshot is refused then, and comes again.
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
     with redriven as (
         update parked_message
         set state = case when key is null then 'retrying' else 'waiting' end, attempts = 0, started_at = null,
@@ -311,6 +345,12 @@ begin
         returning key
     )
     select count(*), array_agg(key) into v_count, v_keys from redriven;
+    -- Where dead messages let later ones pass, one of those may be due already. It waits again, unless it is on its way.
+    update parked_message as p set state = 'waiting', next_attempt_at = null
+    where p.service = v_sub.service and p.subscription = v_sub.name and p.key = any(v_keys) and p.state = 'retrying'
+      and p.started_at is null
+      and exists (select from parked_message as e where e.service = p.service and e.subscription = p.subscription
+                  and e.key = p.key and e.id < p.id and e.state = 'waiting');
     perform promote_keys(v_sub, v_keys, v_now);
     return v_count;
 end $$;
@@ -325,7 +365,7 @@ declare
     v_key text;
     v_found boolean;
 begin
-    select * into v_sub from subscription where service = service_named(p_service) and name = p_subscription;
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
     delete from parked_message
     where service = v_sub.service and subscription = v_sub.name and message_id = p_message_id
     returning key into v_key;
@@ -337,6 +377,7 @@ comment on function discard(text, uuid, text) is
     'Gives a parked message up for this subscription: it will never be delivered. What waited behind it goes on.';
 
 revoke all on function
+    lock_subscription(text, text),
     key_is_blocked(text, text, text, boolean),
     backoff(subscription, integer),
     park(text, integer, bigint[], text[], text[], timestamptz),

@@ -30,6 +30,7 @@ create table scheduled_message (
     payload_bytes message_bytes,
     constraint scheduled_message_pkey primary key (service, message_id),
     constraint scheduled_message_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
+    constraint scheduled_message_content_type_short check (octet_length(content_type) <= 255),
     constraint scheduled_message_due_valid check (due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00')
 );
 create index scheduled_message_due_idx on scheduled_message (due_at);
@@ -50,6 +51,7 @@ comment on column scheduled_message.payload_json is 'As in the outbox.';
 comment on column scheduled_message.payload_bytes is 'As in the outbox.';
 comment on constraint scheduled_message_pkey on scheduled_message is 'A message is scheduled once.';
 comment on constraint scheduled_message_one_payload on scheduled_message is 'A message has exactly one payload.';
+comment on constraint scheduled_message_content_type_short on scheduled_message is 'Up to 255 bytes.';
 comment on constraint scheduled_message_due_valid on scheduled_message is 'A year from 1970 to 9999; never infinity.';
 comment on index scheduled_message_due_idx is 'Finds what is due, and when the next one is.';
 
@@ -84,17 +86,24 @@ begin
     return v_id;
 end $$;
 comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
-    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits.';
+    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits. '
+    'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
 
 create function cancel_scheduled(p_message_id uuid) returns boolean
 language plpgsql security definer set search_path from current
 as $$
 begin
     delete from scheduled_message where service = service_of_session() and message_id = p_message_id;
-    return found;
+    if not found then
+        return false;
+    end if;
+    -- It was never sent, so it may be scheduled again, for another time.
+    delete from outbox_identity where service = service_of_session() and message_id = p_message_id;
+    return true;
 end $$;
 comment on function cancel_scheduled(uuid) is
-    'Takes a scheduled message back, when this transaction commits. False: it is in the outbox already, or never was.';
+    'Takes a scheduled message back, when this transaction commits: as if it had never been scheduled. False: it is in the '
+    'outbox already, or never was.';
 
 create function release_due(
     p_limit integer default 1000, p_now timestamptz default null,

@@ -16,11 +16,11 @@ end $$;
 
 delete from schema_version where version = 10;
 drop function rebase();
-drop function is_wanted(subscription, text, timestamptz);
-drop function snapshot_with(xid8);
 drop function trim_outbox(interval, integer, timestamptz);
-drop function trim_slot(integer, timestamptz);
+drop function empty_slot(integer, pg_snapshot);
+drop function slot_is_passed(integer, timestamptz);
 drop function resume_expired(text, text);
 drop function expire_subscriptions(timestamptz);
+drop function is_wanted(subscription, text, timestamptz);
 drop function is_passed(checkpoint, xid8, bigint);
 drop function newest_checkpoints();

@@ -31,10 +31,18 @@ comment on function newest_checkpoints() is 'The position of each slice of each 
 
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
 language sql immutable
-return pg_visible_in_snapshot(p_txid, (p_at).from_snap)
+return (p_id <= (p_at).seen_id and pg_visible_in_snapshot(p_txid, (p_at).from_snap))
     or ((p_at).to_snap is not null and p_id <= (p_at).last_id and pg_visible_in_snapshot(p_txid, (p_at).to_snap));
 comment on function is_passed(checkpoint, xid8, bigint) is
     'Whether the message at this place lies behind this position: delivered, parked, or not wanted.';
+
+create function is_wanted(p_subscription subscription, p_topic text, p_published_at timestamptz) returns boolean
+language sql stable
+return (p_subscription.topics is null
+        or exists (select from unnest(p_subscription.topics) as t
+                   where t = p_topic or (t like '%.*' and p_topic ^@ left(t, -1))))
+   and (p_subscription.starts_at is null or p_published_at >= p_subscription.starts_at);
+comment on function is_wanted(subscription, text, timestamptz) is 'Whether a subscription gets such a message.';
 
 create function expire_subscriptions(p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -45,11 +53,12 @@ declare
 begin
     -- Silent for too long is a slice only if something waits for it: what is idle acknowledges nothing either.
     update subscription as s set state = 'expired'
-    where s.state <> 'expired' and exists (
+    where s.state <> 'expired' and s.expire_after is not null and exists (
         select from newest_checkpoints() as c
         where c.service = s.service and c.subscription = s.name and c.acknowledged_at < v_now - s.expire_after
           and exists (select from outbox as o
-                      where o.published_at < v_now - s.expire_after and not is_passed(c, o.txid, o.id)));
+                      where o.published_at < v_now - s.expire_after and not is_passed(c, o.txid, o.id)
+                        and o.bucket % s.slices = c.slice and is_wanted(s, o.topic, o.published_at)));
     get diagnostics v_expired = row_count;
     return v_expired;
 end $$;
@@ -68,50 +77,59 @@ end $$;
 comment on function resume_expired(text, text) is
     'Lets an expired subscription go on from where it stood. What was trimmed meanwhile it will never see.';
 
-create function trim_slot(p_slot integer, p_before timestamptz) returns bigint
+create function slot_is_passed(p_slot integer, p_before timestamptz, out passed boolean, out seen pg_snapshot)
 language plpgsql
 as $$
 declare
-    v_slot   constant text := format('%I.outbox_%s', current_schema(), p_slot);
-    v_newest bigint;
-    v_after  bigint;
-    v_txid   xid8;
-    v_txid_after xid8;
-    v_kept   boolean;
+    v_current constant bigint := (select last_value from outbox_id_seq) >> 20;
+    v_slot    constant text   := format('%I.outbox_%s', current_schema(), p_slot);
+    v_newest  bigint;
 begin
-    execute format('select (select id from %1$s order by id desc limit 1), (select txid from %1$s order by txid desc limit 1)', v_slot)
-        into v_newest, v_txid;
-    if v_newest is null
-       -- The slot that is being written, and the one after it.
-       or (v_newest >> 20) >= ((select last_value from outbox_id_seq) >> 20) then
-        return 0;
+    passed := false;
+    execute format('select id >> 20 from %s order by id desc limit 1', v_slot) into v_newest;
+    if v_newest is null or v_newest >= v_current then
+        return;
     end if;
-    -- Without a lock first: this reads the slot.
-    execute format('select exists (select from %s as o where o.published_at >= $1 or exists ('
-                   '    select from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription'
-                   '    where s.state <> ''expired'' and not is_passed(c, o.txid, o.id)))', v_slot)
-        into v_kept using p_before;
-    if v_kept then
-        return 0;
-    end if;
-    -- Nobody may be writing into it now; whoever was has committed by then what the second look sees.
+    -- This reads the slot up to the first message that is still needed. Half a ring behind, age does not matter: else a
+    -- slot would be written again before it is old enough, and the ring would never be emptied.
+    execute format(
+        'with positions as materialized ('
+        '    select c from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription'
+        '    where s.state <> ''expired'') '
+        'select pg_current_snapshot(), not exists ('
+        '    select from %s as o where (o.published_at >= $1 and $2) or exists ('
+        '        select from positions as p where not is_passed(p.c, o.txid, o.id)))', v_slot)
+        into seen, passed using p_before, v_current - v_newest < 4;
+end $$;
+comment on function slot_is_passed(integer, timestamptz) is
+    'Whether every message in a slot of the ring lies behind every subscription and is older than p_before, or half a ring '
+    'behind. seen: the snapshot that was looked with; a message that it does not see was not looked at.';
+
+create function empty_slot(p_slot integer, p_seen pg_snapshot) returns boolean
+language plpgsql
+as $$
+declare
+    v_slot constant text := format('%I.outbox_%s', current_schema(), p_slot);
+    v_more boolean;
+begin
     begin
         perform set_config('lock_timeout', '100ms', true);
         execute format('lock table only %s in access exclusive mode', v_slot);
     exception when lock_not_available then
-        return 0;
+        return false;
     end;
-    execute format('select (select id from %1$s order by id desc limit 1), (select txid from %1$s order by txid desc limit 1)', v_slot)
-        into v_after, v_txid_after;
-    if v_after <> v_newest or v_txid_after <> v_txid then
-        return 0;
+    -- Whoever was writing into it has ended by now. What has been committed since the look is in one of these places.
+    execute format('select exists (select from %1$s where txid >= pg_snapshot_xmax($1)) '
+                   'or exists (select from unnest(array(select pg_snapshot_xip($1))) as x (txid) join %1$s as o using (txid))', v_slot)
+        into v_more using p_seen;
+    if v_more then
+        return false;
     end if;
     execute format('truncate only %s', v_slot);
-    return v_newest;
+    return true;
 end $$;
-comment on function trim_slot(integer, timestamptz) is
-    'Empties one slot of the ring if every message in it is older than p_before and lies behind every subscription. '
-    'Returns the newest id that it held, or 0.';
+comment on function empty_slot(integer, pg_snapshot) is
+    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see.';
 
 create function trim_outbox(
     p_keep  interval    default interval '1 hour',
@@ -123,33 +141,43 @@ language plpgsql security definer set search_path from current set lock_timeout 
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
-    v_passed bigint;
+    v_ready  integer[]     := '{}';
+    v_seen   pg_snapshot[] := '{}';
+    v_look   record;
 begin
     if (p_keep >= interval '0') is not true or (p_limit between 1 and 1000000) is not true then
         raise exception 'keep must not be negative, limit must be between 1 and 1000000' using errcode = '22023';
     end if;
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        raise exception 'trim_outbox() must run under READ COMMITTED: TRUNCATE removes also what an older snapshot does not see'
+            using errcode = '25001', hint = 'begin isolation level read committed';
+    end if;
+    -- A subscription that somebody is just making, and that we do not see, must not lose what it has been promised.
+    lock table subscription in share row exclusive mode;
     expired := expire_subscriptions(p_now);
-    slots := 0;
-    for v_slot in 0 .. 7 loop
-        if trim_slot(v_slot, v_now - p_keep) > 0 then
-            slots := slots + 1;
-        end if;
-    end loop;
 
     -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that somebody needs.
+    with oldest as materialized (
+        select o.id, o.txid, o.published_at from outbox as o order by o.id limit p_limit
+    ), positions as materialized (
+        select c from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
+        where s.state <> 'expired'
+    ), needed as (
+        select min(o.id) as id from oldest as o
+        where o.published_at >= v_now - p_keep
+           or exists (select from positions as p where not is_passed(p.c, o.txid, o.id))
+    )
     delete from outbox
-    where id <= coalesce((
-        select o.id from (select * from outbox order by id limit p_limit) as o
-        where o.published_at >= v_now - p_keep or exists (
-            select from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
-            where s.state <> 'expired' and not is_passed(c, o.txid, o.id))
-        order by o.id limit 1) - 1,
-        (select max(o.id) from (select id from outbox order by id limit p_limit) as o));
+    where id <= (select coalesce((select n.id - 1 from needed as n), (select max(o.id) from oldest as o)));
     get diagnostics messages = row_count;
 
     delete from outbox_identity
-    where ctid = any (array(select ctid from outbox_identity where published_at < v_now - greatest(p_keep, interval '7 days')
-                            order by published_at limit p_limit));
+    where ctid = any (array(select i.ctid from outbox_identity as i
+                            where i.published_at < v_now - greatest(p_keep, interval '7 days')
+                              -- A message that is not due yet keeps its identity.
+                              and not exists (select from scheduled_message as m
+                                              where m.service = i.service and m.message_id = i.message_id)
+                            order by i.published_at limit p_limit));
     get diagnostics identities = row_count;
 
     -- History for throughput: an hour of it, and always the newest.
@@ -163,11 +191,27 @@ begin
               and c.acknowledged_at < v_now - interval '1 hour'
             order by c.service, c.subscription, c.slice, c.number limit p_limit) as c));
     get diagnostics checkpoints = row_count;
+
+    -- Last, because readers wait for an emptied slot until we commit; and first all looks, which take time.
+    for v_slot in 0 .. 7 loop
+        v_look := slot_is_passed(v_slot, v_now - p_keep);
+        if v_look.passed then
+            v_ready := v_ready || v_slot;
+            v_seen := v_seen || v_look.seen;
+        end if;
+    end loop;
+    slots := 0;
+    for i in 1 .. cardinality(v_ready) loop
+        if empty_slot(v_ready[i], v_seen[i]) then
+            slots := slots + 1;
+        end if;
+    end loop;
 end $$;
 comment on function trim_outbox(interval, integer, timestamptz) is
     'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by TRUNCATE, '
-    'the rest up to p_limit rows), ids older than 7 days, checkpoints older than an hour. Call it every minute or so, and '
-    'again at once while it returns p_limit. It gives up rather than wait for a lock.';
+    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 7 days, checkpoints '
+    'older than an hour. Call it every minute or so in a transaction of its own, and again at once while it returns '
+    'p_limit. It gives up rather than wait for a lock.';
 
 create function rebase() returns table (service text, subscription text, to_deliver bigint)
 language plpgsql security definer set search_path from current
@@ -181,16 +225,26 @@ declare
     v_behind bigint;
     v_bound  bigint;
     v_late   bigint;
+    v_dead_blocks boolean;
 begin
-    if not exists (select from subscription where system_identifier <> v_system) then
+    if not outbox_is_foreign() then
         return;
     end if;
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        raise exception 'rebase() must run under READ COMMITTED: it has to see what writers commit before they let it go on'
+            using errcode = '25001', hint = 'begin isolation level read committed';
+    end if;
     lock table subscription, checkpoint, parked_message, outbox in access exclusive mode;
-    v_bound := (select last_value from outbox_id_seq);
-    v_before := pg_current_snapshot();
+    -- A dump reads the sequence after the table, but others may have copied the one without the other.
+    v_bound := greatest((select last_value from outbox_id_seq), (select max(id) from outbox));
+    perform setval('outbox_id_seq', v_bound);
     v_xid := pg_current_xact_id();
+    -- Sees nothing of what gets this id below. (A snapshot that we take ourselves does not list us as running.)
+    v_before := format('%1$s:%1$s:', v_xid);
 
     for v_at in select * from newest_checkpoints() loop
+        select s.dead_blocks_key into v_dead_blocks from subscription as s
+        where s.service = v_at.service and s.name = v_at.subscription;
         -- Up to here the slice has passed some, perhaps not all: what it has not is parked, and so delivered first.
         v_behind := coalesce((select max(o.id) from outbox as o where is_passed(v_at, o.txid, o.id)), 0);
         with late as (
@@ -208,16 +262,15 @@ begin
                o.payload_json, o.payload_bytes
         from (select late.*, late.key is null or (
                   row_number() over (partition by late.key order by late.id) = 1
-                  and not exists (select from parked_message as p where p.service = v_at.service
-                                  and p.subscription = v_at.subscription and p.key = late.key)) as first
+                  and not key_is_blocked(v_at.service, v_at.subscription, late.key, v_dead_blocks)) as first
               from late) as o;
         get diagnostics v_late = row_count;
         -- Everything gets one new transaction id, which a snapshot from before does not see: a window in which the
         -- slice has come as far as v_behind.
         insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_snap, from_id,
-                                bound, to_snap, to_id, to_bound)
+                                seen_id, bound, to_snap, to_id, to_bound)
         values (v_at.service, v_at.subscription, v_at.slice, v_at.number + 1, session_user, 0, v_behind, v_before, 0,
-                v_bound, snapshot_with(v_xid), v_bound, v_bound);
+                0, v_bound, snapshot_up_to(v_xid, true), v_bound, v_bound);
         service := v_at.service;
         subscription := v_at.subscription;
         to_deliver := v_late + (
@@ -231,38 +284,13 @@ begin
 end $$;
 comment on function rebase() is
     'Once after this database was restored from a dump, or came through pg_upgrade: translates all positions into the '
-    'transaction ids of this cluster. Nothing is lost, nothing comes twice. Readers and writers must not be running. '
-    'Returns how many messages each subscription has still to get; nothing, when nothing was to be done.';
-
-create function snapshot_with(p_xid xid8) returns pg_snapshot
-language plpgsql stable
-as $$
-declare
-    v_now  constant pg_snapshot := pg_current_snapshot();
-    v_xid  constant numeric := p_xid::text::numeric;
-    v_xmax constant numeric := pg_snapshot_xmax(v_now)::text::numeric;
-begin
-    return format('%s:%s:%s', pg_snapshot_xmin(v_now), greatest(v_xmax, v_xid + 1),
-        array_to_string(array(
-            select x from (
-                select x::text::numeric from pg_snapshot_xip(v_now) as x
-                union select generate_series(v_xmax, v_xid - 1)) as running (x)
-            where x <> v_xid order by x), ','))::pg_snapshot;
-end $$;
-comment on function snapshot_with(xid8) is
-    'The snapshot of now, as if this transaction of our own had committed already; others that may be running are not in it.';
-
-create function is_wanted(p_subscription subscription, p_topic text, p_published_at timestamptz) returns boolean
-language sql stable
-return (p_subscription.topics is null
-        or exists (select from unnest(p_subscription.topics) as t
-                   where t = p_topic or (t like '%.*' and p_topic ^@ left(t, -1))))
-   and (p_subscription.starts_at is null or p_published_at >= p_subscription.starts_at);
-comment on function is_wanted(subscription, text, timestamptz) is 'Whether a subscription gets such a message.';
+    'transaction ids of this cluster. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it. Returns '
+    'how many messages each slice has still to get, without those that were parked before; nothing, when nothing was to be '
+    'done.';
 
 revoke all on function
     newest_checkpoints(), is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
-    trim_slot(integer, timestamptz), trim_outbox(interval, integer, timestamptz), rebase(), snapshot_with(xid8),
+    slot_is_passed(integer, timestamptz), empty_slot(integer, pg_snapshot), trim_outbox(interval, integer, timestamptz), rebase(),
     is_wanted(subscription, text, timestamptz)
 from public;
 
