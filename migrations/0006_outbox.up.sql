@@ -41,7 +41,7 @@ comment on constraint message_bytes_size on domain message_bytes is 'Up to 1 MiB
 
 create function is_header_list(p_headers json) returns boolean
 language sql immutable strict parallel safe
-return octet_length(p_headers::text) <= 16384
+return octet_length(p_headers::text) <= 20480
    and json_typeof(p_headers) = 'array'
    and json_array_length(p_headers) <= 64
    and not exists (select from json_array_elements(p_headers) as h
@@ -49,11 +49,11 @@ return octet_length(p_headers::text) <= 16384
                       or json_typeof(h -> 0) <> 'string' or json_typeof(h -> 1) <> 'string');
 
 comment on function is_header_list(json) is
-    'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+    'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 20 KiB of text.';
 
 create domain header_list as json
     constraint header_list_valid check (is_header_list(value));
-comment on domain header_list is 'Headers: [["name","value"], ...], up to 64 of them and 16 KiB of text.';
+comment on domain header_list is 'Headers: [["name","value"], ...], up to 64 of them and 20 KiB of text.';
 comment on constraint header_list_valid on domain header_list is 'A list of pairs of strings.';
 
 -- CACHE 1 is essential: with a cache, a session would hand out numbers that it drew before it had a transaction id, and

@@ -3,7 +3,7 @@
 #include <once/reply.hpp>
 #include <once/response.hpp>
 
-#include "claim/stored_response.hpp"
+#include "request/stored_body.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
@@ -65,13 +65,13 @@ TEST_CASE("stored headers keep order, repeated names and odd characters", "[resp
     std::vector<once::header> const headers{
         {"X-B", "2"},        {"X-A", "1"}, {"X-B", "1"}, {"x-a", ""}, {"Q", "a \"quoted\" \\ value"},
         {"U", "caf\xc3\xa9"}};
-    CHECK(once::detail::from_stored_headers(once::detail::to_stored_headers(headers)) == headers);
+    CHECK(once::detail::from_stored_headers(once::detail::to_stored_headers(headers), "a test") == headers);
     CHECK(once::detail::to_stored_headers({{"a", "b"}}) == R"([["a","b"]])");
 }
 
 TEST_CASE("headers of another shape are a corrupt record", "[response]") {
     for (char const* text : {"", "{}x", "{\"a\":\"b\"}", "[[1,2]]", "[\"a\"]", "[[\"a\"]]", "5"}) {
         INFO(text);
-        CHECK_THROWS_AS(once::detail::from_stored_headers(text), once::corrupt_record);
+        CHECK_THROWS_AS(once::detail::from_stored_headers(text, "a test"), once::corrupt_record);
     }
 }

@@ -8,9 +8,12 @@
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fingerprint.hpp>
+#include <once/message.hpp>
 #include <once/message_id.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
+#include <once/publish.hpp>
+#include <once/publisher.hpp>
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>

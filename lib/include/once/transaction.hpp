@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/export.hpp>
+#include <once/message.hpp>
 #include <once/statement.hpp>
 
 #include <pqxx/dbtransaction>
@@ -50,6 +51,17 @@ public:
      * @throws once::invalid_argument when a text parameter is not valid.
      */
     void at_commit(statement statement);
+
+    /// Stages a message: it is delivered if and only if this transaction commits.
+    /**
+     * It travels with COMMIT, at no round trip of its own; messages that follow each other become one statement. They
+     * wait in memory until then: for very many use `once::publish_each`, which sends while it goes. Messages and
+     * `at_commit` statements keep their common order.
+     * @return the id of the message
+     * @throws once::invalid_argument naming the field. What the database refuses (ON050: the id was used for other
+     *         content) comes out of `execute`, after the rollback.
+     */
+    message_id publish(message const& message);
 
 private:
     friend class detail::work;

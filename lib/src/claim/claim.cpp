@@ -1,16 +1,14 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/claim.hpp>
-#include <once/error.hpp>
-#include <once/identifier.hpp>
 #include <once/options.hpp>
 
 #include "claim/stored_response.hpp"
+#include "request/borrowed.hpp"
+#include "request/stored_body.hpp"
 #include "request/validate_response.hpp"
 #include "sql/claim_statements.hpp"
 
-#include <pqxx/connection>
 #include <pqxx/field>
-#include <pqxx/params>
 #include <pqxx/result>
 #include <pqxx/row>
 
@@ -21,27 +19,10 @@ namespace once {
 namespace {
 
 sql::claim_statements statements_for(claim_options const& options) {
-    if (!is_identifier(options.schema)) {
-        throw invalid_argument{"claim_options.schema",
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
+    auto const& schema = detail::checked_schema(options.schema, "claim_options.schema");
     validate(call_options{
         .wait = options.wait, .retention = options.retention, .deadline = std::chrono::milliseconds{100}});
-    return sql::claim_statements{options.schema};
-}
-
-pqxx::params to_pqxx(parameters const& from) {
-    pqxx::params made;
-    for (auto const& value : from.values()) {
-        if (!value.data) {
-            made.append();
-        } else if (value.binary) {
-            made.append(pqxx::binary_cast(*value.data));
-        } else {
-            made.append(*value.data);
-        }
-    }
-    return made;
+    return sql::claim_statements{schema};
 }
 
 std::string from_hex(std::string const& hex) {
@@ -55,15 +36,6 @@ std::string from_hex(std::string const& hex) {
     return data;
 }
 
-// In any other encoding the server would convert the texts, and a repeat would get other bytes.
-void require_utf8(pqxx::dbtransaction const& tx) {
-    auto const encoding = tx.conn().get_client_encoding();
-    if (encoding != "UTF8") {
-        throw configuration_error{"once: client_encoding of the borrowed connection is " + encoding +
-                                  " instead of UTF8: connect with client_encoding=UTF8"};
-    }
-}
-
 template <class Row>
 replayed to_replayed(Row const& row) {
     if (row[1].is_null()) {
@@ -71,7 +43,7 @@ replayed to_replayed(Row const& row) {
     }
     response stored{.status = row[1].template as<int>()};
     if (!row[2].is_null()) {
-        stored.headers = detail::from_stored_headers(row[2].template as<std::string>());
+        stored.headers = detail::from_stored_headers(row[2].template as<std::string>(), "an idempotency record");
     }
     stored.body = body::bytes(from_hex(row[4].template as<std::string>()),
                               row[3].is_null() ? "" : row[3].template as<std::string>());
@@ -83,12 +55,12 @@ replayed to_replayed(Row const& row) {
 claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_options const& options) {
     validate(request);
     auto const statements = statements_for(options);
-    require_utf8(tx);
+    detail::require_utf8(tx);
     parameters values;
     detail::add_key(values, request);
     detail::add_fingerprint(values, request.fingerprint);
     values.add(options.retention.count()).add(options.wait.count());
-    auto const answer = tx.exec(statements.try_claim, to_pqxx(values));
+    auto const answer = tx.exec(statements.try_claim, detail::to_pqxx(values));
     auto const outcome = answer[0][0].as<std::string>();
     if (outcome == "started") {
         return started{request.scope, request.key};
@@ -109,11 +81,11 @@ void complete(pqxx::dbtransaction& tx, started const& claimed, std::optional<res
         detail::validate(*response, call_options{}.max_response_bytes);
     }
     auto const statements = statements_for(options);
-    require_utf8(tx);
+    detail::require_utf8(tx);
     parameters values;
     values.add(claimed.scope).add(claimed.key);
     detail::add_response(values, response);
-    tx.exec(statements.complete, to_pqxx(values)).expect_rows(1);
+    tx.exec(statements.complete, detail::to_pqxx(values)).expect_rows(1);
 }
 
 } // namespace once

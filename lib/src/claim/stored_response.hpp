@@ -6,15 +6,8 @@
 #include <once/statement.hpp>
 
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace once::detail {
-
-/// Headers as they are stored: [["name","value"],...]; an array keeps order and repeated names.
-[[nodiscard]] std::string to_stored_headers(std::vector<header> const& headers);
-/// @throws once::corrupt_record when the text is not of that shape
-[[nodiscard]] std::vector<header> from_stored_headers(std::string_view text);
 
 /// Appends scope and key.
 void add_key(parameters& to, request const& request);

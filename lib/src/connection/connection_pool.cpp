@@ -15,6 +15,7 @@ connection_pool::connection_pool(std::string const& conninfo, database_options o
     : m_options{std::move(options)},
       m_plan{conninfo},
       m_statements{m_options.schema},
+      m_outbox{m_options.schema},
       m_prepare{m_options.prepared_statements} {}
 
 connection_pool::lease::~lease() {

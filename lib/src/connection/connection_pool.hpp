@@ -7,6 +7,7 @@
 #include "connection/session.hpp"
 #include "connection/watchdog.hpp"
 #include "sql/claim_statements.hpp"
+#include "sql/outbox_statements.hpp"
 
 #include <condition_variable>
 #include <cstddef>
@@ -58,6 +59,7 @@ public:
 
     [[nodiscard]] database_options const& options() const noexcept { return m_options; }
     [[nodiscard]] sql::claim_statements const& statements() const noexcept { return m_statements; }
+    [[nodiscard]] sql::outbox_statements const& outbox() const noexcept { return m_outbox; }
     [[nodiscard]] watchdog& deadlines() noexcept { return m_watchdog; }
     void log(std::string_view line) const noexcept;
 
@@ -69,6 +71,7 @@ private:
     database_options m_options;
     connect_plan m_plan;
     sql::claim_statements m_statements;
+    sql::outbox_statements m_outbox;
     watchdog m_watchdog;
 
     std::mutex m_mutex;

@@ -26,6 +26,10 @@ void transaction::at_commit(statement statement) {
     m_work.at_commit(std::move(statement));
 }
 
+message_id transaction::publish(message const& message) {
+    return m_work.publish(message);
+}
+
 #if PQXX_VERSION_MAJOR >= 8
 void transaction::do_commit(pqxx::sl) {
     m_work.commit();

@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 
 #include "claim/stored_response.hpp"
+#include "request/stored_body.hpp"
 
 #include <pqxx/except>
 
@@ -45,7 +46,7 @@ claim_answer read_claim_answer(pg_result const& row) {
     if (!row.is_null(1)) {
         response stored{.status = row.int4(1)};
         if (!row.is_null(2)) {
-            stored.headers = from_stored_headers(row.bytes(2));
+            stored.headers = from_stored_headers(row.bytes(2), "an idempotency record");
         }
         stored.body = body::bytes(row.text(4), row.is_null(3) ? std::string{} : row.text(3));
         answer.response = std::move(stored);
@@ -109,6 +110,25 @@ claim_answer work::begin() {
     return claims ? read_claim_answer(answers.back()) : claim_answer{.outcome = outcome::started};
 }
 
+void work::at_commit(statement statement) {
+    put_messages_in_line();
+    m_at_commit.push_back(std::move(statement));
+}
+
+message_id work::publish(message const& message) {
+    auto const id = m_messages.add(message);
+    if (m_messages.full()) {
+        put_messages_in_line();
+    }
+    return id;
+}
+
+void work::put_messages_in_line() {
+    for (auto& one : m_messages.take(m_context.pool.outbox())) {
+        m_at_commit.push_back(std::move(one));
+    }
+}
+
 void work::allow_commit(std::optional<response> response) {
     m_response = std::move(response);
     m_commit_allowed = true;
@@ -148,6 +168,7 @@ void work::commit() {
         throw misuse{"once: a callback must not call commit(); the library commits after it returns"};
     }
     m_commit_allowed = false;
+    put_messages_in_line();
     statement complete;
     std::vector<statement const*> tail;
     for (auto const& one : m_at_commit) {

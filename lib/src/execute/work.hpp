@@ -9,6 +9,7 @@
 #include <once/statement.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "message/staged_messages.hpp"
 #include "sql/session_statements.hpp"
 
 #include <pqxx/except>
@@ -79,7 +80,8 @@ public:
     claim_answer begin();
 
     /// Stores what travels with COMMIT; `transaction` calls `commit` with it.
-    void at_commit(statement statement) { m_at_commit.push_back(std::move(statement)); }
+    void at_commit(statement statement);
+    message_id publish(message const& message);
 
     /// Commits through `transaction` (so that libpqxx knows), with the record completed in the same round trip.
     /// @param response what to keep; null keeps the key only
@@ -99,10 +101,14 @@ public:
     [[nodiscard]] bool committed_locally() const noexcept { return m_committed_locally; }
 
 private:
+    void put_messages_in_line();
+
     call_context const& m_context;
     session& m_session;
     int m_attempt;
     std::vector<statement> m_at_commit;
+    // Behind all of m_at_commit.
+    staged_messages m_messages;
     std::optional<response> m_response;
     bool m_commit_allowed = false;
     bool m_commit_refused = false;

@@ -4,6 +4,8 @@
 
 #include "request/text_rules.hpp"
 
+#include <cstring>
+
 namespace once {
 
 parameters& parameters::add(std::nullopt_t) {
@@ -29,10 +31,9 @@ parameters& parameters::add(std::string_view text) {
 }
 
 parameters& parameters::add(std::span<std::byte const> bytes) {
-    std::string data;
-    data.reserve(bytes.size());
-    for (std::byte const byte : bytes) {
-        data += static_cast<char>(byte);
+    std::string data(bytes.size(), '\0');
+    if (!bytes.empty()) {
+        std::memcpy(data.data(), bytes.data(), bytes.size());
     }
     m_values.push_back({std::move(data), true});
     return *this;

@@ -67,32 +67,37 @@ void validate(response const& response, std::size_t max_body_bytes) {
                                                     " bytes; call_options.max_response_bytes allows " +
                                                     std::to_string(max_body_bytes)};
     }
-    auto const& type = response.body.content_type();
+    validate_content_type(response.body.content_type(), "response.body.content_type");
+    validate_headers(response.headers, "response.headers");
+}
+
+void validate_content_type(std::string const& type, char const* field) {
     if (type.size() > 255 || (!type.empty() && !is_printable_ascii(type))) {
-        throw invalid_argument{"response.body.content_type",
-                               "up to 255 bytes of printable ASCII are allowed"};
+        throw invalid_argument{field, "up to 255 bytes of printable ASCII are allowed"};
     }
-    if (response.headers.size() > max_headers) {
-        throw invalid_argument{"response.headers", "64 headers are the limit"};
+}
+
+void validate_headers(std::vector<header> const& headers, char const* field) {
+    if (headers.size() > max_headers) {
+        throw invalid_argument{field, "64 headers are the limit"};
     }
     std::size_t bytes = 0;
-    for (auto const& [name, value] : response.headers) {
+    for (auto const& [name, value] : headers) {
         bytes += name.size() + value.size();
         if (!is_printable_ascii(name) || name.find_first_of(" :") != std::string::npos) {
-            throw invalid_argument{"response.headers",
-                                   "a name must be printable ASCII without space and colon"};
+            throw invalid_argument{field, "a name must be printable ASCII without space and colon"};
         }
         for (char const c : value) {
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-                throw invalid_argument{"response.headers", "a value contains a control character"};
+                throw invalid_argument{field, "a value contains a control character"};
             }
         }
         if (!is_utf8(value)) {
-            throw invalid_argument{"response.headers", "a value is not UTF-8"};
+            throw invalid_argument{field, "a value is not UTF-8"};
         }
     }
     if (bytes > max_header_bytes) {
-        throw invalid_argument{"response.headers", "names and values together may have 8192 bytes"};
+        throw invalid_argument{field, "names and values together may have 8192 bytes"};
     }
 }
 

@@ -4,6 +4,8 @@
 #include <once/response.hpp>
 
 #include <cstddef>
+#include <string>
+#include <vector>
 
 namespace once::detail {
 
@@ -13,5 +15,10 @@ inline constexpr std::size_t max_header_bytes = 8192;
 /// Checks the limits that `response` documents.
 /// @throws once::invalid_argument naming the field
 void validate(response const& response, std::size_t max_body_bytes);
+
+/// The rules for headers and media types, which messages keep, too.
+/// @throws once::invalid_argument naming `field`
+void validate_headers(std::vector<header> const& headers, char const* field);
+void validate_content_type(std::string const& type, char const* field);
 
 } // namespace once::detail
