@@ -29,6 +29,8 @@ drop sequence outbox_id_seq;
 drop domain header_list;
 drop function is_header_list(json);
 drop domain message_bytes;
+drop domain media_type;
+drop domain message_uuid;
 drop domain message_json;
 drop domain message_trace;
 drop domain message_key;

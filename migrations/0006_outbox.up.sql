@@ -22,6 +22,10 @@ create domain message_key as text collate "C"
     constraint message_key_valid check (octet_length(value) between 1 and 255 and value !~ '[\x01-\x1f\x7f]');
 create domain message_trace as text collate "C"
     constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
+create domain message_uuid as uuid
+    constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
+create domain media_type as text collate "C"
+    constraint media_type_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
 create domain message_json as json
     constraint message_json_size check (octet_length(value::text) <= 1048576);
 create domain message_bytes as bytea
@@ -34,6 +38,10 @@ comment on domain message_key is '1 to 255 bytes without control characters. Mes
 comment on constraint message_key_valid on domain message_key is '1 to 255 bytes without control characters.';
 comment on domain message_trace is 'A traceparent as in W3C Trace Context, for example 00-<32 hex>-<16 hex>-01.';
 comment on constraint message_trace_valid on domain message_trace is 'The form of W3C Trace Context, lower case.';
+comment on domain message_uuid is 'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
+comment on constraint message_uuid_valid on domain message_uuid is 'Not the nil UUID.';
+comment on domain media_type is 'For example application/json. Printable ASCII, 1 to 255 bytes.';
+comment on constraint media_type_valid on domain media_type is 'Printable ASCII without spaces at the ends, 1 to 255 bytes.';
 comment on domain message_json is 'A JSON text of up to 1 MiB, kept byte for byte.';
 comment on constraint message_json_size on domain message_json is 'Up to 1 MiB.';
 comment on domain message_bytes is 'Up to 1 MiB of anything.';
@@ -71,13 +79,13 @@ create table outbox (
     txid          xid8          not null default pg_current_xact_id(),
     id            bigint        not null default nextval('outbox_id_seq'),
     published_at  timestamptz   not null default clock_timestamp(),
-    message_id    uuid          not null default gen_random_uuid(),
+    message_id    message_uuid  not null default gen_random_uuid(),
     service       text          collate "C" not null,
     bucket        smallint      not null,
     topic         message_topic not null,
     key           message_key,
     traceparent   message_trace,
-    content_type  text,
+    content_type  media_type,
     headers       header_list,
     payload_json  message_json,
     payload_bytes message_bytes,

@@ -395,8 +395,8 @@ begin
         v_late := array(select x from pg_snapshot_xip(v_at.from_snap) as x where pg_visible_in_snapshot(x, v_to_snap));
         if cardinality(v_late) > 0 then
             return query
-            select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
-                   o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+            select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+                   o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                    v_parked and o.key is not null and exists (
                        select from parked_message as p
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key
@@ -420,8 +420,8 @@ begin
     -- planner would take that index and sort.
     if v_count < p_limit then
         return query
-        select null::text, o.id, o.message_id, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
-               o.content_type, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+        select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+               o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                v_parked and o.key is not null and exists (
                        select from parked_message as p
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key

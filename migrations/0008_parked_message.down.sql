@@ -19,6 +19,7 @@ drop function discard(text, uuid, text);
 drop function redrive(text, uuid, text, timestamptz);
 drop function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz);
 drop function promote_keys(subscription, text[], timestamptz);
+drop function parked_due(text, integer, timestamptz);
 drop function take_parked(text, integer, integer, timestamptz);
 drop function park(text, integer, bigint[], text[], text[], timestamptz);
 drop function backoff(subscription, integer);

@@ -21,7 +21,7 @@ create table parked_message (
     subscription    text          collate "C" not null,
     slice           smallint      not null,
     id              bigint        not null,
-    message_id      uuid          not null,
+    message_id      message_uuid  not null,
     state           text          not null,
     attempts        integer       not null,
     last_error      text,
@@ -33,7 +33,7 @@ create table parked_message (
     topic           message_topic not null,
     key             message_key,
     traceparent     message_trace,
-    content_type    text,
+    content_type    media_type,
     headers         json,
     payload_json    json,
     payload_bytes   bytea,
@@ -265,6 +265,21 @@ comment on function take_parked(text, integer, integer, timestamptz) is
     'report with settle_parked(): so a message that ends its worker ends up dead. For its last attempt, and after it may '
     'have ended a worker, a message comes alone. Only the active reader of the slice calls it.';
 
+create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
+language plpgsql stable security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+begin
+    return (select greatest(0, ceil(extract(epoch from next_attempt_at - coalesce(p_now, clock_timestamp())) * 1000))::bigint
+            from parked_message
+            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+            order by next_attempt_at limit 1);
+end $$;
+comment on function parked_due(text, integer, timestamptz) is
+    'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
+    'time. Reads one entry of an index.';
+
 create function settle_parked(
     p_subscription text,
     p_slice        integer,
@@ -382,6 +397,7 @@ revoke all on function
     backoff(subscription, integer),
     park(text, integer, bigint[], text[], text[], timestamptz),
     take_parked(text, integer, integer, timestamptz),
+    parked_due(text, integer, timestamptz),
     promote_keys(subscription, text[], timestamptz),
     settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
     redrive(text, uuid, text, timestamptz),

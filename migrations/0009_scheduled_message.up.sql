@@ -24,7 +24,7 @@ create table scheduled_message (
     topic         message_topic not null,
     key           message_key,
     traceparent   message_trace,
-    content_type  text,
+    content_type  media_type,
     headers       header_list,
     payload_json  message_json,
     payload_bytes message_bytes,

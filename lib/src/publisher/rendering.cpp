@@ -3,6 +3,7 @@
 
 #include <once/error.hpp>
 
+#include "request/stored_body.hpp"
 #include "request/text_rules.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,20 +14,10 @@
 
 namespace once::detail {
 
-namespace {
-
-bool says_json(std::string_view content_type) {
-    auto const type = content_type.substr(0, content_type.find(';'));
-    return type == "application/json" || type.ends_with("+json");
-}
-
-} // namespace
-
 bool embeds_as_json(body const& payload, bool one_line) {
     auto const& data = payload.data();
-    return says_json(payload.content_type()) &&
-           !(one_line && data.find_first_of("\n\r") != std::string::npos) && is_utf8(data) &&
-           is_storable_json(data);
+    return !(one_line && data.find_first_of("\n\r") != std::string::npos) && is_utf8(data) &&
+           is_stored_as_json(payload);
 }
 
 std::string base64(std::string_view bytes) {
