@@ -49,7 +49,7 @@ struct relay_summary {
 struct relay_options {
     /// Slice, size of a batch, lease, sleep. One checkpoint is written for each batch, so that a large batch means few
     /// checkpoints, and more repeats after a crash.
-    reader_options reading{};
+    reader_options reading{.lease = std::chrono::seconds{30}};
 
     /// Most messages that the publisher gets at once, 1 to 100 000. A batch is published in as many calls as it takes.
     std::size_t publish_messages = 1'000;
@@ -59,10 +59,10 @@ struct relay_options {
 
     /// For one call of the publisher, at most half of the lease. The relay makes sure before each call that its lease
     /// lasts longer than that; so whoever takes over does not send beside it.
-    std::chrono::milliseconds publish_timeout{5'000};
+    std::chrono::milliseconds publish_timeout{12'000};
 
     /// When the receiver is unavailable: the limit of the first pause, from 1 millisecond. It doubles up to the cap; the
-    /// pause is between half and all of it, by chance, and no shorter than the receiver asked for.
+    /// pause is between half and all of it, by chance. A longer one that the receiver asked for counts up to the cap.
     std::chrono::milliseconds pause_base{250};
     std::chrono::milliseconds pause_cap{std::chrono::minutes{1}};
 
@@ -124,8 +124,8 @@ public:
     /// Rounds until a stop is requested. Then the publisher's call under way is finished, what was accepted is
     /// acknowledged, the rest is left for the next relay, and the slice is given back.
     /**
-     * Waits while the database cannot be reached and while the subscription is paused.
-     * @throws what no waiting can mend: no such subscription, one that expired, a schema that does not fit, missing rights
+     * Waits while the database cannot be reached, and while the subscription is paused or expired.
+     * @throws what no waiting can mend: no such subscription, a schema that does not fit, missing rights
      */
     void run(std::stop_token stop);
 
