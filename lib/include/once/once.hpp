@@ -19,5 +19,6 @@
 #include <once/request.hpp>
 #include <once/response.hpp>
 #include <once/statement.hpp>
+#include <once/subscription.hpp>
 #include <once/transaction.hpp>
 #include <once/version.hpp>

@@ -58,6 +58,14 @@ public:
         }
         return static_cast<std::int32_t>(value);
     }
+    /// An int8 in the binary format; also a time, in microseconds since 2000.
+    [[nodiscard]] std::int64_t int8(int column, int row = 0) const noexcept {
+        std::uint64_t value = 0;
+        for (char const byte : bytes(column, row)) {
+            value = (value << 8U) | static_cast<unsigned char>(byte);
+        }
+        return static_cast<std::int64_t>(value);
+    }
 
 private:
     struct clear {

@@ -1,0 +1,258 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "subscription/batch_reader.hpp"
+
+#include <pqxx/except>
+
+#include <algorithm>
+#include <utility>
+
+namespace once::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+// How often a busy reader looks for messages whose time has come.
+constexpr milliseconds look_for_due_every = 40ms;
+constexpr int most_released = 1000;
+
+std::chrono::steady_clock::time_point in_milliseconds(pg_result const& answer, int column) {
+    return answer.is_null(column) ? std::chrono::steady_clock::time_point::max()
+                                  : std::chrono::steady_clock::now() +
+                                        milliseconds{std::min<std::int64_t>(answer.int8(column), 86'400'000)};
+}
+
+} // namespace
+
+bool taken_by_another(std::exception const& e) noexcept {
+    auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&e);
+    auto const state = sql != nullptr ? std::string_view{sql->sqlstate()} : std::string_view{};
+    return state == "ON065" || state == "ON010";
+}
+
+batch_reader::batch_reader(database& db, std::string subscription, reader_options const& options,
+                           milliseconds needed)
+    : m_options{options},
+      m_subscription{std::move(subscription)},
+      m_session{db, options.reply_timeout},
+      m_texts{db.pool().outbox()},
+      m_lease{m_subscription, options.slice, options.lease, needed},
+      m_limit{options.batch_messages},
+      m_listen{options.listen} {}
+
+std::vector<pg_result> batch_reader::exchange(pipeline const& pipeline) {
+    try {
+        return m_session.exchange(pipeline);
+    } catch (session_is_shared const& e) {
+        // A pooler hands the session around: what is prepared or listened to on it belongs to somebody else.
+        m_session.pool().log(e.what());
+        m_session.pool().stop_preparing();
+        m_session.drop();
+        m_batch.reset();
+        m_listen = false;
+        throw pqxx::broken_connection{e.what()};
+    } catch (...) {
+        m_batch.reset();
+        throw;
+    }
+}
+
+bool batch_reader::lead() {
+    auto const now = clock::now();
+    if (m_lease.wants_renewal(now)) {
+        pipeline renewal;
+        auto const place = renewal.add_transaction(m_lease.renew(m_texts));
+        m_lease.renewed(exchange(renewal)[place], now);
+        if (!m_lease.held()) {
+            lost();
+        }
+    }
+    if (m_lease.held() || now < m_lease.try_at()) {
+        return m_lease.held();
+    }
+    pipeline candidacy;
+    auto const place = candidacy.add_transaction(m_lease.acquire(m_texts));
+    bool const died = m_lease.acquired(exchange(candidacy)[place], now);
+    if (m_lease.held()) {
+        m_batch.reset();
+        m_look_for_due_at = {};
+        if (died) {
+            suspect_batch();
+        }
+    }
+    return m_lease.held();
+}
+
+void batch_reader::suspect_batch() {
+    progress made;
+    for (auto const& one : batch().messages) {
+        made.parked.push_back({one.position, parked_as::suspect, "the worker that had it ended"});
+    }
+    if (!m_batch->empty()) {
+        m_session.pool().log("once: subscription " + m_subscription + ": the reader before died; " +
+                             std::to_string(made.parked.size()) +
+                             " messages that it may have had come one at a time");
+        acknowledge(made, true);
+    }
+}
+
+void batch_reader::lost() noexcept {
+    m_lease.lost();
+    m_batch.reset();
+}
+
+delivery_batch const& batch_reader::batch() {
+    if (!m_batch) {
+        read(false);
+    }
+    return *m_batch;
+}
+
+void batch_reader::add_wake_up(pipeline& to) {
+    if (m_session.take_notification() && m_sleep_number != 0) {
+        to.add_transaction(statement{m_texts.wake_up, parameters{std::exchange(m_sleep_number, 0)}});
+    }
+}
+
+batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
+    places made{.sent = clock::now()};
+    if (m_lease.wants_renewal(made.sent)) {
+        made.renewal = to.add_transaction(m_lease.renew(m_texts));
+    }
+    look_for_due = look_for_due || made.sent >= std::min({m_look_for_due_at, m_scheduled_at, m_parked_at});
+    if (look_for_due) {
+        made.release = to.add_transaction(statement{m_texts.release_due, parameters{most_released}});
+        made.parked = to.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
+    }
+    made.batch = to.add({m_texts.next_batch, parameters{m_subscription, m_options.slice, m_limit}});
+    return made;
+}
+
+void batch_reader::take_read(places const& at, std::vector<pg_result> const& answers) {
+    m_batch = read_batch(answers[at.batch]);
+    if (at.release) {
+        m_scheduled_at = in_milliseconds(answers[*at.release], 1);
+        m_parked_at = in_milliseconds(answers[*at.parked], 0);
+        m_look_for_due_at = clock::now() + look_for_due_every;
+    }
+    if (at.renewal) {
+        m_lease.renewed(answers[*at.renewal], at.sent);
+        if (!m_lease.held()) {
+            lost();
+            return;
+        }
+    }
+    adapt_limit();
+    if (has_work()) {
+        m_idle_pause = 1ms;
+    }
+}
+
+void batch_reader::adapt_limit() {
+    if (m_batch->bytes > m_options.batch_bytes) {
+        m_limit = std::max(
+            1, static_cast<int>(static_cast<double>(m_limit) * static_cast<double>(m_options.batch_bytes) /
+                                static_cast<double>(m_batch->bytes)));
+    } else if (m_batch->bytes < m_options.batch_bytes / 2) {
+        m_limit = std::min(m_options.batch_messages, m_limit * 2);
+    }
+}
+
+void batch_reader::read(bool look_for_due) {
+    pipeline one;
+    add_wake_up(one);
+    auto const at = add_read(one, look_for_due);
+    take_read(at, exchange(one));
+    if (!m_batch) {
+        m_batch.emplace(); // the lease is gone: nothing to do
+    }
+}
+
+statement batch_reader::acknowledgement(progress const& made) const {
+    return detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, true);
+}
+
+bool batch_reader::acknowledge(progress const& made, bool durable) {
+    pipeline both;
+    both.add_transaction(
+        detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, durable));
+    add_wake_up(both);
+    // What was just parked may be due at once.
+    auto const at = add_read(both, !made.parked.empty() || !m_batch->behind.empty());
+    try {
+        take_read(at, exchange(both));
+    } catch (pqxx::sql_error const& e) {
+        if (!taken_by_another(e)) {
+            throw;
+        }
+        lost();
+    }
+    return m_lease.held();
+}
+
+bool batch_reader::parked_is_due() const noexcept {
+    return m_parked_at <= clock::now();
+}
+
+std::vector<delivery> batch_reader::take_parked(int limit) {
+    pipeline one;
+    auto const place = one.add_transaction(
+        m_lease.assert_fence(m_texts),
+        statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit}});
+    auto const next = one.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
+    try {
+        auto const answers = exchange(one);
+        auto taken = read_parked(answers[place]);
+        // Those that were taken have stayed due: only an empty answer says that nothing is.
+        if (taken.empty()) {
+            m_parked_at = in_milliseconds(answers[next], 0);
+        }
+        return taken;
+    } catch (pqxx::sql_error const& e) {
+        if (!taken_by_another(e)) {
+            throw;
+        }
+        lost();
+        return {};
+    }
+}
+
+std::vector<statement> batch_reader::settlement_statements(std::vector<settlement> const& settled) const {
+    return {m_lease.assert_fence(m_texts),
+            settlement_report(m_texts, m_subscription, m_options.slice, settled)};
+}
+
+bool batch_reader::settle(std::vector<settlement> const& settled) {
+    if (settled.empty()) {
+        return m_lease.held();
+    }
+    auto statements = settlement_statements(settled);
+    pipeline one;
+    one.add_transaction(std::move(statements[0]), std::move(statements[1]));
+    try {
+        exchange(one);
+    } catch (pqxx::sql_error const& e) {
+        if (!taken_by_another(e)) {
+            throw;
+        }
+        lost();
+    }
+    return m_lease.held();
+}
+
+void batch_reader::release() noexcept {
+    try {
+        if (m_lease.held()) {
+            pipeline one;
+            one.add_transaction(m_lease.release(m_texts));
+            m_lease.lost();
+            exchange(one);
+        }
+    } catch (std::exception const& e) {
+        m_session.pool().log(std::string{"once: the lease of a reader was not given back: "} + e.what());
+    }
+    m_session.drop();
+}
+
+} // namespace once::detail

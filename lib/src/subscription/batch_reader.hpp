@@ -1,0 +1,130 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/database.hpp>
+#include <once/subscription.hpp>
+
+#include "subscription/delivery_batch.hpp"
+#include "subscription/reader_session.hpp"
+#include "subscription/slice_lease.hpp"
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace once::detail {
+
+/// Whether an error says that another reader of the slice is at work: ON065 (acknowledged before), ON010 (the lease).
+[[nodiscard]] bool taken_by_another(std::exception const& e) noexcept;
+
+/// Reads one slice of a subscription: batches, parked messages that are due, and sleep in between.
+/**
+ * The loop of a worker is
+ *
+ *     if (reader.lead()) {
+ *         for (parked messages that are due) deliver, settle;
+ *         if (!reader.batch().empty()) deliver, acknowledge;
+ *     }
+ *     if (nothing was done) reader.wait(stop);
+ *
+ * Every function that talks to the server throws what libpqxx throws. After pqxx::broken_connection the next call connects
+ * anew and reads the position again; whatever was not acknowledged comes again. Nothing is retried in here.
+ *
+ * @par Thread safety
+ * One thread.
+ */
+class batch_reader {
+public:
+    /// @param needed the lease lasts for at least so long when `lead` returns true: what one piece of work may take
+    batch_reader(database& db, std::string subscription, reader_options const& options,
+                 std::chrono::milliseconds needed);
+
+    /// Becomes or stays the active reader of the slice.
+    /**
+     * After a takeover from a reader that died, the batch that it may have been working on is parked first, so that its
+     * messages come one at a time and one that kills its worker is found.
+     * @return false: somebody else is active
+     */
+    [[nodiscard]] bool lead();
+    [[nodiscard]] bool leads() const noexcept { return m_lease.held(); }
+
+    /// The next messages; read when there is no batch yet. Valid until the next call that talks to the server.
+    [[nodiscard]] delivery_batch const& batch();
+
+    /// Moves the slice past the batch and reads the next one, in one round trip.
+    /// @return false: another reader has done so before; this one does not lead any more
+    bool acknowledge(progress const& made, bool durable);
+
+    /// The same as a statement, for a transaction that does more. Tell the outcome with `acknowledged` or `lost`.
+    [[nodiscard]] statement acknowledgement(progress const& made) const;
+    void acknowledged() noexcept { m_batch.reset(); }
+    /// ON065 or ON010 came: somebody else is at work.
+    void lost() noexcept;
+
+    /// Whether a parked message is due, as far as the last look told.
+    [[nodiscard]] bool parked_is_due() const noexcept;
+    /// Takes parked messages that are due; each has its attempt counted. Report each one.
+    [[nodiscard]] std::vector<delivery> take_parked(int limit);
+    /// Reports what came of them. False: as above.
+    bool settle(std::vector<settlement> const& settled);
+    /// The same as statements, for a transaction that does more. All of them, in this order.
+    [[nodiscard]] std::vector<statement> settlement_statements(std::vector<settlement> const& settled) const;
+
+    /// Waits until there may be something to do, or a stop. What it has read meanwhile is the batch.
+    void wait(std::stop_token const& stop);
+
+    /// Waits without listening to anything, for example after a failure.
+    void pause(std::chrono::milliseconds time, std::stop_token const& stop) {
+        m_session.wait(std::chrono::steady_clock::now() + time, stop, false);
+    }
+
+    /// Gives the lease back, so that another reader need not wait for its end. Errors are swallowed: it then runs out.
+    void release() noexcept;
+
+    /// The connection, for a transaction between `batch` and `acknowledged`.
+    [[nodiscard]] session& on() { return m_session.on(); }
+
+private:
+    using clock = std::chrono::steady_clock;
+
+    /// Places of the answers that a read wants.
+    struct places {
+        std::optional<std::size_t> renewal{};
+        std::optional<std::size_t> release{};
+        std::size_t batch = 0;
+        std::optional<std::size_t> parked{};
+        clock::time_point sent{};
+    };
+    places add_read(pipeline& to, bool look_for_due);
+    void take_read(places const& at, std::vector<pg_result> const& answers);
+    void read(bool look_for_due);
+    void add_wake_up(pipeline& to);
+    void adapt_limit();
+    void suspect_batch();
+    [[nodiscard]] bool has_work() const noexcept;
+    [[nodiscard]] clock::time_point next_event() const noexcept;
+    void sleep(std::stop_token const& stop);
+    void wait_for_writers(parameters const& writers, std::stop_token const& stop);
+    void poll_shortly(std::stop_token const& stop);
+    std::vector<pg_result> exchange(pipeline const& pipeline);
+
+    reader_options m_options;
+    std::string m_subscription;
+    reader_session m_session;
+    sql::outbox_statements const& m_texts;
+    slice_lease m_lease;
+    std::optional<delivery_batch> m_batch;
+    int m_limit;
+    std::string m_channel;
+    bool m_listen;
+    // 0: no sleep of ours is announced.
+    std::int64_t m_sleep_number = 0;
+    std::chrono::milliseconds m_idle_pause{1};
+    clock::time_point m_look_for_due_at{};
+    clock::time_point m_scheduled_at = clock::time_point::max();
+    clock::time_point m_parked_at = clock::time_point::max();
+};
+
+} // namespace once::detail
