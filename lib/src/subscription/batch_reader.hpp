@@ -50,8 +50,18 @@ public:
     [[nodiscard]] bool lead();
     [[nodiscard]] bool leads() const noexcept { return m_lease.held(); }
 
+    /// Stays the active reader, if it is: renews the lease when that does not last any more for one piece of work.
+    /// @return false: it is not active any more, and the batch is gone
+    [[nodiscard]] bool keep();
+
+    /// Until when nobody else becomes active, by the clock of this process.
+    [[nodiscard]] std::chrono::steady_clock::time_point leads_until() const noexcept { return m_lease.end(); }
+
     /// The next messages; read when there is no batch yet. Valid until the next call that talks to the server.
     [[nodiscard]] delivery_batch const& batch();
+
+    /// The messages of the batch, moved out of it; only their positions stay there, for `acknowledge`.
+    [[nodiscard]] std::vector<delivery> take_messages();
 
     /// Moves the slice past the batch and reads the next one, in one round trip.
     /// @return false: another reader has done so before; this one does not lead any more
