@@ -4,16 +4,20 @@
 // Everything. Each header also stands alone.
 #include <once/advise.hpp>
 #include <once/claim.hpp>
+#include <once/cloud_event.hpp>
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fingerprint.hpp>
+#include <once/json_lines_publisher.hpp>
 #include <once/message.hpp>
 #include <once/message_id.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
+#include <once/postgres_publisher.hpp>
 #include <once/publish.hpp>
 #include <once/publisher.hpp>
+#include <once/relay.hpp>
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>
