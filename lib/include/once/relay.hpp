@@ -49,7 +49,7 @@ struct relay_summary {
 struct relay_options {
     /// Slice, size of a batch, lease, sleep. One checkpoint is written for each batch, so that a large batch means few
     /// checkpoints, and more repeats after a crash.
-    reader_options reading{.lease = std::chrono::seconds{30}};
+    reader_options reading{};
 
     /// Most messages that the publisher gets at once, 1 to 100 000. A batch is published in as many calls as it takes.
     std::size_t publish_messages = 1'000;
@@ -57,9 +57,10 @@ struct relay_options {
     /// After so long a checkpoint is written although the batch is not through. 1 millisecond to 1 hour.
     std::chrono::milliseconds checkpoint_every{5'000};
 
-    /// For one call of the publisher, at most half of the lease. The relay makes sure before each call that its lease
-    /// lasts longer than that; so whoever takes over does not send beside it.
-    std::chrono::milliseconds publish_timeout{12'000};
+    /// For one call of the publisher, at most half of the lease. 0: two fifths of it. The relay makes sure before each call
+    /// that its lease lasts longer than that; so whoever takes over does not send beside it. For slow receivers raise the
+    /// lease.
+    std::chrono::milliseconds publish_timeout{0};
 
     /// When the receiver is unavailable: the limit of the first pause, from 1 millisecond. It doubles up to the cap; the
     /// pause is between half and all of it, by chance. A longer one that the receiver asked for counts up to the cap.

@@ -32,8 +32,8 @@ void validate(relay_options const& options) {
                              "1 and 100000");
     check_range<milliseconds>(options.checkpoint_every, 1ms, 1h, "relay_options.checkpoint_every",
                               "1 millisecond and 1 hour");
-    check_range<milliseconds>(options.publish_timeout, 1ms, options.reading.lease / 2,
-                              "relay_options.publish_timeout", "1 millisecond and half of reading.lease");
+    check_range<milliseconds>(options.publish_timeout, 0ms, options.reading.lease / 2,
+                              "relay_options.publish_timeout", "0 and half of reading.lease");
     check_range<milliseconds>(options.pause_cap, 1ms, 24h, "relay_options.pause_cap",
                               "1 millisecond and 24 hours");
     check_range<milliseconds>(options.pause_base, 1ms, options.pause_cap, "relay_options.pause_base",
@@ -48,7 +48,7 @@ relay::~relay() = default;
 relay::relay(relay&&) noexcept = default;
 
 relay_summary relay::run_once() {
-    return m_worker->round({});
+    return m_worker->once();
 }
 
 void relay::run(

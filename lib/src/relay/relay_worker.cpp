@@ -31,6 +31,13 @@ milliseconds needed_lease(relay_options const& options) {
     return options.publish_timeout + options.reading.lease / 4;
 }
 
+relay_options with_timeout(relay_options options) {
+    if (options.publish_timeout == 0ms) {
+        options.publish_timeout = options.reading.lease * 2 / 5;
+    }
+    return options;
+}
+
 settled_as as_settled(publish_result result) noexcept {
     switch (result) {
     case publish_result::accepted:
@@ -57,7 +64,7 @@ milliseconds pause_before_asking_again(relay_options const& options, int times,
 
 relay_worker::relay_worker(database& db, std::string subscription, publisher& publisher,
                            relay_options options)
-    : m_options{std::move(options)},
+    : m_options{with_timeout(std::move(options))},
       m_subscription{std::move(subscription)},
       m_publisher{publisher},
       m_pool{db.pool()},
@@ -72,6 +79,17 @@ void relay_worker::log(std::string_view line) const noexcept {
         m_options.log(line);
     } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not stop the relay
     }
+}
+
+relay_summary relay_worker::once() {
+    m_reader.look_again();
+    auto const summary = round({});
+    // wait() would do it.
+    if (summary.idle() && m_reader.leads() && m_reader.batch().empty() &&
+        m_reader.batch().worth_acknowledging) {
+        static_cast<void>(m_reader.acknowledge({}, false));
+    }
+    return summary;
 }
 
 relay_summary relay_worker::round(std::stop_token const& stop) {
@@ -104,8 +122,10 @@ publish_report relay_worker::publish(std::span<delivery const> messages, relay_s
         report = {.unavailable = e.what()};
     }
     summary.published_for += std::chrono::ceil<milliseconds>(clock::now() - begin);
-    bool const sent_nothing = std::ranges::all_of(
-        report.answers, [](auto const& answer) { return answer.result == publish_result::not_sent; });
+    bool const sent_nothing =
+        !report.answers.empty() && std::ranges::all_of(report.answers, [](auto const& answer) {
+            return answer.result == publish_result::not_sent;
+        });
     if (!report.unavailable && sent_nothing && clock::now() < deadline) {
         report.unavailable = "the publisher sent nothing";
     }

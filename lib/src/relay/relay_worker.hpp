@@ -33,6 +33,7 @@ public:
     relay_worker& operator=(relay_worker const&) = delete;
     relay_worker& operator=(relay_worker&&) = delete;
 
+    relay_summary once();
     relay_summary round(std::stop_token const& stop);
     void run(std::stop_token const& stop);
 

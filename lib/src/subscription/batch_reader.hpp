@@ -60,6 +60,13 @@ public:
     /// The next messages; read when there is no batch yet. Valid until the next call that talks to the server.
     [[nodiscard]] delivery_batch const& batch();
 
+    /// Forgets a batch that was empty, so that the next one is read: for who does not `wait`.
+    void look_again() noexcept {
+        if (m_batch && m_batch->empty()) {
+            m_batch.reset();
+        }
+    }
+
     /// The messages of the batch, moved out of it; only their positions stay there, for `acknowledge`.
     [[nodiscard]] std::vector<delivery> take_messages();
 

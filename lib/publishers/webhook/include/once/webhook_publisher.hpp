@@ -44,7 +44,7 @@ struct webhook_options {
 
     /// For one request, from its beginning to the end of the answer, 1 millisecond to 1 hour. Shorter than the publish
     /// deadline of the relay, so that one silent receiver does not use up the time of a whole batch.
-    std::chrono::milliseconds request_timeout{10'000};
+    std::chrono::milliseconds request_timeout{5'000};
 
     /// The longest Retry-After that is honoured; a longer one counts as this.
     std::chrono::milliseconds max_retry_after{std::chrono::hours{1}};
