@@ -12,6 +12,19 @@ grant execute on function
     once.lookup(text, text, bytea, timestamptz),
     once.complete(text, text, integer, json, text, json, bytea, timestamptz),
     once.complete_with_row(text, text, integer, json),
+    once.receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz),
+    once.receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz),
+    once.new_ones(text, uuid[], interval, interval),
+    once.open_window(text, text, bytea, interval, interval, timestamptz),
+    once.call_key(text, text, text),
+    once.begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval,
+                         timestamptz),
+    once.retake_operation(text, text, uuid, interval, timestamptz),
+    once.next_operation(text[], uuid, interval, integer, timestamptz),
+    once.advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz),
+    once.renew_operation(text, text, bigint, interval, timestamptz),
+    once.release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz),
+    once.finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz),
     once.acquire_lease(text, interval, text, timestamptz),
     once.renew_lease(text, bigint, interval, timestamptz),
     once.release_lease(text, bigint, timestamptz),
@@ -25,13 +38,25 @@ to orders_service;
 create role once_reader nologin;
 grant usage on schema once to once_reader;
 grant select on once.idempotency_record, once.idempotency_record_readable, once.lease, once.lease_readable,
-    once.lease_floor, once.service_role, once.schema_version
-    to once_reader;
+    once.lease_floor, once.inbox, once.inbox_alarm, once.operation, once.operation_readable, once.request_window,
+    once.service_role, once.schema_version
+to once_reader;
 
 create role once_purger login;
 grant usage on schema once to once_purger;
-grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz)
-    to once_purger;
+grant execute on function once.purge(integer, timestamptz), once.purge_leases(interval, integer, timestamptz),
+    once.purge_inbox(integer, timestamptz), once.purge_operations(integer, timestamptz),
+    once.purge_windows(integer, timestamptz)
+to once_purger;
+
+-- People who decide what becomes of an operation that stands still. They act for every service.
+create role once_operator nologin;
+grant usage on schema once to once_operator;
+grant select on once.operation, once.operation_readable to once_operator;
+grant execute on function
+    once.resolve_operation(text, text, text, text, json, timestamptz),
+    once.end_operation(text, text, text, integer, json, timestamptz)
+to once_operator;
 -- [endregion]
 
 -- [region: mapping]

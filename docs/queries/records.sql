@@ -38,3 +38,25 @@ from generate_series(1, 3) as n;
 set application_name = 'batch-import';
 select from once.claim('import 2026-11', 'file-3', null, interval '3 days',
                        p_now => date_trunc('day', now()) - interval '10 hours');
+
+-- Two bookings with a payment elsewhere: the reply of one was lost, the process of the other has vanished.
+set application_name = 'orders-1';
+select from unnest(array['p-1', 'p-2']) as k (key), once.begin_operation(
+    'POST /bookings alice', k.key, null, 'book order', array['reserve', 'charge', 'confirm'], null, '{"item":"tea"}',
+    gen_random_uuid(), interval '30 seconds', p_now => date_trunc('day', now()) - interval '9 hours');
+select from once.operation as o, once.advance_operation(
+    o.scope, 'p-1', o.fence, 'reserve', 'charge', 'at_most_once', '{"item":"tea","booking":17}', interval '30 seconds',
+    p_now => date_trunc('day', now()) - interval '9 hours')
+where o.key = 'p-1';
+select from once.operation as o, once.release_operation(
+    o.scope, 'p-1', o.fence, 'the payment provider did not answer', interval '1 second', 20, true,
+    p_now => date_trunc('day', now()) - interval '8 hours 59 minutes 50 seconds')
+where o.key = 'p-1';
+
+-- A message that was delivered twice, and one whose id came back with other bytes.
+select from unnest(array['tea', 'tea']) as m (body), once.receive(
+    'ledger', '0192f0c1-8e4a-7abc-8def-0123456789ab', sha256(m.body::bytea),
+    p_now => date_trunc('day', now()) - interval '8 hours');
+select from unnest(array['tea', 'coffee']) as m (body), once.receive(
+    'ledger', '0192f0c1-90aa-7000-9000-0123456789ab', sha256(m.body::bytea),
+    p_now => date_trunc('day', now()) - interval '7 hours');

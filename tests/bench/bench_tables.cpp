@@ -57,7 +57,8 @@ void create_tables(std::string const& dsn) {
 }
 
 void empty_tables(std::string const& dsn) {
-    run(dsn, "truncate bench.orders, bench.outbox, bench.idempotency_key, once.idempotency_record");
+    run(dsn, "truncate bench.orders, bench.outbox, bench.idempotency_key, once.idempotency_record, "
+             "once.inbox, once.operation, once.request_window");
     run(dsn, "checkpoint");
 }
 

@@ -66,6 +66,13 @@ enum class business { none, prepared, plain_sql };
 [[nodiscard]] std::unique_ptr<worker> in_one_trip(std::string const& dsn, bool outbox);
 [[nodiscard]] std::unique_ptr<worker> replay(std::string const& dsn);
 
+// other_tools.cpp
+/// `batch` messages in one transaction; 1 is the single form.
+[[nodiscard]] std::unique_ptr<worker> through_inbox(std::string const& dsn, std::size_t batch);
+[[nodiscard]] std::unique_ptr<worker> through_window(std::string const& dsn);
+/// Two phases in the database and a call between them that takes no time.
+[[nodiscard]] std::unique_ptr<worker> through_operation(std::string const& dsn);
+
 /// Records that `replay` and `primary_key_select` find: stores them.
 void store_records_to_find(std::string const& dsn);
 inline constexpr int records_to_find = 200;

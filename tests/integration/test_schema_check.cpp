@@ -110,6 +110,23 @@ TEST_CASE("a guarding constraint that was altered is refused by its name", "[sch
     });
 }
 
+TEST_CASE("the guards of inbox, operations and windows are checked, too", "[schema]") {
+    check_refused({
+        {"alter table once.inbox drop constraint inbox_pkey", {"inbox_pkey", "missing"}},
+        {"alter table once.inbox set unlogged", {"inbox", "UNLOGGED"}},
+        {"alter domain once.message_id drop constraint message_id_not_nil", {"message_id_not_nil"}},
+        {"alter table once.operation drop constraint operation_pkey, "
+         "add constraint operation_pkey primary key (service, scope, key) deferrable",
+         {"operation_pkey", "deferrable"}},
+        {"alter table once.operation alter column fence drop not null", {"operation.fence"}},
+        {"alter table once.request_window drop constraint request_window_pkey",
+         {"request_window_pkey", "missing"}},
+        {"drop function once.receive_many cascade", {"function receive_many(", "missing"}},
+        {"drop function once.advance_operation", {"function advance_operation(", "missing"}},
+        {"alter function once.open_window reset search_path", {"function open_window ", "search_path"}},
+    });
+}
+
 TEST_CASE("a table that was altered is refused by its name", "[schema]") {
     check_refused({
         {"alter table once.idempotency_record set unlogged", {"idempotency_record", "UNLOGGED"}},

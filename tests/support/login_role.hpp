@@ -37,6 +37,9 @@ public:
         m_server.run(
             "grant execute on function once.installed_version(), once.current_service(), once.claim, "
             "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row, "
+            "once.receive, once.receive_many, once.new_ones, once.open_window, once.call_key, once.begin_operation, "
+            "once.retake_operation, once.next_operation, once.advance_operation, once.renew_operation, "
+            "once.release_operation, once.finish_operation, "
             "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence to " +
             m_name);
     }

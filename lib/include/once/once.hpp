@@ -9,11 +9,14 @@
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fingerprint.hpp>
+#include <once/inbox.hpp>
 #include <once/json_lines_publisher.hpp>
 #include <once/message.hpp>
 #include <once/message_id.hpp>
+#include <once/operation_worker.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
+#include <once/phase.hpp>
 #include <once/postgres_publisher.hpp>
 #include <once/publish.hpp>
 #include <once/publisher.hpp>
@@ -21,7 +24,9 @@
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>
+#include <once/request_window.hpp>
 #include <once/response.hpp>
+#include <once/resumable.hpp>
 #include <once/statement.hpp>
 #include <once/subscription.hpp>
 #include <once/transaction.hpp>

@@ -7,7 +7,7 @@
 namespace once::detail {
 
 /// The files in migrations/ that this version of the library needs, in order; a test compares them with the folder.
-inline constexpr std::array<std::string_view, 10> migration_files{
+inline constexpr std::array<std::string_view, 13> migration_files{
     "0001_schema_version.up.sql",
     "0002_service.up.sql",
     "0003_idempotency_record.up.sql",
@@ -18,6 +18,9 @@ inline constexpr std::array<std::string_view, 10> migration_files{
     "0008_parked_message.up.sql",
     "0009_scheduled_message.up.sql",
     "0010_outbox_upkeep.up.sql",
+    "0011_inbox.up.sql",
+    "0012_operation.up.sql",
+    "0013_request_window.up.sql",
 };
 
 } // namespace once::detail

@@ -39,6 +39,29 @@ with schema_here as (
     ('idempotency_record', 'response_content_type', 'text', false),
     ('idempotency_record', 'response_json', 'json', false),
     ('idempotency_record', 'response_bytes', 'bytea', false),
+    ('inbox', 'service', 'text', true),
+    ('inbox', 'consumer', 'key_text', true),
+    ('inbox', 'message_id', 'message_id', true),
+    ('inbox', 'received_by', 'text', true),
+    ('inbox', 'received_at', 'timestamp with time zone', true),
+    ('inbox', 'expires_at', 'timestamp with time zone', true),
+    ('inbox', 'fingerprint', 'sha256_digest', false),
+    ('operation', 'service', 'text', true),
+    ('operation', 'scope', 'key_text', true),
+    ('operation', 'key', 'key_text', true),
+    ('operation', 'name', 'key_text', true),
+    ('operation', 'state', 'text', true),
+    ('operation', 'recovery_point', 'key_text', true),
+    ('operation', 'call', 'text', false),
+    ('operation', 'owner', 'uuid', false),
+    ('operation', 'lease_until', 'timestamp with time zone', true),
+    ('operation', 'fence', 'bigint', true),
+    ('operation', 'data', 'json', true),
+    ('request_window', 'service', 'text', true),
+    ('request_window', 'scope', 'key_text', true),
+    ('request_window', 'fingerprint', 'sha256_digest', true),
+    ('request_window', 'key', 'key_text', true),
+    ('request_window', 'closes_at', 'timestamp with time zone', true),
     ('lease', 'service', 'text', true),
     ('lease', 'name', 'key_text', true),
     ('lease', 'fence', 'bigint', true),
@@ -53,12 +76,27 @@ with schema_here as (
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
+    ('operation', 'operation_pkey', 'service, scope, key'),
+    ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments) as (values
     ('current_service', ''),
+    ('receive', 'text, uuid, bytea, timestamp with time zone, interval, interval, timestamp with time zone'),
+    ('receive_many', 'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone'),
+    ('new_ones', 'text, uuid[], interval, interval'),
+    ('open_window', 'text, text, bytea, interval, interval, timestamp with time zone'),
+    ('call_key', 'text, text, text'),
+    ('begin_operation', 'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamp with time zone'),
+    ('retake_operation', 'text, text, uuid, interval, timestamp with time zone'),
+    ('next_operation', 'text[], uuid, interval, integer, timestamp with time zone'),
+    ('advance_operation', 'text, text, bigint, text, text, text, json, interval, timestamp with time zone'),
+    ('renew_operation', 'text, text, bigint, interval, timestamp with time zone'),
+    ('release_operation', 'text, text, bigint, text, interval, integer, boolean, timestamp with time zone'),
+    ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone'),
     ('claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('try_claim', 'text, text, bytea, interval, interval, timestamp with time zone'),
     ('claim_or_abort', 'text, text, bytea, interval, interval, timestamp with time zone'),
@@ -108,7 +146,8 @@ cross join lateral (select case when t.typtype = 'd' then t.typname
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
-from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid')) as e (name, con)
+from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'), ('http_status', 'http_status_valid'),
+             ('message_id', 'message_id_not_nil')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
     join schema_here as s on t.typnamespace = s.oid where t.typname = e.name and k.conname = e.con)

@@ -1,0 +1,73 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/database.hpp>
+#include <once/export.hpp>
+#include <once/resumable.hpp>
+
+#include <chrono>
+#include <functional>
+#include <stop_token>
+#include <string_view>
+#include <vector>
+
+namespace once {
+
+/// How a worker behaves. Checked when it is constructed.
+struct operation_worker_options {
+    /// How long `run` sleeps when there was nothing to do, 1 millisecond to 1 hour.
+    std::chrono::milliseconds poll{1'000};
+    /// Most operations that one `run_once` takes, 1 to 100000.
+    int batch = 100;
+    /// Called with a line of text when an operation failed or the database could not be asked. Never with payloads of
+    /// the library; what the exception of a phase says is its author's.
+    std::function<void(std::string_view)> log{};
+};
+
+/// What one round of a worker came to.
+struct operation_summary {
+    int taken = 0;
+    int finished = 0;
+    /// A phase threw; it will be begun again later.
+    int postponed = 0;
+    /// Somebody else took it over meanwhile.
+    int lost = 0;
+    /// Now waiting for a person.
+    int unknown_effect = 0;
+    int failed = 0;
+
+    bool operator==(operation_summary const&) const = default;
+};
+
+/// Completes operations whose owners have vanished or given up.
+/**
+ * Any number of workers may run, in any number of processes: each operation is one's at a time. Run at least one, or
+ * an operation whose client never comes back stays where it is.
+ *
+ * @par Thread safety
+ * One thread at a time for each worker; `database` may be shared.
+ */
+class ONCE_EXPORT operation_worker {
+public:
+    /// @param db    must live longer
+    /// @param kinds the operations that it knows how to complete; others are left to other workers
+    /// @throws once::invalid_argument naming the field
+    operation_worker(database& db, std::vector<resumable> kinds, operation_worker_options options = {});
+
+    /// Takes over abandoned operations, one after the other, and runs each to its end, until none is left or `batch`.
+    /// @throws what asking the database throws; an exception of a phase is counted, logged and kept in `last_error`
+    operation_summary run_once();
+
+    /// `run_once` until asked to stop; finishes the operation in hand first. Does not throw: a database that cannot be
+    /// reached is logged and tried again after `poll`.
+    void run(std::stop_token stop);
+
+private:
+    operation_summary round(std::stop_token const& stop);
+
+    database* m_db;
+    std::vector<resumable> m_kinds;
+    operation_worker_options m_options;
+};
+
+} // namespace once

@@ -1,0 +1,314 @@
+-- 0011 inbox: messages that took effect, so that a redelivery does not take effect again.
+--
+-- Apply: in one transaction, into the schema that holds 0010.
+-- Locks: creates new objects only.
+-- Reverse: 0011_inbox.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+-- A domain and not a CHECK constraint, for the reason given in 0003.
+create domain message_id as uuid
+    constraint message_id_not_nil check (value <> '00000000-0000-0000-0000-000000000000');
+
+comment on domain message_id is 'A UUID that names one message; never the nil UUID.';
+comment on constraint message_id_not_nil on domain message_id is
+    'The nil UUID is a field that nobody filled in: two messages that carry it would count as one.';
+
+create table inbox (
+    service             text        collate "C" not null,
+    consumer            key_text    not null,
+    message_id          message_id  not null,
+    received_by         text        not null,
+    received_at         timestamptz not null,
+    expires_at          timestamptz not null,
+    fingerprint         sha256_digest,
+    altered_times       integer     not null default 0,
+    altered_at          timestamptz,
+    altered_fingerprint sha256_digest,
+    -- The guard: of all deliveries of one message only one can insert, whatever the isolation level.
+    constraint inbox_pkey primary key (service, consumer, message_id)
+)
+with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_scale_factor = 0.02);
+
+create index inbox_expiry_idx on inbox (expires_at);
+
+comment on table inbox is
+    'One row per message that took effect at one consumer. A row becomes visible when the transaction that worked on '
+    'the message commits; a redelivery finds it and does nothing.';
+comment on column inbox.service is 'The service that received it; see current_service().';
+comment on column inbox.consumer is
+    'Who works on the message within the service: each consumer sees each message once. Printable ASCII, 1 to 255 bytes.';
+comment on column inbox.message_id is 'The id that the sender gave the message; the same at every delivery.';
+comment on column inbox.received_by is 'application_name of the session, or its role where none is set.';
+comment on column inbox.received_at is 'When it took effect (clock of the database).';
+comment on column inbox.expires_at is
+    'From then on purge_inbox() removes the row. Until it is removed, a redelivery is still recognised.';
+comment on column inbox.fingerprint is
+    'SHA-256 of the message as it took effect; null when the consumer gives none, so that only the id decides.';
+comment on column inbox.altered_times is 'How many deliveries came with this id and other bytes. They took no effect.';
+comment on column inbox.altered_at is 'When the last of them came.';
+comment on column inbox.altered_fingerprint is 'The SHA-256 of the last of them.';
+comment on constraint inbox_pkey on inbox is
+    'The guard against a second effect. Never drop it, never make it deferrable.';
+comment on index inbox_expiry_idx is 'Lets purge_inbox() find what has expired without reading the rest.';
+
+create function receive_many(
+    p_consumer     text,
+    p_message_ids  uuid[],
+    p_fingerprints bytea[]       default null,
+    p_sent_at      timestamptz[] default null,
+    p_retention    interval      default interval '30 days',
+    p_wait         interval      default interval '2 seconds',
+    p_now          timestamptz   default null
+) returns table (place integer, id uuid, outcome text)
+language plpgsql security definer set search_path from current
+as $$
+#variable_conflict use_column
+declare
+    v_service        constant text := service_of_session();
+    v_caller_timeout constant text := current_setting('lock_timeout');
+    v_timeout        text;
+    v_now            timestamptz := coalesce(p_now, clock_timestamp());
+    v_oldest         constant timestamptz := v_now - p_retention;
+    v_fresh          uuid[] := '{}';
+    v_inserted       uuid[];
+    v_outcomes       text[];
+    v_altered        uuid[];
+begin
+    if (p_retention between interval '1 second' and interval '3660 days'
+        and p_wait between interval '0' and interval '1 hour') is not true then
+        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour'
+            using errcode = '22023';
+    end if;
+    if p_message_ids is null or cardinality(p_message_ids) > 10000 or array_position(p_message_ids, null) is not null then
+        raise exception 'message ids must be an array of up to 10000 ids, none of them null'
+            using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
+    end if;
+    if cardinality(p_fingerprints) <> cardinality(p_message_ids) or cardinality(p_sent_at) <> cardinality(p_message_ids) then
+        raise exception 'fingerprints and times must have one element for each message id, or be null'
+            using errcode = '22023';
+    end if;
+    v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+
+    for v_round in 1 .. 10 loop
+        -- In the order of the ids, so that two batches wait in one direction only. Of equal ids the first one counts.
+        with fresh as (
+            insert into inbox (service, consumer, message_id, received_by, received_at, expires_at, fingerprint)
+            select v_service, p_consumer, m.id, coalesce(nullif(current_setting('application_name'), ''), session_user),
+                   v_now, v_now + p_retention, m.fingerprint
+            from (select distinct on (u.id) u.id, u.fingerprint
+                  from unnest(p_message_ids, p_fingerprints, p_sent_at) with ordinality as u (id, fingerprint, sent_at, n)
+                  -- A message that is older than the retention may have been received and purged: it is not new.
+                  where (u.sent_at <= v_oldest) is not true
+                  order by u.id, u.n) as m
+            order by m.id
+            on conflict (service, consumer, message_id) do nothing
+            returning inbox.message_id
+        )
+        select array_agg(message_id) into v_inserted from fresh;
+        v_fresh := v_fresh || v_inserted;
+
+        -- A statement of its own: only a new snapshot is sure to show the rows that the insert met.
+        -- (LIMIT keeps one lookup by the key for each message, whatever the planner believes about the table.)
+        exit when not exists (
+            select from unnest(p_message_ids, p_sent_at) as u (id, sent_at)
+            where (u.sent_at <= v_oldest) is not true
+              and (select true from inbox as i
+                   where i.service = v_service and i.consumer = p_consumer and i.message_id = u.id limit 1) is null);
+        -- Purged in between: try again.
+    end loop;
+
+    select array_agg(w.outcome order by w.n), array_agg(distinct w.id) filter (where w.outcome = 'altered')
+    into v_outcomes, v_altered
+    from (select u.n, u.id,
+                 case when i.message_id is null then 'too_old'
+                      when i.fingerprint <> u.fingerprint then 'altered'
+                      when f.id is not null and u.nth = 1 then 'fresh'
+                      else 'seen' end as outcome
+          from (select id, fingerprint, n, row_number() over (partition by id order by n) as nth
+                from unnest(p_message_ids, p_fingerprints) with ordinality as m (id, fingerprint, n)) as u
+          left join lateral (
+              select k.message_id, k.fingerprint from inbox as k
+              where k.service = v_service and k.consumer = p_consumer and k.message_id = u.id limit 1) as i on true
+          left join unnest(v_fresh) as f (id) on f.id = u.id) as w;
+
+    if v_altered is not null then
+        -- Locked in the order of the ids first, because an UPDATE takes rows as they come.
+        perform from inbox
+        where service = v_service and consumer = p_consumer and message_id = any (v_altered)
+        order by message_id
+        for update;
+        update inbox as i
+        set altered_times = i.altered_times + a.times, altered_at = coalesce(p_now, clock_timestamp()),
+            altered_fingerprint = a.last
+        from (select u.id, count(*) as times, (array_agg(u.fingerprint order by u.n desc))[1] as last
+              from unnest(p_message_ids, p_fingerprints, v_outcomes) with ordinality as u (id, fingerprint, outcome, n)
+              where u.outcome = 'altered'
+              group by u.id) as a
+        where i.service = v_service and i.consumer = p_consumer and i.message_id = a.id;
+    end if;
+    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+    return query
+    select u.n::integer, u.id, u.outcome
+    from unnest(p_message_ids, v_outcomes) with ordinality as u (id, outcome, n)
+    order by u.n;
+end $$;
+
+comment on function receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz) is
+    'receive() for many messages in one statement: one row for each place of p_message_ids (from 1), in that order. '
+    'outcome: fresh, seen, altered or too_old. Of an id that is in the batch twice only the first is fresh. Ids are '
+    'taken in their order, so two batches never wait for each other in a circle; take one batch per transaction. A wait '
+    'for another transaction beyond p_wait raises 55P03. Up to 10000 ids.';
+
+create function new_ones(
+    p_consumer    text,
+    p_message_ids uuid[],
+    p_retention   interval default interval '30 days',
+    p_wait        interval default interval '2 seconds'
+) returns setof uuid
+language plpgsql security definer set search_path from current
+as $$
+begin
+    return query
+    select r.id from receive_many(p_consumer, p_message_ids, null, null, p_retention, p_wait) as r
+    where r.outcome = 'fresh';
+end $$;
+
+comment on function new_ones(text, uuid[], interval, interval) is
+    'receive_many() by the ids alone: gives back those that are new, in the order given, each once.';
+
+create function receive(
+    p_consumer    text,
+    p_message_id  uuid,
+    p_fingerprint bytea       default null,
+    p_sent_at     timestamptz default null,
+    p_retention   interval    default interval '30 days',
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns text
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service constant text := service_of_session();
+    v_caller_timeout constant text := current_setting('lock_timeout');
+    v_timeout text;
+    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_known   inbox;
+begin
+    if (p_retention between interval '1 second' and interval '3660 days'
+        and p_wait between interval '0' and interval '1 hour' and p_message_id is not null) is not true then
+        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the id not null'
+            using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
+    end if;
+    v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+
+    for v_round in 1 .. 10 loop
+        -- A message that is older than the retention may have been received and purged: it is not new.
+        if (p_sent_at <= v_now - p_retention) is not true then
+            -- Waits here for a transaction that works on the same message; then one of us inserts.
+            insert into inbox (service, consumer, message_id, received_by, received_at, expires_at, fingerprint)
+            values (v_service, p_consumer, p_message_id,
+                    coalesce(nullif(current_setting('application_name'), ''), session_user),
+                    v_now, v_now + p_retention, p_fingerprint)
+            on conflict (service, consumer, message_id) do nothing;
+            if found then
+                v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+                return 'fresh';
+            end if;
+        end if;
+
+        -- A statement of its own: only a new snapshot is sure to show the row that the insert met.
+        select * into v_known from inbox
+        where service = v_service and consumer = p_consumer and message_id = p_message_id;
+        exit when found;
+        if p_sent_at <= v_now - p_retention then
+            v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+            return 'too_old';
+        end if;
+        -- Purged in between: try again.
+    end loop;
+
+    if v_known.fingerprint <> p_fingerprint then
+        update inbox
+        set altered_times = altered_times + 1, altered_at = coalesce(p_now, clock_timestamp()),
+            altered_fingerprint = p_fingerprint
+        where service = v_service and consumer = p_consumer and message_id = p_message_id;
+        v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+        return 'altered';
+    end if;
+    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+    return 'seen';
+exception when lock_not_available then
+    return 'in_progress';
+end $$;
+
+comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
+    'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and commit. '
+    'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, the '
+    'alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so nobody can tell '
+    'whether it took effect; put it aside for a person. in_progress: another transaction works on it for longer than '
+    'p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to 3660 days, longer '
+    'than anybody redelivers. p_now is for tests.';
+
+create function purge_inbox(p_limit integer default 1000, p_now timestamptz default null) returns integer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_removed integer;
+begin
+    if p_limit is null or p_limit not between 1 and 100000 then
+        raise exception 'limit must be between 1 and 100000' using errcode = '22023';
+    end if;
+    delete from inbox
+    where ctid = any (array(
+        select ctid from inbox
+        where expires_at <= coalesce(p_now, clock_timestamp())
+        order by expires_at
+        limit p_limit
+        for update skip locked));
+    get diagnostics v_removed = row_count;
+    return v_removed;
+end $$;
+
+comment on function purge_inbox(integer, timestamptz) is
+    'Removes up to p_limit expired messages, the oldest first, of all services, and returns how many. Call it again '
+    'until it returns less than p_limit. For operators: p_now can purge early.';
+
+create view inbox_alarm as
+select service, consumer, message_id, received_by, received_at, altered_times, altered_at,
+       left(encode(fingerprint, 'hex'), 16) as fingerprint,
+       left(encode(altered_fingerprint, 'hex'), 16) as altered_fingerprint
+from inbox
+where altered_at is not null;
+
+comment on view inbox_alarm is
+    'Messages whose id came again with other bytes. One of the two took effect; a person has to find out what the other '
+    'one was. A sender that reuses ids loses messages.';
+comment on column inbox_alarm.service is 'The service that received it.';
+comment on column inbox_alarm.consumer is 'Who worked on it.';
+comment on column inbox_alarm.message_id is 'The id that came with different bytes.';
+comment on column inbox_alarm.received_by is 'Whose session took the first one in.';
+comment on column inbox_alarm.received_at is 'When the first one took effect.';
+comment on column inbox_alarm.altered_times is 'How many deliveries came with other bytes.';
+comment on column inbox_alarm.altered_at is 'When the last of them came.';
+comment on column inbox_alarm.fingerprint is 'First 16 hex digits of the SHA-256 of what took effect.';
+comment on column inbox_alarm.altered_fingerprint is 'The same of the last one that did not.';
+
+revoke all on function
+    receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz),
+    receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz),
+    new_ones(text, uuid[], interval, interval),
+    purge_inbox(integer, timestamptz)
+from public;
+
+insert into schema_version (version, name) values (11, 'inbox');

@@ -1,0 +1,38 @@
+-- 0012 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
+-- Look first:  select * from operation_readable where state <> 'finished';
+--
+-- Locks: ACCESS EXCLUSIVE on operation, for an instant; services must not be running.
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+delete from schema_version where version = 12;
+drop view operation_readable;
+drop function purge_operations(integer, timestamptz);
+drop function end_operation(text, text, text, integer, json, timestamptz);
+drop function resolve_operation(text, text, text, text, json, timestamptz);
+drop function finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz);
+drop function store_answer_of_operation(operation, integer, json, text, json, bytea);
+drop function release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz);
+drop function renew_operation(text, text, bigint, interval, timestamptz);
+drop function advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz);
+drop function next_operation(text[], uuid, interval, integer, timestamptz);
+drop function retake_operation(text, text, uuid, interval, timestamptz);
+drop function begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval,
+                              timestamptz);
+drop function own_operation(operation, uuid, interval, integer, timestamptz);
+drop function answer_of_claim(claim_answer);
+drop function answer_of_operation(operation, text);
+drop function operation_fence(bigint);
+drop function call_key(text, text, text);
+drop type operation_answer;
+drop table operation;

@@ -1,0 +1,153 @@
+-- 0013 request_window: the same question within a few seconds, under another key.
+--
+-- Apply: in one transaction, into the schema that holds 0012.
+-- Locks: creates new objects only.
+-- Reverse: 0013_request_window.down.sql
+
+do $$ begin
+    perform set_config('once.migration', pg_current_xact_id()::text, true);
+    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+    perform set_config('lock_timeout', '2s', true);
+end $$;
+do $$ begin
+    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
+        raise exception 'a migration file must be applied in one transaction'
+            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
+    end if;
+end $$;
+
+create table request_window (
+    service     text          collate "C" not null,
+    scope       key_text      not null,
+    fingerprint sha256_digest not null,
+    key         key_text      not null,
+    opened_at   timestamptz   not null,
+    closes_at   timestamptz   not null,
+    -- The guard: of all requests that ask the same within one window only one can insert.
+    constraint request_window_pkey primary key (service, scope, fingerprint)
+)
+with (autovacuum_vacuum_scale_factor = 0.02);
+
+create index request_window_close_idx on request_window (closes_at);
+
+comment on table request_window is
+    'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another key with '
+    'the same question gets the answer of the first one. A row becomes visible when that one commits.';
+comment on column request_window.service is 'The service that was asked; see current_service().';
+comment on column request_window.scope is 'Scope of the request, as in idempotency_record.';
+comment on column request_window.fingerprint is 'SHA-256 of what was asked.';
+comment on column request_window.key is 'The key of the request that took effect.';
+comment on column request_window.opened_at is 'When it was asked (clock of the database).';
+comment on column request_window.closes_at is
+    'From then on the same question is a new one, and purge_windows() removes the row.';
+comment on constraint request_window_pkey on request_window is
+    'The guard against a second effect within a window. Never drop it, never make it deferrable.';
+comment on index request_window_close_idx is 'Lets purge_windows() find what is closed without reading the rest.';
+
+create function open_window(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea,
+    p_window      interval,
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns claim_answer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_service        constant text := service_of_session();
+    v_caller_timeout constant text := current_setting('lock_timeout');
+    v_timeout text;
+    v_now     timestamptz;
+    v_first   request_window;
+    v_answer  claim_answer;
+begin
+    if (p_window between interval '1 millisecond' and interval '1 day'
+        and p_wait between interval '0' and interval '1 hour' and p_fingerprint is not null) is not true then
+        raise exception 'window must be between 1 millisecond and 1 day, wait between 0 and 1 hour, the fingerprint not null'
+            using errcode = '22023';
+    end if;
+    v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+
+    for v_round in 1 .. 10 loop
+        v_now := coalesce(p_now, clock_timestamp());
+
+        -- Waits here for a transaction that asks the same; then one of us inserts.
+        insert into request_window (service, scope, fingerprint, key, opened_at, closes_at)
+        values (v_service, p_scope, p_fingerprint, p_key, v_now, v_now + p_window)
+        on conflict (service, scope, fingerprint) do nothing;
+        if found then
+            v_answer.outcome := 'started';
+            exit;
+        end if;
+
+        -- A statement of its own: only a new snapshot is sure to show the row that the insert met.
+        select * into v_first from request_window
+        where service = v_service and scope = p_scope and fingerprint = p_fingerprint;
+        continue when not found;  -- purged in between
+
+        v_now := coalesce(p_now, clock_timestamp());
+        if v_first.closes_at > v_now and v_first.key <> p_key then
+            v_answer := lookup(p_scope, v_first.key, p_fingerprint, p_now);
+            if v_answer.outcome not in ('replayed', 'in_progress') then
+                -- It took effect within the window, but its record is gone: that it was done is all there is to say.
+                v_answer := row('replayed', v_first.opened_at, v_first.opened_at, null, null, null, null, null)::claim_answer;
+            end if;
+            exit;
+        end if;
+
+        -- Closed (or our own, from a record that has expired): ours from now on.
+        update request_window set key = p_key, opened_at = v_now, closes_at = v_now + p_window
+        where service = v_service and scope = p_scope and fingerprint = p_fingerprint
+          and (closes_at <= v_now or key = p_key);
+        if found then
+            v_answer.outcome := 'started';
+            exit;
+        end if;
+    end loop;
+
+    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
+    if v_answer.outcome is null then
+        v_answer.outcome := 'in_progress';
+    end if;
+    return v_answer;
+exception when lock_not_available then
+    return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
+end $$;
+
+comment on function open_window(text, text, bytea, interval, interval, timestamptz) is
+    'Asks, in the transaction that has claimed (scope, key), whether another key asked the same within p_window. '
+    'started: no, this is the first one; do the work. replayed: yes; complete() this key with the response that is given '
+    'here, and commit, so that repeats of both keys get it. in_progress: the first one is still running after p_wait, or '
+    'has no response yet; roll back. p_window: 1 millisecond to 1 day. p_now is for tests.';
+
+create function purge_windows(p_limit integer default 1000, p_now timestamptz default null) returns integer
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_removed integer;
+begin
+    if p_limit is null or p_limit not between 1 and 100000 then
+        raise exception 'limit must be between 1 and 100000' using errcode = '22023';
+    end if;
+    delete from request_window
+    where ctid = any (array(
+        select ctid from request_window
+        where closes_at <= coalesce(p_now, clock_timestamp())
+        order by closes_at
+        limit p_limit
+        for update skip locked));
+    get diagnostics v_removed = row_count;
+    return v_removed;
+end $$;
+
+comment on function purge_windows(integer, timestamptz) is
+    'Removes up to p_limit closed windows, the oldest first, of all services, and returns how many. For operators: '
+    'p_now can purge early.';
+
+revoke all on function
+    open_window(text, text, bytea, interval, interval, timestamptz),
+    purge_windows(integer, timestamptz)
+from public;
+
+insert into schema_version (version, name) values (13, 'request_window');
