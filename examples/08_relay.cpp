@@ -1,24 +1,27 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // A relay hands the messages of a subscription to a publisher: here to a file of JSON lines.
+#include <once/once.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <string>
-
-#include <once/once.hpp>
-
 #include <unistd.h>
 
 int main(int argc, char** argv) try {
     once::database db{argc > 1 ? argv[1] : ""};
-    auto const file = std::filesystem::temp_directory_path() / ("once_08_" + std::to_string(::getpid()) + ".jsonl");
+    auto const file =
+        std::filesystem::temp_directory_path() / ("once_08_" + std::to_string(::getpid()) + ".jsonl");
 
-    once::transact(db, [](once::transaction& tx) { once::subscribe(tx, "to-file", {.topics = {"orders.*"}}); });
+    once::transact(db,
+                   [](once::transaction& tx) { once::subscribe(tx, "to-file", {.topics = {"orders.*"}}); });
     auto const place = [&](std::string const& key, std::string const& number) {
-        return once::execute(db, {.scope = "POST /orders", .key = key}, [&](once::transaction& tx) -> once::response {
-            tx.publish({.topic = "orders.placed", .key = number, .payload = nlohmann::json{{"number", number}}});
-            return {.status = 201};
-        });
+        return once::execute(
+            db, {.scope = "POST /orders", .key = key}, [&](once::transaction& tx) -> once::response {
+                tx.publish(
+                    {.topic = "orders.placed", .key = number, .payload = nlohmann::json{{"number", number}}});
+                return {.status = 201};
+            });
     };
     place("click-1", "A-17");
     place("click-1", "A-17"); // a repeat stages nothing
