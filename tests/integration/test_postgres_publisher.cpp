@@ -63,6 +63,9 @@ public:
             m_db, postgres_publisher_options{.consumer = "shop", .sql = target_database::insert});
     }
     std::vector<arrival> arrivals() override {
+        if (m_away) {
+            return m_arrived_before;
+        }
         pqxx::connection connection{m_server.dsn()};
         pqxx::nontransaction tx{connection};
         std::vector<arrival> made;
@@ -84,6 +87,8 @@ public:
     }
     void forget_plans() override { run(m_server.dsn(), "truncate public.mishap"); }
     void go_away() override {
+        m_arrived_before = arrivals();
+        m_away = true;
         run(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections false");
         run(m_server.admin_dsn(),
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '" +
@@ -91,6 +96,7 @@ public:
     }
     void come_back() override {
         run(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections true");
+        m_away = false;
     }
 
 private:
@@ -104,6 +110,8 @@ private:
 
     target_database m_server;
     database m_db{m_server.dsn()};
+    bool m_away = false;
+    std::vector<arrival> m_arrived_before;
 };
 
 std::chrono::steady_clock::time_point soon() {
