@@ -20,7 +20,8 @@ using namespace once::testing;
 namespace {
 
 bool in_long_form() {
-    return std::getenv("ONCE_LONG") != nullptr; // NOLINT(concurrency-mt-unsafe)
+    char const* const set = std::getenv("ONCE_LONG"); // NOLINT(concurrency-mt-unsafe)
+    return set != nullptr && *set != '\0' && *set != '0';
 }
 
 /// Takes everything but messages of the bad key; counts instead of keeping.
@@ -49,12 +50,13 @@ double drain(int count, bool bad) {
     database db{server.dsn()};
     transact(db, [&](transaction& tx) {
         subscribe(tx, "s", {.max_attempts = 1000, .backoff_base = std::chrono::milliseconds{50}});
-        tx.exec("select once.publish_many(array_agg('t'), array_agg(case when " +
-                std::string{bad ? "true" : "false"} +
-                " and i % 1000 = 7 then 'bad' else 'k' || i % 5000 end), array_agg(('{\"n\": ' || i || "
-                "'}')::json)) "
-                "from generate_series(1, " +
-                std::to_string(count) + ") as i");
+        tx.exec(
+            "select once.publish_many(array_agg('t'::text), array_agg((case when " +
+            std::string{bad ? "true" : "false"} +
+            " and i % 1000 = 7 then 'bad' else 'k' || i % 5000 end)::text), array_agg(('{\"n\": ' || i || "
+            "'}')::json)) "
+            "from generate_series(1, " +
+            std::to_string(count) + ") as i");
     });
     counting_publisher publisher;
     int const expected = bad ? count - count / 1000 : count;

@@ -64,18 +64,19 @@ public:
     }
     std::vector<arrival> arrivals() override {
         if (m_away) {
-            return m_arrived_before;
+            return m_arrived;
         }
         pqxx::connection connection{m_server.dsn()};
         pqxx::nontransaction tx{connection};
-        std::vector<arrival> made;
         for (auto const& row :
-             tx.exec("select id, topic, coalesce(key, ''), encode(payload, 'hex') from public.arrival "
-                     "order by n")) {
-            made.push_back({message_id::parse(row[0].as<std::string>()), row[1].as<std::string>(),
-                            row[2].as<std::string>(), from_hex(row[3].as<std::string>())});
+             tx.exec("select id, topic, coalesce(key, ''), encode(payload, 'hex'), n from public.arrival "
+                     "where n > " +
+                     m_last + " order by n")) {
+            m_arrived.push_back({message_id::parse(row[0].as<std::string>()), row[1].as<std::string>(),
+                                 row[2].as<std::string>(), from_hex(row[3].as<std::string>())});
+            m_last = row[4].as<std::string>();
         }
-        return made;
+        return m_arrived;
     }
     [[nodiscard]] bool absorbs_repeats() const override { return true; }
     [[nodiscard]] bool can(mishap what) const override { return what != mishap::lose_reply; }
@@ -87,7 +88,7 @@ public:
     }
     void forget_plans() override { run(m_server.dsn(), "truncate public.mishap"); }
     void go_away() override {
-        m_arrived_before = arrivals();
+        static_cast<void>(arrivals());
         m_away = true;
         run(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections false");
         run(m_server.admin_dsn(),
@@ -111,7 +112,8 @@ private:
     target_database m_server;
     database m_db{m_server.dsn()};
     bool m_away = false;
-    std::vector<arrival> m_arrived_before;
+    std::vector<arrival> m_arrived;
+    std::string m_last{"0"};
 };
 
 std::chrono::steady_clock::time_point soon() {

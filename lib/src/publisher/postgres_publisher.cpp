@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <unordered_map>
 
 namespace once {
 
@@ -132,7 +133,7 @@ private:
         std::vector<std::size_t> places;
         std::vector<statement> statements;
         for (auto i = begin; i < end; ++i) {
-            if (!m_settled[i] && m_blocked.has(m_messages[i])) {
+            if (!m_settled[i] && is_behind(i)) {
                 m_report.answers[i] = detail::behind_its_key();
                 m_settled[i] = true;
             }
@@ -174,7 +175,17 @@ private:
     void fail(std::size_t place, publish_result result, std::string error) {
         m_report.answers[place] = {.result = result, .error = std::move(error)};
         m_settled[place] = true;
-        m_blocked.block(m_messages[place]);
+        auto const& key = m_messages[place].key;
+        if (!key.empty()) {
+            auto& first = m_failed_at.emplace(key, place).first->second;
+            first = std::min(first, place);
+        }
+    }
+
+    /// Whether an earlier message of its key has failed. Those before that one are still to be committed.
+    [[nodiscard]] bool is_behind(std::size_t place) const {
+        auto const found = m_failed_at.find(m_messages[place].key);
+        return found != m_failed_at.end() && found->second < place;
     }
 
     /// @return false: nothing was committed, and something was learnt: run the step again
@@ -304,7 +315,8 @@ private:
     time_point m_deadline;
     publish_report m_report;
     std::vector<bool> m_settled;
-    detail::blocked_keys m_blocked;
+    // The first message of a key that failed.
+    std::unordered_map<std::string_view, std::size_t> m_failed_at;
     std::size_t m_range_end;
     bool m_one_by_one = false;
     int m_conflicts = 0;
