@@ -54,6 +54,7 @@ private:
     publisher& m_publisher;
     connection_pool& m_pool;
     batch_reader m_reader;
+    std::chrono::steady_clock::time_point m_parked_rest_until{};
     int m_unavailable_times = 0;
     int m_failures = 0;
     std::string m_last_line;
