@@ -5,12 +5,14 @@
 #include <once/advise.hpp>
 #include <once/claim.hpp>
 #include <once/consumer.hpp>
+#include <once/cloud_event.hpp>
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/fence.hpp>
 #include <once/fingerprint.hpp>
 #include <once/inbox.hpp>
+#include <once/json_lines_publisher.hpp>
 #include <once/message.hpp>
 #include <once/message_id.hpp>
 #include <once/migrations.hpp>
@@ -21,6 +23,8 @@
 #include <once/phase.hpp>
 #include <once/publish.hpp>
 #include <once/publisher.hpp>
+#include <once/postgres_publisher.hpp>
+#include <once/relay.hpp>
 #include <once/reply.hpp>
 #include <once/repository.hpp>
 #include <once/request.hpp>

@@ -8,21 +8,26 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace once {
 
-/// What a receiver said to one message.
+/// What came of one message.
 enum class publish_result {
-    /// It has it, durably.
+    /// The receiver has it, durably.
     accepted,
-    /// Not now: the message is parked and comes again, later ones of its key wait behind it.
+    /// Not now, or the reply was lost: the message is parked and comes again, later ones of its key wait behind it.
     retry,
     /// Never: the message is dead until a person decides.
     rejected,
-    /// Not sent, because an earlier message of its key in this batch was not accepted.
+    /// Not sent: an earlier message of its key in this batch was not accepted, the time was up, or the receiver was
+    /// unavailable. It comes again, and no attempt is counted.
     not_sent,
 };
+
+/// The word that C++, documentation and logs use for it.
+[[nodiscard]] ONCE_EXPORT std::string_view to_string(publish_result value) noexcept;
 
 /// The answer to one message.
 struct publish_answer {
@@ -35,10 +40,10 @@ struct publish_answer {
 
 /// What came of a batch.
 struct publish_report {
-    /// One for each message, in their order; empty when the receiver is unavailable.
+    /// One for each message, in their order. May be empty when the receiver is unavailable: nothing was accepted.
     std::vector<publish_answer> answers{};
-    /// Set when nobody can take anything at present (no connection, 503): the whole batch comes again, and no attempt is
-    /// counted. Says why.
+    /// Set when nobody can take anything at present (no connection, 503 to everything, a full disk): the relay leaves
+    /// the receiver alone for a while. Says why. What was accepted before stays accepted; the rest is `not_sent`.
     std::optional<std::string> unavailable{};
     /// How long to leave an unavailable receiver alone, if it said so.
     std::optional<std::chrono::milliseconds> retry_after{};
@@ -50,11 +55,13 @@ struct publish_report {
  * - Messages of one key are sent in order, and none is sent after an earlier one of its key in the same batch was not
  *   accepted: it is answered `not_sent`. Messages of different keys, or without a key, may travel side by side.
  * - `accepted` means that the receiver has said so. When a reply is lost the answer is `retry`: the receiver gets the
- *   message again, with the same id, and must detect that.
- * - `publish` returns by `deadline`; what has not been answered until then is `retry`.
- * - It does not change the messages, and sends each with its id.
+ *   message again, with the same id, and must detect that. A message that surely did not leave is `not_sent`.
+ * - `publish` returns by `deadline`; what was sent and not answered until then is `retry`, what had not been sent is
+ *   `not_sent`. A publisher that was stopped beyond the deadline sends nothing more when it wakes up.
+ * - It does not change the messages, and sends each with its id. All attempts send the same bytes.
  * - It may batch, pipeline and wait for many answers at a time inside of one call; after it returned, nothing of the
  *   batch is under way any more.
+ * - Errors are for people: no payload, no header values, no secrets, no address that may hold one.
  *
  * @par Thread safety
  * One relay uses one publisher from one thread.
@@ -71,7 +78,9 @@ public:
     /// Sends the messages, in order within each key, and waits for the answers.
     /**
      * @param messages at least one
-     * An exception counts as unavailable, with its text as the reason.
+     * @param deadline lies within the lease of the relay: past it, another relay may be sending
+     *
+     * An exception counts as unavailable, with its text as the reason and nothing accepted.
      */
     [[nodiscard]] virtual publish_report publish(std::span<delivery const> messages,
                                                  std::chrono::steady_clock::time_point deadline) = 0;

@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 #include <once/message.hpp>
-#include <once/publisher.hpp>
 
 #include "request/text_rules.hpp"
 #include "request/validate_response.hpp"
@@ -50,8 +49,6 @@ bool is_traceparent(std::string_view text) noexcept {
 }
 
 } // namespace
-
-publisher::~publisher() = default;
 
 void validate(message const& message) {
     using namespace std::chrono;

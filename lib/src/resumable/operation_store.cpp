@@ -5,6 +5,7 @@
 #include <once/execute.hpp>
 
 #include "claim/stored_response.hpp"
+#include "request/stored_body.hpp"
 
 #include <pqxx/except>
 #include <pqxx/params>
@@ -60,7 +61,7 @@ operation_state read(Row const& row, time_point owned_until) {
     if (!row[11].is_null()) {
         response stored{.status = row[11].template as<int>()};
         if (!row[12].is_null()) {
-            stored.headers = from_stored_headers(text_or_empty(row, 12), "an idempotency record");
+            stored.headers = from_stored_headers(text_or_empty(row, 12), "an operation");
         }
         stored.body = body::bytes(from_hex(text_or_empty(row, 14)), text_or_empty(row, 13));
         made.response = std::move(stored);

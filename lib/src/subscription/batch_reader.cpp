@@ -58,7 +58,7 @@ std::vector<pg_result> batch_reader::exchange(pipeline const& pipeline) {
     }
 }
 
-bool batch_reader::lead() {
+bool batch_reader::keep() {
     auto const now = clock::now();
     if (m_lease.wants_renewal(now)) {
         pipeline renewal;
@@ -68,8 +68,14 @@ bool batch_reader::lead() {
             m_batch.reset();
         }
     }
-    if (m_lease.held() || now < m_lease.try_at()) {
-        return m_lease.held();
+    return m_lease.held();
+}
+
+bool batch_reader::lead() {
+    bool const kept = keep();
+    auto const now = clock::now();
+    if (kept || now < m_lease.try_at()) {
+        return kept;
     }
     pipeline candidacy;
     auto const place = candidacy.add_transaction(m_lease.acquire(m_texts));
@@ -115,6 +121,23 @@ void batch_reader::add_empty_acknowledgement(pipeline& to) const {
         to.add_transaction(
             detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, {}, false));
     }
+}
+
+delivery_batch const& batch_reader::held_batch() {
+    if (!m_batch) {
+        read(false);
+    }
+    return *m_batch;
+}
+
+std::vector<delivery> batch_reader::take_messages() {
+    static_cast<void>(held_batch());
+    std::vector<delivery> taken;
+    taken.reserve(m_batch->messages.size());
+    for (auto& one : m_batch->messages) {
+        taken.push_back(std::move(one));
+    }
+    return taken;
 }
 
 void batch_reader::add_wake_up(pipeline& to) {

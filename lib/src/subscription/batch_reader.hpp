@@ -50,9 +50,29 @@ public:
     [[nodiscard]] bool lead();
     [[nodiscard]] bool leads() const noexcept { return m_lease.held(); }
 
+    /// Stays the active reader, if it is: renews the lease when that does not last any more for one piece of work.
+    /// @return false: it is not active any more, and the batch is gone
+    [[nodiscard]] bool keep();
+
+    /// Until when nobody else becomes active, by the clock of this process.
+    [[nodiscard]] std::chrono::steady_clock::time_point leads_until() const noexcept { return m_lease.end(); }
+
+    /// The batch at hand, read when there is none; an empty one stays, until `wait` or `look_again`.
+    [[nodiscard]] delivery_batch const& held_batch();
+
     /// The next messages; read when there is no batch yet, or an empty one was returned before. Valid until the next call that talks to the server.
     [[nodiscard]] delivery_batch const& batch();
     [[nodiscard]] bool has_batch() const noexcept { return m_batch.has_value(); }
+
+    /// Forgets a batch that was empty, so that the next one is read: for who does not `wait`.
+    void look_again() noexcept {
+        if (m_batch && m_batch->empty()) {
+            m_batch.reset();
+        }
+    }
+
+    /// The messages of the batch, moved out of it; only their positions stay there, for `acknowledge`.
+    [[nodiscard]] std::vector<delivery> take_messages();
 
     /// Moves the slice past the batch and reads the next one, in one round trip.
     /// @return false: another reader has done so before; this one does not lead any more

@@ -34,6 +34,8 @@ public:
         return held() && now >= m_renew_at;
     }
     [[nodiscard]] clock::time_point renew_at() const noexcept { return m_renew_at; }
+    /// When it runs out, if nobody renews it.
+    [[nodiscard]] clock::time_point end() const noexcept { return m_renew_at + m_needed; }
     /// A candidate: when to try again.
     [[nodiscard]] clock::time_point try_at() const noexcept { return m_try_at; }
 

@@ -1,0 +1,36 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/publisher.hpp>
+
+#include <chrono>
+#include <string>
+
+namespace once::webhook {
+
+/// How one request ended.
+struct ending {
+    enum class kind {
+        /// A whole answer came.
+        answered,
+        /// No connection was made, so nothing was sent.
+        no_connection,
+        /// Something was sent, and no whole answer came.
+        lost,
+    };
+    kind how = kind::lost;
+    int status = 0;
+    /// What libcurl calls it; without address or data.
+    std::string why{};
+    std::chrono::milliseconds retry_after{0};
+};
+
+inline constexpr int service_unavailable = 503;
+
+/// What an answer means for its message.
+/// @param conflict_is_accepted see webhook_options
+/// @param most                 see webhook_options::max_retry_after
+[[nodiscard]] publish_answer judge(ending const& ending, bool conflict_is_accepted,
+                                   std::chrono::milliseconds most);
+
+} // namespace once::webhook

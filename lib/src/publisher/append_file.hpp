@@ -1,0 +1,47 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace once::detail {
+
+/// A file, FIFO or device that is written at its end, with a deadline where that is possible.
+class append_file {
+public:
+    append_file() = default;
+    ~append_file() { close(); }
+    append_file(append_file const&) = delete;
+    append_file(append_file&&) = delete;
+    append_file& operator=(append_file const&) = delete;
+    append_file& operator=(append_file&&) = delete;
+
+    [[nodiscard]] bool is_open() const noexcept { return m_file >= 0; }
+
+    /// @return why it failed; empty: it is open. A regular file that is new has its directory entry on disk if `durable`.
+    [[nodiscard]] std::string open(std::string const& path, unsigned mode, bool durable);
+    void close() noexcept;
+
+    /// Whether what is there ends in the middle of a line, as far as that can be known.
+    [[nodiscard]] bool ends_within_line() const noexcept { return m_ends_within_line; }
+
+    struct written {
+        std::size_t bytes = 0;
+        /// Why not all: an error, or empty when the deadline came first.
+        std::string error{};
+    };
+    /// Writes until all is written, an error, or the deadline. Raises no SIGPIPE.
+    [[nodiscard]] written write(std::string_view bytes, std::chrono::steady_clock::time_point deadline);
+
+    /// @return why it failed; empty: what was written is on disk, or this is nothing that can be.
+    [[nodiscard]] std::string sync();
+
+private:
+    int m_file = -1;
+    bool m_regular = false;
+    bool m_ends_within_line = false;
+};
+
+} // namespace once::detail

@@ -1,0 +1,29 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/message.hpp>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace once::detail {
+
+/// Whether the payload is JSON text that may stand inside of another JSON text as it is.
+/**
+ * Its media type says JSON, and it is JSON. Where lines count, `one_line` asks for no line break in it, too: breaks
+ * could be taken out without changing the meaning, but not without changing the bytes.
+ */
+[[nodiscard]] bool embeds_as_json(body const& payload, bool one_line);
+
+/// RFC 4648 section 4, padded.
+[[nodiscard]] std::string base64(std::string_view bytes);
+
+/// A JSON string, quotes included.
+/// @throws once::invalid_argument when the text is not UTF-8
+[[nodiscard]] std::string json_string(std::string_view text);
+
+/// RFC 3339 in UTC with microseconds: 2026-11-24T22:06:11.000001Z.
+[[nodiscard]] std::string rfc3339(std::chrono::sys_time<std::chrono::microseconds> when);
+
+} // namespace once::detail

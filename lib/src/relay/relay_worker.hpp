@@ -1,0 +1,63 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/relay.hpp>
+
+#include "relay/batch_progress.hpp"
+#include "subscription/batch_reader.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace once::detail {
+
+/// Longest pause before an unavailable receiver is asked again: doubles up to the cap, between half and all of it.
+/// @param times  how often in a row it was unavailable, from 1
+/// @param random 64 uniformly random bits
+[[nodiscard]] std::chrono::milliseconds pause_before_asking_again(relay_options const& options, int times,
+                                                                  std::uint64_t random) noexcept;
+
+/// What `once::relay` does.
+class relay_worker {
+public:
+    relay_worker(database& db, std::string subscription, publisher& publisher, relay_options options);
+    ~relay_worker() { m_reader.release(); }
+    relay_worker(relay_worker const&) = delete;
+    relay_worker(relay_worker&&) = delete;
+    relay_worker& operator=(relay_worker const&) = delete;
+    relay_worker& operator=(relay_worker&&) = delete;
+
+    relay_summary once();
+    relay_summary round(std::stop_token const& stop);
+    void run(std::stop_token const& stop);
+
+private:
+    void deliver_parked(relay_summary& summary);
+    void deliver_batch(relay_summary& summary, std::stop_token const& stop);
+    void publish_batch(batch_progress& batch, relay_summary& summary, std::stop_token const& stop);
+    [[nodiscard]] publish_report publish(std::span<delivery const> messages, relay_summary& summary);
+    void note_unavailable(publish_report const& report, relay_summary& summary);
+
+    void turn(std::stop_token const& stop);
+    void pause_unavailable(relay_summary const& summary, std::stop_token const& stop);
+    void recover(std::exception const& e, std::stop_token const& stop);
+    void log(std::string_view line) const noexcept;
+
+    relay_options m_options;
+    std::string m_subscription;
+    publisher& m_publisher;
+    connection_pool& m_pool;
+    batch_reader m_reader;
+    std::chrono::steady_clock::time_point m_parked_rest_until{};
+    int m_unavailable_times = 0;
+    int m_failures = 0;
+    std::string m_last_line;
+};
+
+} // namespace once::detail

@@ -1,0 +1,42 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include "sql/quote.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace once::sql {
+
+/// For this transaction only. $1 bigint: milliseconds after which the server gives up a statement, and an idle transaction.
+/// synchronous_commit is only ever raised: whoever is told "accepted" must be able to rely on it.
+inline constexpr std::string_view receiving_settings = R"sql(/* once: receiving_settings */
+select set_config('statement_timeout', $1::bigint::text, true),
+       set_config('idle_in_transaction_session_timeout', $1::bigint::text, true),
+       set_config('synchronous_commit',
+                  case when current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
+                       then 'on' else current_setting('synchronous_commit') end, true))sql";
+
+/// Takes messages into the inbox. One row for each, in their order, one text: the outcome.
+///   $1 text consumer, $2 uuid[] ids, $3 timestamptz[] when they were staged, $4 bigint retention in milliseconds,
+///   $5 bigint longest wait for another transaction in milliseconds
+[[nodiscard]] inline std::string receive_messages(std::string_view schema) {
+    return "/* once: receive_messages */ select outcome from " + quote_identifier(schema) +
+           ".receive_many($1, $2::uuid[], null, $3::timestamptz[], $4::bigint * interval '1 millisecond', "
+           "$5::bigint * interval '1 millisecond') order by place";
+}
+
+/// Puts the user's statement behind a WITH that makes the message a relation.
+///   $1 to $10: the columns of `message`, in their order; $10 in microseconds since 1970.
+/// @param with whether the user's statement begins with WITH or WITH RECURSIVE; then `sql` begins behind that
+[[nodiscard]] inline std::string with_message(std::string_view sql, bool with, bool recursive) {
+    return std::string{"/* once: receive_message */ with "} + (recursive ? "recursive " : "") +
+           "message (id, topic, key, payload, payload_bytes, content_type, headers, traceparent, service, "
+           "published_at) as materialized (select $1::uuid, $2::text, $3::text, $4::json, $5::bytea, "
+           "$6::text, "
+           "$7::json, $8::text, $9::text, timestamptz '1970-01-01 00:00:00+00' + $10::bigint * interval '1 "
+           "microsecond')" +
+           (with ? ", " : " ") + std::string{sql};
+}
+
+} // namespace once::sql

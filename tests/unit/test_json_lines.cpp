@@ -1,0 +1,274 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/json_lines_publisher.hpp>
+
+#include "support/publisher_conformance.hpp"
+#include "support/wait_until.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace once;
+using namespace once::testing;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+class own_folder {
+public:
+    own_folder() {
+        auto pattern = (fs::temp_directory_path() / "once_lines_XXXXXX").string();
+        if (::mkdtemp(pattern.data()) == nullptr) {
+            throw std::runtime_error{"mkdtemp"};
+        }
+        m_path = pattern;
+    }
+    ~own_folder() { fs::remove_all(m_path); }
+    own_folder(own_folder const&) = delete;
+    own_folder& operator=(own_folder const&) = delete;
+    [[nodiscard]] fs::path operator/(char const* name) const { return m_path / name; }
+
+private:
+    fs::path m_path;
+};
+
+std::string contents(fs::path const& file) {
+    std::ifstream in{file, std::ios::binary};
+    return {std::istreambuf_iterator<char>{in}, {}};
+}
+
+std::string decoded(std::string const& text) {
+    constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string made;
+    unsigned bits = 0;
+    int held = 0;
+    for (char const c : text) {
+        if (c != '=') {
+            bits = (bits << 6U) | static_cast<unsigned>(letters.find(c));
+            held += 6;
+        }
+        if (held >= 8) {
+            held -= 8;
+            made += static_cast<char>((bits >> static_cast<unsigned>(held)) & 0xffU);
+        }
+    }
+    return made;
+}
+
+/// What a reader does: skips what is no JSON.
+std::vector<arrival> read_lines(std::string const& text) {
+    std::vector<arrival> made;
+    std::istringstream in{text};
+    for (std::string line; std::getline(in, line);) {
+        auto const json = nlohmann::json::parse(line, nullptr, false);
+        if (json.is_discarded()) {
+            continue;
+        }
+        arrival one{message_id::parse(json.at("id").get<std::string>()), json.at("topic"),
+                    json.value("key", "")};
+        if (json.contains("payload_base64")) {
+            one.payload = decoded(json.at("payload_base64"));
+        } else { // the exact text, which stands last
+            auto const start = line.find(",\"payload\":") + 11;
+            one.payload = line.substr(start, line.size() - start - 1);
+        }
+        made.push_back(std::move(one));
+    }
+    return made;
+}
+
+class file_receiver final : public receiver_under_test {
+public:
+    file_receiver() { fs::create_directory(m_folder / "out"); }
+    std::unique_ptr<publisher> make_publisher() override {
+        auto made = std::make_unique<json_lines_publisher>((m_folder / "out" / "messages.jsonl").string());
+        m_publisher = made.get();
+        return made;
+    }
+    std::vector<arrival> arrivals() override {
+        return read_lines(contents(m_folder / "out" / "messages.jsonl"));
+    }
+    [[nodiscard]] bool can(mishap) const override { return false; }
+    void plan(message_id const&, mishap) override {}
+    void forget_plans() override {}
+    void go_away() override {
+        fs::rename(m_folder / "out", m_folder / "away");
+        m_publisher->reopen();
+    }
+    void come_back() override { fs::rename(m_folder / "away", m_folder / "out"); }
+
+private:
+    own_folder m_folder;
+    json_lines_publisher* m_publisher = nullptr;
+};
+
+std::chrono::steady_clock::time_point soon() {
+    return std::chrono::steady_clock::now() + 10s;
+}
+
+} // namespace
+
+TEST_CASE("the publisher of JSON lines keeps the rules of publishers", "[publisher][json_lines]") {
+    file_receiver receiver;
+    CHECK(to_text(check_conformance(receiver)) == "");
+}
+
+TEST_CASE("a line holds all there is to a message, and JSON as the exact text", "[publisher][json_lines]") {
+    auto message = make_delivery("A-17", body::json_text(R"({"b":1.50, "a":[]})"));
+    message.id = message_id::parse("0193639c-4b5a-7c3d-8e9f-0123456789ab");
+    message.headers = {{"x-tenant", "a \"b\""}, {"x-empty", ""}};
+    message.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    message.published_at = std::chrono::sys_days{std::chrono::year{2026} / 11 / 24} + 22h + 6min + 11s + 1us;
+    CHECK(json_line(message) ==
+          R"({"id":"0193639c-4b5a-7c3d-8e9f-0123456789ab","topic":"orders.placed","key":"A-17",)"
+          R"("time":"2026-11-24T22:06:11.000001Z","service":"orders",)"
+          R"("headers":[["x-tenant","a \"b\""],["x-empty",""]],)"
+          R"("traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",)"
+          R"("content_type":"application/json","payload":{"b":1.50, "a":[]}})");
+}
+
+TEST_CASE("payloads that cannot stand in a line as they are come as base64", "[publisher][json_lines]") {
+    for (auto const& payload : {body::bytes(std::string{"\0\xff\n", 3}, "application/octet-stream"),
+                                body::json_text("{\n}"), body::json_text("{"), body::json_text("\"\xff\"")}) {
+        auto const line = json_line(make_delivery("", payload));
+        CHECK(line.find('\n') == std::string::npos);
+        CHECK(decoded(nlohmann::json::parse(line).at("payload_base64")) == payload.data());
+    }
+}
+
+TEST_CASE("a text that is not UTF-8 rejects its message and holds back its key", "[publisher][json_lines]") {
+    std::ostringstream out;
+    json_lines_publisher publisher{out};
+    std::vector<delivery> messages{make_delivery("a", body{}), make_delivery("a", body{}),
+                                   make_delivery("b", body{})};
+    messages[0].headers = {{"x", "\xff secret"}};
+    auto const report = publisher.publish(messages, soon());
+    CHECK(report.answers[0].result == publish_result::rejected);
+    CHECK(report.answers[0].error.find("secret") == std::string::npos);
+    CHECK(report.answers[1].result == publish_result::not_sent);
+    CHECK(report.answers[2].result == publish_result::accepted);
+    CHECK(read_lines(out.str()).size() == 1);
+}
+
+TEST_CASE("after reopen() lines go to a new file of that name", "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    json_lines_publisher publisher{file.string()};
+    std::vector<delivery> const messages{make_delivery("", body{})};
+    REQUIRE(publisher.publish(messages, soon()).answers[0].result == publish_result::accepted);
+    fs::rename(file, folder / "messages.1");
+    REQUIRE(publisher.publish(messages, soon()).answers[0].result == publish_result::accepted);
+    CHECK(read_lines(contents(folder / "messages.1")).size() == 2);
+    publisher.reopen();
+    REQUIRE(publisher.publish(messages, soon()).answers[0].result == publish_result::accepted);
+    CHECK(read_lines(contents(file)).size() == 1);
+}
+
+TEST_CASE("what follows a torn line begins on a line of its own", "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    std::ofstream{file} << R"({"id":"0193639c-4b5a-7c3d)";
+    json_lines_publisher publisher{file.string()};
+    REQUIRE(publisher.publish(std::vector{make_delivery("", body{})}, soon()).answers[0].result ==
+            publish_result::accepted);
+    CHECK(read_lines(contents(file)).size() == 1);
+    CHECK(contents(file).back() == '\n');
+}
+
+TEST_CASE("a full device is unavailable and takes nothing", "[publisher][json_lines]") {
+    json_lines_publisher publisher{"/dev/full"};
+    auto const report = publisher.publish(std::vector{make_delivery("", body{})}, soon());
+    REQUIRE(report.unavailable);
+    CHECK(report.unavailable->find("No space left") != std::string::npos);
+    CHECK(report.answers[0].result == publish_result::not_sent);
+}
+
+TEST_CASE("of a batch that does not fit, the lines that are whole count", "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    std::vector<delivery> messages;
+    for (int i = 0; i < 8; ++i) {
+        messages.push_back(make_delivery("k", body::bytes(std::string(1000, 'x'), "text/plain")));
+    }
+    auto const line = json_line(messages[0]).size() + 1;
+    // EFBIG stands for any disk that is full in the middle of a write.
+    rlimit before{};
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    auto const handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit limit{before};
+    limit.rlim_cur = line * 3 + line / 2;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    json_lines_publisher publisher{file.string()};
+    auto const report = publisher.publish(messages, soon());
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+
+    CHECK(report.unavailable);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        CHECK((report.answers[i].result == publish_result::accepted) == (i < 3));
+        CHECK((report.answers[i].result == publish_result::not_sent) == (i >= 3));
+    }
+    auto const again = publisher.publish(std::span{messages}.subspan(3), soon());
+    CHECK_FALSE(again.unavailable);
+    auto const arrived = read_lines(contents(file));
+    REQUIRE(arrived.size() == messages.size());
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        CHECK(arrived[i].id == messages[i].id);
+    }
+}
+
+TEST_CASE("a FIFO that nobody reads does not hold a batch past its deadline", "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "fifo";
+    REQUIRE(::mkfifo(file.c_str(), 0600) == 0);
+    json_lines_publisher publisher{file.string()};
+    std::vector<delivery> messages;
+    for (int i = 0; i < 4; ++i) {
+        messages.push_back(make_delivery("k", body::bytes(std::string(40000, 'x'), "text/plain")));
+    }
+    CHECK(publisher.publish(messages, soon()).unavailable); // no reader at all
+
+    int const reader = ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(reader >= 0);
+    auto const report = publisher.publish(messages, std::chrono::steady_clock::now() + 200ms);
+    CHECK(report.answers[0].result == publish_result::accepted); // 64 KiB fit into a pipe
+    CHECK(report.answers[3].result == publish_result::not_sent);
+
+    // The reader wakes up, and what comes now is whole again.
+    std::string got;
+    std::thread drain{[&] {
+        std::array<char, 65536> buffer{};
+        REQUIRE(wait_until([&] {
+            auto const n = ::read(reader, buffer.data(), buffer.size());
+            if (n > 0) {
+                got.append(buffer.data(), static_cast<std::size_t>(n));
+            }
+            return read_lines(got).size() == 4;
+        }));
+    }};
+    auto const rest = std::span{messages}.subspan(1);
+    CHECK(publisher.publish(rest, soon()).answers[2].result == publish_result::accepted);
+    drain.join();
+    ::close(reader);
+    // A reader that has gone is no SIGPIPE.
+    CHECK(publisher.publish(messages, soon()).unavailable);
+}
+
+TEST_CASE("a path that is empty or holds a NUL is refused", "[publisher][json_lines]") {
+    CHECK_THROWS_AS(json_lines_publisher{std::string{}}, invalid_argument);
+    CHECK_THROWS_AS((json_lines_publisher{std::string{"a\0b", 3}}), invalid_argument);
+}
