@@ -6,6 +6,7 @@
 #include <once/options.hpp>
 
 #include "claim/stored_response.hpp"
+#include "request/stored_body.hpp"
 
 #include <pqxx/connection>
 #include <pqxx/field>

@@ -67,6 +67,7 @@ consumer_worker::attempt(std::span<delivery const> messages, std::stop_token con
     bool in_doubt = false;
     call_context const context{.pool = m_pool,
                                .request = nullptr,
+                               .redeeming = nullptr,
                                .options = m_call,
                                .deadline = steady_clock::now() + m_options.deadline,
                                .in_doubt = in_doubt};
