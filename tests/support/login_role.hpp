@@ -38,7 +38,8 @@ public:
             "grant execute on function once.installed_version(), once.current_service(), once.claim, "
             "once.try_claim, once.claim_or_abort, once.lookup, once.complete, once.complete_with_row, "
             "once.acquire_lease, once.renew_lease, once.release_lease, once.lease_held, once.assert_fence, "
-            "once.publish, once.publish_many, once.schedule, once.cancel_scheduled, once.release_due, once.subscribe, "
+            "once.publish, once.publish_many, once.schedule, once.cancel_scheduled, once.release_due, "
+            "once.subscribe, "
             "once.unsubscribe, once.pause_subscription, once.next_batch, once.acknowledge, once.take_parked, "
             "once.settle_parked, once.parked_due, once.wake_channel, once.outbox_writers, once.fall_asleep, "
             "once.wake_up to " +

@@ -43,7 +43,8 @@ replayed to_replayed(Row const& row) {
     }
     response stored{.status = row[1].template as<int>()};
     if (!row[2].is_null()) {
-        stored.headers = detail::from_stored_headers(row[2].template as<std::string>(), "an idempotency record");
+        stored.headers =
+            detail::from_stored_headers(row[2].template as<std::string>(), "an idempotency record");
     }
     stored.body = body::bytes(from_hex(row[4].template as<std::string>()),
                               row[3].is_null() ? "" : row[3].template as<std::string>());
