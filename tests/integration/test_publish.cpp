@@ -62,7 +62,8 @@ TEST_CASE("a message is staged if and only if the transaction of its request com
         throw std::runtime_error{"no"};
     }));
     CHECK(staged(server) == 1);
-    CHECK(server.ask("select topic || ' ' || key || ' ' || payload_json || ' ' || content_type from once.outbox") ==
+    CHECK(server.ask(
+              "select topic || ' ' || key || ' ' || payload_json || ' ' || content_type from once.outbox") ==
           "orders.placed A-17 {\"n\":1} application/json");
 }
 
@@ -96,15 +97,18 @@ TEST_CASE("every part of a message is stored as it was given", "[publish]") {
     auto const not_json = message{.topic = "c", .payload = once::body::json_text("{\"broken\":")};
     auto const nothing = message{.topic = "d"};
     auto const check_rows = [&] {
-        CHECK(server.ask("select concat_ws('|', key, payload_json, headers, traceparent, content_type, message_id, "
-                         "num_nulls(payload_bytes)) from once.outbox where topic = 'a.b-c_d.E9'") ==
-              all.key + "|" + all.payload.data() + R"(|[["x","1"],["x","\"2\\"],["y",""]]|)" + all.traceparent +
-                  "|application/json|" + some_id(1).to_string() + "|1");
-        CHECK(server.ask("select encode(payload_bytes, 'hex') || content_type || (key is null) from once.outbox "
-                         "where topic = 'b'") == "00ff0aapplication/xtrue");
+        CHECK(server.ask(
+                  "select concat_ws('|', key, payload_json, headers, traceparent, content_type, message_id, "
+                  "num_nulls(payload_bytes)) from once.outbox where topic = 'a.b-c_d.E9'") ==
+              all.key + "|" + all.payload.data() + R"(|[["x","1"],["x","\"2\\"],["y",""]]|)" +
+                  all.traceparent + "|application/json|" + some_id(1).to_string() + "|1");
+        CHECK(server.ask(
+                  "select encode(payload_bytes, 'hex') || content_type || (key is null) from once.outbox "
+                  "where topic = 'b'") == "00ff0aapplication/xtrue");
         CHECK(server.ask("select convert_from(payload_bytes, 'UTF8') from once.outbox where topic = 'c'") ==
               "{\"broken\":");
-        CHECK(server.ask("select octet_length(payload_bytes) || ' ' || num_nulls(key, content_type, headers, traceparent) "
+        CHECK(server.ask("select octet_length(payload_bytes) || ' ' || num_nulls(key, content_type, headers, "
+                         "traceparent) "
                          "from once.outbox where topic = 'd'") == "0 4");
     };
     SECTION("as one statement for many") {
@@ -172,9 +176,8 @@ TEST_CASE("an id of the application's names one message, however often it is sta
     CHECK(staged(server) == 2);
 
     // Also when it waits for its time.
-    auto later = message{.topic = "l",
-                         .id = some_id(2),
-                         .deliver_at = std::chrono::sys_days{std::chrono::year{2100} / 1 / 1}};
+    auto later = message{
+        .topic = "l", .id = some_id(2), .deliver_at = std::chrono::sys_days{std::chrono::year{2100} / 1 / 1}};
     borrowed({later});
     borrowed({later});
     CHECK(server.ask("select count(*) from once.scheduled_message") == "1");
@@ -198,7 +201,8 @@ TEST_CASE("a message with a time waits apart until then", "[publish]") {
         tx.commit();
     }
     CHECK(staged(server) == 1);
-    CHECK(server.ask("select count(*) || ' ' || min(due_at at time zone 'UTC') || ' ' || max(due_at at time zone 'UTC') "
+    CHECK(server.ask("select count(*) || ' ' || min(due_at at time zone 'UTC') || ' ' || max(due_at at time "
+                     "zone 'UTC') "
                      "from once.scheduled_message") ==
           "3 2031-02-03 04:00:00.000567 2031-02-03 04:00:00.000567");
 }
@@ -222,11 +226,13 @@ TEST_CASE("a message that breaks a rule is refused by name before anything is se
     effects_database const server;
     once::database db{server.dsn()};
     pqxx::connection connection{server.dsn()};
-    std::vector<message> const bad{{.topic = "a..b"},
-                                   {.topic = "t", .key = "a\nb"},
-                                   {.topic = "t", .payload = once::body::bytes(std::string(1048577, 'x'), "")}};
+    std::vector<message> const bad{
+        {.topic = "a..b"},
+        {.topic = "t", .key = "a\nb"},
+        {.topic = "t", .payload = once::body::bytes(std::string(1048577, 'x'), "")}};
     for (auto const& one : bad) {
-        CHECK_THROWS_AS(once::transact(db, [&](once::transaction& tx) { tx.publish(one); }), once::invalid_argument);
+        CHECK_THROWS_AS(once::transact(db, [&](once::transaction& tx) { tx.publish(one); }),
+                        once::invalid_argument);
         CHECK_THROWS_AS(once::publish_statement(one), once::invalid_argument);
         pqxx::work tx{connection};
         CHECK_THROWS_AS(once::publish(tx, one), once::invalid_argument);

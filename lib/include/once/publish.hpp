@@ -66,17 +66,15 @@ template <std::ranges::input_range Range>
 std::uint64_t publish_each(pqxx::dbtransaction& tx, Range&& range, publish_options const& options = {}) {
     auto at = std::ranges::begin(range);
     auto const end = std::ranges::end(range);
-    return publish_each(
-        tx,
-        std::function<std::optional<message>()>{[&]() -> std::optional<message> {
-            if (at == end) {
-                return std::nullopt;
-            }
-            message made = *at;
-            ++at;
-            return made;
-        }},
-        options);
+    return publish_each(tx, std::function<std::optional<message>()>{[&]() -> std::optional<message> {
+                            if (at == end) {
+                                return std::nullopt;
+                            }
+                            message made = *at;
+                            ++at;
+                            return made;
+                        }},
+                        options);
 }
 
 /// The statement that stages a message, for the one-round-trip form of `execute` and for `transaction::at_commit`.

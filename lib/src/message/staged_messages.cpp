@@ -62,7 +62,8 @@ void message_arrays::add(message const& message, message_id const& id) {
     }
     m_all_fresh = m_all_fresh && !message.id;
     ++m_count;
-    m_bytes = m_topics.bytes() + m_keys.bytes() + m_json.bytes() + m_byte_payloads.bytes() + m_headers.bytes();
+    m_bytes =
+        m_topics.bytes() + m_keys.bytes() + m_json.bytes() + m_byte_payloads.bytes() + m_headers.bytes();
 }
 
 parameters message_arrays::take(bool with_due_times) {

@@ -35,14 +35,17 @@ constexpr std::string_view payload_columns =
 outbox_statements::outbox_statements(std::string_view name) {
     auto const schema = quote_identifier(name);
     publish = call(schema, "publish", "$1, $2, $3::json, $4::bytea, $5, $6::json, $7, $8::uuid, $9::boolean");
-    publish_many = call(schema, "publish_many",
-                        "$1::text[], $2::text[], $3::json[], $4::bytea[], $5::text[], $6::json[], $7::text[], "
-                        "$8::uuid[], $9::boolean");
-    schedule_many =
-        "/* once: schedule_many */ select count(" + schema +
-        ".schedule(m.due_at, m.topic, m.key, m.json, m.bytes, m.content_type, m.headers, m.traceparent, m.id, "
-        "$9::boolean)) from unnest($1::text[], $2::text[], $3::json[], $4::bytea[], $5::text[], $6::json[], $7::text[], "
-        "$8::uuid[], $10::timestamptz[]) as m (topic, key, json, bytes, content_type, headers, traceparent, id, due_at)";
+    publish_many =
+        call(schema, "publish_many",
+             "$1::text[], $2::text[], $3::json[], $4::bytea[], $5::text[], $6::json[], $7::text[], "
+             "$8::uuid[], $9::boolean");
+    schedule_many = "/* once: schedule_many */ select count(" + schema +
+                    ".schedule(m.due_at, m.topic, m.key, m.json, m.bytes, m.content_type, m.headers, "
+                    "m.traceparent, m.id, "
+                    "$9::boolean)) from unnest($1::text[], $2::text[], $3::json[], $4::bytea[], $5::text[], "
+                    "$6::json[], $7::text[], "
+                    "$8::uuid[], $10::timestamptz[]) as m (topic, key, json, bytes, content_type, headers, "
+                    "traceparent, id, due_at)";
 
     subscribe = call(schema, "subscribe",
                      "$1, $2::text[], $3, $4::integer, $5::integer, " + in_milliseconds("$6") + ", " +
@@ -51,16 +54,17 @@ outbox_statements::outbox_statements(std::string_view name) {
     pause_subscription = call(schema, "pause_subscription", "$1, $2::boolean");
 
     next_batch = rows(schema, "next_batch", "$1, $2::integer, $3::integer",
-                      "a.batch, " + std::string{message_columns} + "a.service" + std::string{payload_columns} +
-                          ", a.blocked");
-    acknowledge = call(schema, "acknowledge",
-                       "$1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean");
+                      "a.batch, " + std::string{message_columns} + "a.service" +
+                          std::string{payload_columns} + ", a.blocked");
+    acknowledge = call(
+        schema, "acknowledge",
+        "$1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean");
     take_parked = rows(schema, "take_parked", "$1, $2::integer, $3::integer",
                        std::string{message_columns} + "a.published_by" + std::string{payload_columns} +
                            ", a.attempts") +
                   " order by a.id";
-    settle_parked = call(schema, "settle_parked",
-                         "$1, $2::integer, $3::bigint[], $4::text[], $5::text[], $6::bigint[]");
+    settle_parked =
+        call(schema, "settle_parked", "$1, $2::integer, $3::bigint[], $4::text[], $5::text[], $6::bigint[]");
     parked_due = call(schema, "parked_due", "$1, $2::integer");
     release_due = rows(schema, "release_due", "$1::integer", "a.released, a.next_due_in_ms");
 
@@ -70,9 +74,10 @@ outbox_statements::outbox_statements(std::string_view name) {
     writers_left = "/* once: writers_left */ select count(*)::integer from unnest(" + schema +
                    ".outbox_writers()) as w where w = any ($1::text[])";
 
-    acquire_lease = rows(schema, "acquire_lease", "$1, " + in_milliseconds("$2"),
-                         "a.outcome, a.fence, "
-                         "ceil(extract(epoch from a.expires_at - clock_timestamp()) * 1000)::bigint, a.taken_over");
+    acquire_lease =
+        rows(schema, "acquire_lease", "$1, " + in_milliseconds("$2"),
+             "a.outcome, a.fence, "
+             "ceil(extract(epoch from a.expires_at - clock_timestamp()) * 1000)::bigint, a.taken_over");
     renew_lease = call(schema, "renew_lease", "$1, $2::bigint, " + in_milliseconds("$3")) + " is not null";
     release_lease = call(schema, "release_lease", "$1, $2::bigint");
     assert_fence = call(schema, "assert_fence", "$1, $2::bigint");
