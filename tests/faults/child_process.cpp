@@ -97,12 +97,6 @@ child_process::ending child_process::wait() {
     return made;
 }
 
-void child_process::signal(int number) const {
-    if (m_pid > 0 && ::kill(m_pid, number) != 0) {
-        throw std::system_error{errno, std::generic_category(), "kill"};
-    }
-}
-
 bool child_process::stopped() const {
     siginfo_t info{};
     return ::waitid(P_PID, static_cast<id_t>(m_pid), &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&

@@ -33,8 +33,6 @@ public:
         [[nodiscard]] bool killed() const;
         [[nodiscard]] bool succeeded() const;
     };
-    [[nodiscard]] pid_t pid() const noexcept { return m_pid; }
-    void signal(int number) const;
     /// Whether SIGSTOP has reached it.
     [[nodiscard]] bool stopped() const;
     /// Whether it has ended; it is still to be waited for.
