@@ -14,6 +14,8 @@ required_conan_version = ">=2.1"
 # Optional components, as once_components in lib/CMakeLists.txt names them (a test compares the two), each with what it
 # requires from Conan. Each becomes the option with_<component>, and ONCE_WITH_<COMPONENT> for CMake.
 COMPONENTS = {
+    "http": [],
+    "webhook": ["libcurl/[>=7.66 <9]", "openssl/[>=3 <4]"],
 }
 
 

@@ -2,7 +2,7 @@
 --
 -- Apply: in one transaction, into the schema that holds 0005.
 -- Locks: creates new objects only.
--- Reverse: 0011_outbox.down.sql
+-- Reverse: 0006_outbox.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);

@@ -14,7 +14,12 @@ do $$ begin
     end if;
 end $$;
 
-delete from schema_version where version = 17;
+do $$ begin
+    delete from schema_version where version = 17;
+    if not found then -- nothing else here would notice
+        raise exception '0017_roles is not applied';
+    end if;
+end $$;
 do $migration$
 declare
     v_schema constant text := current_schema();

@@ -82,7 +82,7 @@ begin
         select c.oid::regclass as name, c.relkind,
                (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute as a
                 where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_private)) as columns,
-               exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = any (v_private || array['response'])) as has_private
+               exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname in ('response', 'payload_json', 'payload_bytes', 'data')) as has_private
         from pg_class as c
         where c.relnamespace = v_schema::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
     loop

@@ -8,28 +8,6 @@ grant once_producer, once_consumer to orders_service;
 -- [endregion]
 
 -- [region: messages]
--- What a service needs beside that to stage messages, and to run consumers and relays.
-create role once_messenger nologin;
-grant usage on schema once to once_messenger;
-grant execute on function
-    once.publish(text, text, json, bytea, text, json, text, uuid, boolean),
-    once.publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean),
-    once.schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean),
-    once.cancel_scheduled(uuid),
-    once.subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text),
-    once.unsubscribe(text, text),
-    once.pause_subscription(text, boolean, text),
-    once.next_batch(text, integer, integer),
-    once.acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean),
-    once.take_parked(text, integer, integer, timestamptz),
-    once.parked_due(text, integer, timestamptz),
-    once.settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
-    once.redrive(text, uuid, text, timestamptz),
-    once.discard(text, uuid, text),
-    once.release_due(integer, timestamptz),
-    once.wake_channel(), once.outbox_writers(), once.fall_asleep(interval), once.wake_up(bigint)
-to once_messenger;
-grant once_messenger to orders_service;
 -- [endregion]
 
 -- [region: people]

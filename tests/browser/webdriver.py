@@ -122,11 +122,18 @@ class Browser:
 
     def click(self, selector, times=1):
         """Moves the mouse there and presses its button, `times` times in a row as fast as a hand does it."""
-        over = {"type": "pointerMove", "duration": 0, "origin": {ELEMENT: self.find(selector)}, "x": 0, "y": 0}
         press = [{"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0},
                  {"type": "pause", "duration": BETWEEN_CLICKS_MS}]
-        mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": [over] + press * times}
-        self._call("POST", "/actions", {"actions": [mouse]})
+
+        def try_to():
+            over = {"type": "pointerMove", "duration": 0, "origin": {ELEMENT: self.find(selector)}, "x": 0, "y": 0}
+            mouse = {"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
+                     "actions": [over] + press * times}
+            self._call("POST", "/actions", {"actions": [mouse]})
+            return True
+
+        # The page may be replaced between finding and moving. Then nothing was pressed: the move comes first.
+        self.wait(try_to, f"a place to click at {selector}")
 
     def wait(self, ask, what):
         """What `ask` returns, once it is something; pages that come and go in the meantime do not matter."""

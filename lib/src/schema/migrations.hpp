@@ -13,7 +13,7 @@ inline constexpr std::array<std::string_view, 17> migration_files{
     "0003_idempotency_record.up.sql",
     "0004_enforce_version.up.sql",
     "0005_lease.up.sql",
-    "0011_outbox.up.sql",
+    "0006_outbox.up.sql",
     "0007_subscription.up.sql",
     "0008_parked_message.up.sql",
     "0009_scheduled_message.up.sql",
