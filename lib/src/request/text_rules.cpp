@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "request/text_rules.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cstddef>
 
@@ -49,6 +51,44 @@ bool is_utf8(std::string_view text) noexcept {
         i += length;
     }
     return true;
+}
+
+namespace {
+
+// Accepts any value; only counts how deep it is.
+class depth_counter : public nlohmann::json_sax<nlohmann::json> {
+public:
+    static constexpr int deepest = 512;
+
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, string_t const&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return false; }
+    bool key(string_t&) override { return true; }
+    bool start_object(std::size_t) override { return ++m_depth <= deepest; }
+    bool end_object() override { return --m_depth >= 0; }
+    bool start_array(std::size_t) override { return ++m_depth <= deepest; }
+    bool end_array() override { return --m_depth >= 0; }
+    bool parse_error(std::size_t, std::string const&, nlohmann::detail::exception const&) override {
+        return false;
+    }
+
+private:
+    int m_depth = 0;
+};
+
+} // namespace
+
+bool is_storable_json(std::string_view text) {
+    // nlohmann/json takes a NUL for the end of the text, and skips a byte order mark; the server does neither.
+    if (text.find('\0') != std::string_view::npos || text.starts_with("\xef\xbb\xbf")) {
+        return false;
+    }
+    depth_counter counter;
+    return nlohmann::json::sax_parse(text, &counter);
 }
 
 } // namespace once::detail
