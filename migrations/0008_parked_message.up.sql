@@ -327,7 +327,12 @@ begin
     )
     select array_agg(key) into v_keys
     from (select key from delivered union all select key from failed where state = 'dead') as ended;
-    -- A statement of its own, which sees what the one before has changed.
+    -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier one of
+    -- its key may have been redriven: it waits for that one then.
+    update parked_message as p set state = 'waiting', next_attempt_at = null
+    where p.service = v_service and p.subscription = p_subscription and p.id = any (p_ids) and p.state = 'retrying'
+      and exists (select from parked_message as e where e.service = p.service and e.subscription = p.subscription
+                  and e.key = p.key and e.id < p.id and (v_sub.dead_blocks_key or e.state <> 'dead'));
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
 comment on function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz) is
