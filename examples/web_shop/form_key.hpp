@@ -2,7 +2,6 @@
 #pragma once
 
 #include <once/database.hpp>
-#include <once/transaction.hpp>
 
 #include "visitor.hpp"
 
@@ -10,13 +9,11 @@
 
 namespace shop {
 
-// The keys of forms, in these two functions and nowhere else. One-time tokens can take their place: they would
-// expire, and be stored as a hash.
+/// What the keys of forms are good for.
+inline constexpr char const* form_purpose = "order-form";
 
-/// A new key for one form that is shown to `who`: random, and remembered as this visitor's.
+/// A new key for one form that is shown to `who`: a one-time token. Only its hash is stored, it expires after a day, and it
+/// is good for this visitor only. So a form of another site cannot order in the visitor's name: it has no such key.
 std::string issue_form_key(once::database& db, visitor who);
-
-/// Whether `key` was issued to `who`. So a form of another site cannot order in the visitor's name: it has no such key.
-bool is_form_key_of(once::transaction& tx, std::string const& key, visitor who);
 
 } // namespace shop

@@ -9,12 +9,6 @@ create table if not exists web_shop.visitor (
     came_at       timestamptz not null default clock_timestamp()
 );
 
-create table if not exists web_shop.form (
-    key       text primary key,
-    visitor   bigint not null references web_shop.visitor,
-    issued_at timestamptz not null default clock_timestamp()
-);
-
 create sequence if not exists web_shop.order_number;
 
 create table if not exists web_shop.orders (

@@ -3,6 +3,7 @@
 #include <once/http/answer.hpp>
 #include <once/http/execute.hpp>
 #include <once/http/problem.hpp>
+#include <once/token.hpp>
 
 #include <iterator>
 #include <utility>
@@ -42,18 +43,28 @@ response pass_by(database& db, bool safe, callback_type const& callback, options
     return made;
 }
 
-response claimed(database& db, once::request const& request, callback_type const& callback,
+response claimed(database& db, request const& request, std::string const& key, callback_type const& callback,
                  options const& options) {
     std::vector<header> cookies; // of the last run of the callback: the one that was committed, if any was
-    auto const reply = once::execute(
-        db, request,
-        [&](transaction& tx) {
-            auto made = callback(tx);
-            cookies = take_headers(made.headers, "Set-Cookie");
-            made.headers = without_connection_headers(std::move(made.headers));
-            return made;
-        },
-        options.call);
+    auto const work = [&](transaction& tx) {
+        auto made = callback(tx);
+        cookies = take_headers(made.headers, "Set-Cookie");
+        made.headers = without_connection_headers(std::move(made.headers));
+        return made;
+    };
+    auto const asked = request.fingerprint ? *request.fingerprint : fingerprint_of(request);
+    auto const reply = options.token_purpose.empty()
+                           ? once::execute(db,
+                                           {.scope = scope_of(options.scope_prefix, request.principal),
+                                            .key = key,
+                                            .fingerprint = asked},
+                                           work, options.call)
+                           : once::execute(db,
+                                           redemption{.token = key,
+                                                      .principal = request.principal,
+                                                      .purpose = options.token_purpose,
+                                                      .fingerprint = asked},
+                                           work, options.call);
     auto made = answer(reply, options);
     if (reply.started()) {
         made.headers.insert(made.headers.end(), std::make_move_iterator(cookies.begin()),
@@ -77,11 +88,7 @@ response execute(database& db, request const& request, callback_type const& call
             }
             return problem_response(*defect, options.problem_base);
         }
-        return claimed(db,
-                       {.scope = scope_of(options.scope_prefix, request.principal),
-                        .key = std::get<std::string>(key),
-                        .fingerprint = request.fingerprint ? *request.fingerprint : fingerprint_of(request)},
-                       callback, options);
+        return claimed(db, request, std::get<std::string>(key), callback, options);
     } catch (deadline_exceeded const&) {
         return problem_response(problem::deadline_exceeded, options.problem_base, options.retry_after);
     }

@@ -3,6 +3,7 @@
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/http.hpp>
+#include <once/token.hpp>
 
 #include "support/effects.hpp"
 #include "support/wire_proxy.hpp"
@@ -330,4 +331,38 @@ TEST_CASE("where only the key is kept, a repeat gets 204", "[http]") {
     auto const again = once::http::execute(db, order(), answering(placed), key_only);
     CHECK(again.status == 204);
     CHECK(values(again, "Idempotent-Replayed") == all{"true"});
+}
+
+TEST_CASE("with a token purpose the key is a one-time token: its holder is answered, nobody else",
+          "[http][token]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    once::http::options const how{.token_purpose = "order-form"};
+    auto const place = [&](once::http::request const& from) {
+        return once::http::execute(
+            db, from,
+            [](once::transaction& tx) {
+                add_effect(tx);
+                return response{.status = 201};
+            },
+            how);
+    };
+    auto const token = once::issue_token(db, {.principal = "alice", .purpose = "order-form"});
+    auto const quoted = '"' + token + '"';
+
+    auto foreign = order(quoted);
+    foreign.principal = "mallory";
+    CHECK(place(foreign).status == 403);
+    CHECK(place(order(R"("made-up")")).status == 403);
+    CHECK(server.effects() == 0);
+
+    CHECK(place(order(quoted)).status == 201);
+    auto const again = place(order(quoted));
+    CHECK(again.status == 201);
+    CHECK(server.effects() == 1);
+
+    auto other = order(quoted);
+    other.body = R"({"item":"coffee"})";
+    CHECK(place(other).status == 422);
+    CHECK(server.effects() == 1);
 }

@@ -22,6 +22,7 @@ ONCE_HTTP_EXPORT response execute(database& db, request const& request,
  * `once::execute` does the work, with the scope of `scope_of` and the fingerprint of `fingerprint_of`; `callback` is what
  * it is there. The returned response is complete: hand its status, headers, content type and body to the framework.
  *
+ * - With `options.token_purpose` the key is a one-time token, and is redeemed: `once::execute` with a `redemption`.
  * - A key that is missing or not valid is answered 400, before anything is sent to the database.
  * - What `call.stored` does not keep (by default, status 400 and above) is rolled back and returned.
  * - `Set-Cookie` goes out with the first answer and is not stored: it is a secret of one user agent. A client that lost

@@ -16,6 +16,11 @@ struct options {
     /// Whether a request without a key is refused with 400. If not, it runs without a claim, and a repeat runs again.
     bool key_required = true;
 
+    /// When it is set, the key of a request is a one-time token, issued to the principal for this purpose
+    /// (`once::issue_token`), for example in a hidden field of a form. It is redeemed in the same transaction; one that is
+    /// not valid is answered 403.
+    std::string token_purpose{};
+
     /// First word of every scope, printable ASCII without spaces. Services that share a login role and a database but
     /// not their keys choose different ones.
     std::string scope_prefix = "http";
