@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // HTTP without a framework: a parsed request goes in, a response comes out.
 //
-//     ./06_http "dbname=shop"
+//     ./13_http "dbname=shop"
 #include <once/http.hpp>
 #include <once/once.hpp>
 
