@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     input from{data, size};
     try {
         auto const headers = once::detail::from_stored_headers(from.rest(), "response_headers");
-        auto const again = once::detail::from_stored_headers(once::detail::to_stored_headers(headers), "response_headers");
+        auto const again =
+            once::detail::from_stored_headers(once::detail::to_stored_headers(headers), "response_headers");
         claim(headers == again, "what was read is written so that it reads the same");
     } catch (once::corrupt_record const& refused) {
         // What the library never writes is refused, with this exception and no other.

@@ -30,7 +30,8 @@ std::vector<header> from_stored_headers(std::string_view text, char const* where
     try {
         return nlohmann::json::parse(text).get<std::vector<header>>();
     } catch (nlohmann::json::exception const&) {
-        throw corrupt_record{std::string{"once: headers of "} + where + " are not [[\"name\",\"value\"],...]"};
+        throw corrupt_record{std::string{"once: headers of "} + where +
+                             " are not [[\"name\",\"value\"],...]"};
     }
 }
 
