@@ -21,9 +21,10 @@ extern char** environ;
 namespace {
 
 std::string encoded(std::vector<std::string> const& words) {
-    std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
+    std::string bytes{'*'};
+    bytes.append(std::to_string(words.size())).append("\r\n");
     for (auto const& word : words) {
-        bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+        bytes.append("$").append(std::to_string(word.size())).append("\r\n").append(word).append("\r\n");
     }
     return bytes;
 }
