@@ -232,13 +232,13 @@ TEST_CASE("an assertion of a former fence waits for somebody who is acquiring, a
             return server.ask("select count(*) from pg_stat_activity where datname = current_database() "
                               "and wait_event_type = 'Lock'") == "1";
         }));
+        CHECK(asserting.get() == "ON010"); // the new fence is not there yet, so it does not wait
         if (taker_commits) {
             taker.commit();
         } else {
             taker.abort();
         }
         former.wait();
-        CHECK(asserting.get() == "ON010"); // it began before the fence was there
         CHECK(state(server) == (taker_commits ? "held" : "released"));
         run(server.dsn(), "select once.release_lease('report', fence) from once.lease");
     }
