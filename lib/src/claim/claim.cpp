@@ -2,10 +2,9 @@
 #include <once/claim.hpp>
 #include <once/options.hpp>
 
-#include "claim/borrowed.hpp"
+#include "claim/statements_for.hpp"
 #include "claim/stored_response.hpp"
 #include "request/borrowed.hpp"
-#include "request/stored_body.hpp"
 #include "request/validate_response.hpp"
 
 #include <pqxx/field>
@@ -28,7 +27,7 @@ claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_option
         return started{request.scope, request.key};
     }
     if (outcome == "replayed") {
-        return detail::to_replayed(answer);
+        return replayed{detail::read_response(answer, 1, "an idempotency record")};
     }
     if (outcome == "key_reused") {
         return key_reused{};

@@ -1,8 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/token.hpp>
 
-#include "claim/borrowed.hpp"
+#include "claim/statements_for.hpp"
 #include "claim/stored_response.hpp"
+#include "request/borrowed.hpp"
 
 #include <pqxx/field>
 #include <pqxx/params>
@@ -24,7 +25,7 @@ redeem_result redeem(pqxx::dbtransaction& tx, redemption const& redemption, clai
         return started{record.scope, record.key};
     }
     if (outcome == "replayed") {
-        return detail::to_replayed(answer);
+        return replayed{detail::read_response(answer, 1, "an idempotency record")};
     }
     if (outcome == "key_reused") {
         return key_reused{};

@@ -5,6 +5,8 @@
 #include <once/response.hpp>
 #include <once/statement.hpp>
 
+#include <pqxx/result>
+
 #include <optional>
 
 namespace once::detail {
@@ -15,5 +17,11 @@ void add_key(parameters& to, request const& request);
 void add_fingerprint(parameters& to, fingerprint const& fingerprint);
 /// Appends the five values of a response as complete() takes them; all null without one.
 void add_response(parameters& to, std::optional<response> const& response);
+
+/// Reads what the first row of an answer holds from column `first` on: status, headers, content type, body in hex.
+/// @param where what the row was read from, for the error
+/// @return nothing when the status is null: only the key was kept
+/// @throws once::corrupt_record
+[[nodiscard]] std::optional<response> read_response(pqxx::result const& answer, int first, char const* where);
 
 } // namespace once::detail

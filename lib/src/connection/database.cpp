@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/database.hpp>
 #include <once/error.hpp>
-#include <once/identifier.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "request/schema_name.hpp"
 
 namespace once {
 
@@ -11,10 +11,7 @@ namespace {
 
 database_options checked(database_options options) {
     using namespace std::chrono_literals;
-    if (!is_identifier(options.schema)) {
-        throw invalid_argument{"database_options.schema",
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
+    detail::checked_schema(options.schema, "database_options.schema");
     if (options.max_connections < 1 || options.max_connections > 1000) {
         throw invalid_argument{"database_options.max_connections", "it must be between 1 and 1000"};
     }

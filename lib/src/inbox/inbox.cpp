@@ -1,8 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
-#include <once/identifier.hpp>
 #include <once/inbox.hpp>
 
+#include "claim/stored_response.hpp"
+#include "request/borrowed.hpp"
+#include "request/schema_name.hpp"
 #include "request/text_rules.hpp"
 #include "sql/inbox_statements.hpp"
 
@@ -58,14 +60,6 @@ private:
     std::string m_text = "{";
 };
 
-void append_bytes_or_null(pqxx::params& to, std::string const& bytes) {
-    if (bytes.empty()) {
-        to.append();
-    } else {
-        to.append(pqxx::binary_cast(bytes));
-    }
-}
-
 std::size_t checked(std::size_t count) {
     if (count > max_inbox_batch) {
         throw invalid_argument{"messages", "there are " + std::to_string(count) + "; " +
@@ -87,10 +81,7 @@ void validate(std::string const& consumer, inbox_options const& options) {
     if (options.wait < 0ms || options.wait > 1h) {
         throw invalid_argument{"inbox_options.wait", "it must be between 0 and 1 hour"};
     }
-    if (!is_identifier(options.schema)) {
-        throw invalid_argument{"inbox_options.schema",
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
+    detail::checked_schema(options.schema, "inbox_options.schema");
 }
 
 } // namespace
@@ -120,19 +111,11 @@ inbox::inbox(std::string consumer, inbox_options options)
 }
 
 receipt inbox::receive(pqxx::dbtransaction& tx, incoming const& message) const {
-    pqxx::params values;
-    values.append(m_consumer);
-    values.append(message.id.to_string());
-    append_bytes_or_null(values, message.fingerprint.digest());
-    append_bytes_or_null(values, message.fingerprint.preimage());
-    if (message.sent_at) {
-        values.append(milliseconds_since_1970(*message.sent_at));
-    } else {
-        values.append();
-    }
-    values.append(static_cast<std::int64_t>(m_options.retention.count()));
-    values.append(static_cast<std::int64_t>(m_options.wait.count()));
-    return to_receipt(tx.exec(m_receive, values)[0][0].as<std::string>());
+    parameters values{m_consumer, message.id.to_string()};
+    detail::add_fingerprint(values, message.fingerprint);
+    values.add(message.sent_at ? std::optional{milliseconds_since_1970(*message.sent_at)} : std::nullopt);
+    values.add(m_options.retention.count()).add(m_options.wait.count());
+    return to_receipt(tx.exec(m_receive, detail::to_pqxx(values))[0][0].as<std::string>());
 }
 
 std::vector<receipt> inbox::receive_many(pqxx::dbtransaction& tx, std::span<incoming const> messages) const {

@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
-#include <once/identifier.hpp>
 #include <once/lease.hpp>
 
 #include "connection/connection_pool.hpp"
 #include "request/key_text.hpp"
+#include "request/schema_name.hpp"
 
 #include <pqxx/params>
 #include <pqxx/result>
@@ -170,11 +170,8 @@ fence lease::detach() noexcept {
 
 void assert_fence(pqxx::dbtransaction& tx, fence const& fence, std::string_view schema) {
     validate(fence);
-    if (!is_identifier(schema)) {
-        throw invalid_argument{"schema",
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
-    tx.exec(sql::lease_statements{schema}.assert_fence, pqxx::params{fence.lease, fence.number})
+    tx.exec(sql::lease_statements{detail::checked_schema(schema, "schema")}.assert_fence,
+            pqxx::params{fence.lease, fence.number})
         .expect_rows(1);
 }
 

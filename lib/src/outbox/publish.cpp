@@ -3,6 +3,7 @@
 
 #include "message/staged_messages.hpp"
 #include "request/borrowed.hpp"
+#include "request/schema_name.hpp"
 
 #include <pqxx/result>
 

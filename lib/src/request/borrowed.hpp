@@ -2,14 +2,11 @@
 #pragma once
 
 #include <once/error.hpp>
-#include <once/identifier.hpp>
 #include <once/statement.hpp>
 
 #include <pqxx/connection>
 #include <pqxx/dbtransaction>
 #include <pqxx/params>
-
-#include <string>
 
 namespace once::detail {
 
@@ -38,15 +35,6 @@ inline void require_utf8(pqxx::dbtransaction const& tx) {
         throw configuration_error{"once: client_encoding of the borrowed connection is " + encoding +
                                   " instead of UTF8: connect with client_encoding=UTF8"};
     }
-}
-
-/// @throws once::invalid_argument naming `field`
-inline std::string const& checked_schema(std::string const& schema, char const* field) {
-    if (!is_identifier(schema)) {
-        throw invalid_argument{field,
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
-    return schema;
 }
 
 } // namespace once::detail

@@ -71,6 +71,9 @@ public:
     [[nodiscard]] bool commit(statement const& one);
 
 private:
+    [[nodiscard]] std::optional<operation_state> take(std::string const& sql, parameters const& values);
+    std::string ask(std::string const& sql, parameters const& values);
+
     call_options m_own_transactions;
     database* m_db;
     operation_plan const* m_plan;

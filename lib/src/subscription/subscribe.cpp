@@ -4,6 +4,7 @@
 
 #include "message/binary_array.hpp"
 #include "request/borrowed.hpp"
+#include "request/schema_name.hpp"
 #include "request/text_rules.hpp"
 #include "sql/outbox_statements.hpp"
 

@@ -1,13 +1,13 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
-#include <once/identifier.hpp>
 #include <once/token.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "request/borrowed.hpp"
+#include "request/schema_name.hpp"
 #include "sql/token_statements.hpp"
 #include "token/token_text.hpp"
 
-#include <pqxx/params>
 #include <pqxx/result>
 
 #include <algorithm>
@@ -44,17 +44,10 @@ std::string issue_token(database& db, token_terms const& terms) {
 
 std::vector<std::string> issue_tokens(pqxx::dbtransaction& tx, token_terms const& terms, std::size_t count,
                                       std::string_view schema) {
-    if (!is_identifier(schema)) {
-        throw invalid_argument{"schema",
-                               "only lower-case letters, digits and underscores are allowed, up to 63 bytes"};
-    }
+    auto const sql = sql::issue_tokens(detail::checked_schema(schema, "schema"));
     auto tokens = make_tokens(terms, count);
-    auto const made = detail::issue_values(terms, tokens);
-    pqxx::params values;
-    for (auto const& value : made.values()) {
-        values.append(*value.data);
-    }
-    tx.exec(sql::issue_tokens(schema), values).expect_rows(1);
+    auto const values = detail::issue_values(terms, tokens);
+    tx.exec(sql, detail::to_pqxx(values)).expect_rows(1);
     return tokens;
 }
 
