@@ -96,19 +96,15 @@ comment on column lease_answer.holder is 'Who holds it; null as for fence.';
 comment on column lease_answer.taken_over is
     'acquired: whether the holder before let it run out without a release, so it probably died at its work.';
 
-create function next_fence(p_current bigint) returns bigint
-language plpgsql volatile
-as $$
-begin
-    -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline
-    -- has grown by then. It comes from the name of the WAL file, because pg_control_checkpoint() still shows the old
-    -- one right after a promotion. 2^40 leaves room for eight million timelines.
-    return greatest(p_current, (select fence from lease_floor),
-                    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + 1;
-end $$;
+-- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline has
+-- grown by then. It comes from the name of the WAL file, because pg_control_checkpoint() still shows the old one right
+-- after a promotion. 2^40 leaves room for eight million timelines.
+create function fence_after(p_last bigint) returns bigint
+language sql volatile
+return greatest(p_last, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + 1;
 
-comment on function next_fence(bigint) is
-    'A fence above the given one, above the floor, and above all of earlier timelines. Used by acquire_lease().';
+comment on function fence_after(bigint) is
+    'The fence after p_last: above it, and above all that an earlier timeline gave out.';
 
 create function acquire_lease(
     p_name     text,
@@ -152,7 +148,7 @@ begin
             if v_lease.released_at is null and v_lease.expires_at > v_now then
                 return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
             end if;
-            v_fence := next_fence(v_lease.fence);
+            v_fence := fence_after(greatest(v_lease.fence, (select fence from lease_floor)));
             update lease
             set fence = v_fence, holder = v_holder, acquired_at = v_now, renewed_at = v_now,
                 expires_at = v_now + p_duration, released_at = null
@@ -164,7 +160,7 @@ begin
         -- The lock keeps purge_leases() from raising the floor between here and the insert.
         perform from lease_floor for share;
         v_now := coalesce(p_now, clock_timestamp());
-        v_fence := next_fence(0);
+        v_fence := fence_after((select fence from lease_floor));
         -- No conflict target: both unique constraints mean the same here, that the lease is there.
         insert into lease (service, name, fence, holder, acquired_at, renewed_at, expires_at)
         values (v_service, p_name, v_fence, v_holder, v_now, v_now, v_now + p_duration)
@@ -344,7 +340,7 @@ comment on column lease_readable.timeline_and_counter is
 comment on column lease_readable.fence is 'The fence as it is compared.';
 
 revoke all on function
-    next_fence(bigint),
+    fence_after(bigint),
     acquire_lease(text, interval, text, timestamptz),
     renew_lease(text, bigint, interval, timestamptz),
     release_lease(text, bigint, timestamptz),

@@ -221,6 +221,14 @@ comment on function take_identity(text, uuid, bytea) is
     'Whether this id is new; false when the same message was staged before, ON050 when it was another one. Waits for a '
     'transaction that stages the same id.';
 
+-- In one place, because a scheduled message of a key must land in the slice of the published ones.
+create function bucket_of(p_key text, p_message_id uuid) returns smallint
+language sql immutable parallel safe
+return (hashtextextended(coalesce(p_key, p_message_id::text) collate "C", 0) & 1023)::smallint;
+
+comment on function bucket_of(text, uuid) is
+    'The bucket of a message, 0 to 1023: that of its key, or of its id where it has no key.';
+
 create function publish(
     p_topic        text,
     p_key          text        default null,
@@ -243,7 +251,7 @@ begin
         return v_id;
     end if;
     insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    values (v_service, v_id, hashtextextended(coalesce(p_key, v_id::text) collate "C", 0) & 1023,
+    values (v_service, v_id, bucket_of(p_key, v_id),
             p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     -- After the insert: whoever goes to sleep now finds our lock on the table, and polls until we are through.
     if exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
@@ -275,7 +283,7 @@ declare
     v_staged  bigint;
 begin
     insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    select v_service, m.id, hashtextextended(coalesce(m.key, m.id::text) collate "C", 0) & 1023,
+    select v_service, m.id, bucket_of(m.key, m.id),
            m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
     from (
         select u.topic, u.key, u.json, u.bytes, u.content_type, u.headers, u.traceparent,
@@ -302,6 +310,7 @@ revoke all on function
     notify_readers(),
     message_digest(text, text, text, json, json, bytea),
     take_identity(text, uuid, bytea),
+    bucket_of(text, uuid),
     publish(text, text, json, bytea, text, json, text, uuid, boolean),
     publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
 from public;

@@ -124,7 +124,7 @@ begin
             returning *
         )
         insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-        select service, message_id, hashtextextended(coalesce(key, message_id::text) collate "C", 0) & 1023,
+        select service, message_id, bucket_of(key, message_id),
                topic, key, traceparent, content_type, headers, payload_json, payload_bytes
         from due order by due_at, scheduled_at;
         get diagnostics released = row_count;

@@ -125,13 +125,13 @@ create function redeem_token(
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
 ) returns claim_answer
-language plpgsql security definer set search_path from current
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 as $$
 declare
     v_service        constant text := service_of_session();
     v_scope          constant text := 'token ' || p_purpose || ' ' || p_principal;
     v_key            constant text := encode(p_hash, 'hex');
-    v_caller_timeout constant text := current_setting('lock_timeout');
     v_timeout        text;
     v_expires        timestamptz;
     v_answer         claim_answer;
@@ -146,7 +146,6 @@ begin
     select expires_at into v_expires from token
     where service = v_service and token_hash = p_hash and purpose = p_purpose and principal = p_principal
     for update;
-    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
 
     if v_expires > coalesce(p_now, clock_timestamp()) then
         v_answer := claim(v_scope, v_key, p_fingerprint, p_retention, p_wait, p_now);

@@ -71,12 +71,12 @@ create function receive_many(
     p_wait         interval      default interval '2 seconds',
     p_now          timestamptz   default null
 ) returns table (place integer, id uuid, outcome text)
-language plpgsql security definer set search_path from current
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 as $$
 #variable_conflict use_column
 declare
     v_service        constant text := service_of_session();
-    v_caller_timeout constant text := current_setting('lock_timeout');
     v_timeout        text;
     v_now            timestamptz := coalesce(p_now, clock_timestamp());
     v_oldest         constant timestamptz := v_now - p_retention;
@@ -157,7 +157,6 @@ begin
               group by u.id) as a
         where i.service = v_service and i.consumer = p_consumer and i.message_id = a.id;
     end if;
-    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
     return query
     select u.n::integer, u.id, u.outcome
     from unnest(p_message_ids, v_outcomes) with ordinality as u (id, outcome, n)
@@ -196,11 +195,11 @@ create function receive(
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
 ) returns text
-language plpgsql security definer set search_path from current
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 as $$
 declare
     v_service constant text := service_of_session();
-    v_caller_timeout constant text := current_setting('lock_timeout');
     v_timeout text;
     v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
     v_known   inbox;
@@ -222,7 +221,6 @@ begin
                     v_now, v_now + p_retention, p_fingerprint)
             on conflict (service, consumer, message_id) do nothing;
             if found then
-                v_timeout := set_config('lock_timeout', v_caller_timeout, true);
                 return 'fresh';
             end if;
         end if;
@@ -232,7 +230,6 @@ begin
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
         exit when found;
         if p_sent_at <= v_now - p_retention then
-            v_timeout := set_config('lock_timeout', v_caller_timeout, true);
             return 'too_old';
         end if;
         -- Purged in between: try again.
@@ -243,10 +240,8 @@ begin
         set altered_times = altered_times + 1, altered_at = coalesce(p_now, clock_timestamp()),
             altered_fingerprint = p_fingerprint
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
-        v_timeout := set_config('lock_timeout', v_caller_timeout, true);
         return 'altered';
     end if;
-    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
     return 'seen';
 exception when lock_not_available then
     return 'in_progress';

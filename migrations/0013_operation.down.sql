@@ -32,7 +32,7 @@ drop function begin_operation(text, text, bytea, text, text[], text, json, uuid,
 drop function own_operation(operation, uuid, interval, integer, timestamptz);
 drop function answer_of_claim(claim_answer);
 drop function answer_of_operation(operation, text);
-drop function operation_fence(bigint);
 drop function call_key(text, text, text);
+drop function call_key_of(text, text, text, text);
 drop type operation_answer;
 drop table operation;

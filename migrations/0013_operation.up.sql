@@ -136,15 +136,15 @@ comment on column operation_answer.headers is 'When replayed: as in claim_answer
 comment on column operation_answer.content_type is 'When replayed: as in claim_answer.';
 comment on column operation_answer.body is 'When replayed: as in claim_answer.';
 
-create function call_key(p_scope text, p_key text, p_phase text) returns uuid
-language plpgsql stable security definer set search_path from current
+create function call_key_of(p_service text, p_scope text, p_key text, p_phase text) returns uuid
+language plpgsql immutable
 as $$
 declare
     v_hash bytea := '';
     v_part text;
 begin
     -- Each part with its length in front, so that no two lists of parts look alike.
-    foreach v_part in array array[service_of_session(), p_scope, p_key, p_phase] loop
+    foreach v_part in array array[p_service, p_scope, p_key, p_phase] loop
         v_hash := v_hash || int8send(octet_length(v_part)) || convert_to(v_part, 'UTF8');
     end loop;
     v_hash := substr(sha256(v_hash), 1, 16);
@@ -154,25 +154,24 @@ begin
     return encode(v_hash, 'hex')::uuid;
 end $$;
 
+comment on function call_key_of(text, text, text, text) is 'call_key() of any service.';
+
+create function call_key(p_scope text, p_key text, p_phase text) returns uuid
+language plpgsql stable security definer set search_path from current
+as $$
+begin
+    return call_key_of(service_of_session(), p_scope, p_key, p_phase);
+end $$;
+
 comment on function call_key(text, text, text) is
     'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an operation '
     'that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
-
-create function operation_fence(p_last bigint) returns bigint
-language sql stable
-return greatest(
-    p_last + 1,
-    -- A standby that takes over may not know the last fences. Its timeline is higher, so its fences are, too.
-    (('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + 1);
-
-comment on function operation_fence(bigint) is
-    'The fencing number after p_last: higher than it, and higher than all that an older timeline gave out.';
 
 create function answer_of_operation(p_record operation, p_outcome text) returns operation_answer
 language sql stable
 return row(p_outcome, p_record.scope, p_record.key, p_record.name, p_record.fence, p_record.recovery_point,
            p_record.call, p_record.attempt, p_record.data,
-           (select json_object_agg(phase, call_key(p_record.scope, p_record.key, phase))
+           (select json_object_agg(phase, call_key_of(p_record.service, p_record.scope, p_record.key, phase))
             from unnest(p_record.phases) as phase),
            null, null, null, null, null)::operation_answer;
 
@@ -220,7 +219,7 @@ begin
     end if;
     update operation
     set owner = p_owner, owned_by = coalesce(nullif(current_setting('application_name'), ''), session_user),
-        lease_until = p_now + p_lease, fence = operation_fence(p_record.fence),
+        lease_until = p_now + p_lease, fence = fence_after(p_record.fence),
         attempt = p_record.attempt + (not v_mine)::integer, updated_at = p_now
     where service = p_record.service and scope = p_record.scope and key = p_record.key
     returning * into v_record;
@@ -249,7 +248,8 @@ create function begin_operation(
     p_wait         interval    default interval '2 seconds',
     p_now          timestamptz default null
 ) returns operation_answer
-language plpgsql security definer set search_path from current
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 as $$
 declare
     v_service constant text := service_of_session();
@@ -283,7 +283,7 @@ begin
         values (v_service, p_scope, p_key, p_name, 'running', v_now, p_fingerprint, p_retention, p_phases,
                 p_phases[1], p_call, 1, p_owner,
                 coalesce(nullif(current_setting('application_name'), ''), session_user),
-                v_now + p_lease, operation_fence(coalesce(v_record.fence, 0)), v_now, p_data)
+                v_now + p_lease, fence_after(coalesce(v_record.fence, 0)), v_now, p_data)
         returning * into v_record;
         return answer_of_operation(v_record, 'started');
     end if;
@@ -367,7 +367,7 @@ begin
             using errcode = '22023';
     end if;
     select * into v_record from operation
-    where service = v_service and state = 'running' and state <> 'finished' and lease_until <= v_now
+    where service = v_service and state = 'running' and lease_until <= v_now
       and name = any (p_names)
     order by lease_until
     limit 1
@@ -570,7 +570,7 @@ declare
 begin
     update operation
     set state = 'running', recovery_point = p_recovery_point, call = null, attempt = 0, owner = null,
-        lease_until = v_now, fence = operation_fence(fence), data = coalesce(p_data, data), updated_at = v_now
+        lease_until = v_now, fence = fence_after(fence), data = coalesce(p_data, data), updated_at = v_now
     where service = p_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
     returning phases into v_phases;
     if not found then
@@ -604,7 +604,7 @@ declare
 begin
     update operation
     set state = 'finished', finished_at = v_now, expires_at = v_now + retention, call = null, owner = null,
-        fence = operation_fence(fence), updated_at = v_now
+        fence = fence_after(fence), updated_at = v_now
     where service = p_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
     returning * into v_record;
     if not found then
@@ -673,8 +673,8 @@ comment on column operation_readable.took is 'From beginning to response.';
 comment on column operation_readable.last_error is 'Why the last attempt ended.';
 
 revoke all on function
+    call_key_of(text, text, text, text),
     call_key(text, text, text),
-    operation_fence(bigint),
     answer_of_operation(operation, text),
     answer_of_claim(claim_answer),
     own_operation(operation, uuid, interval, integer, timestamptz),

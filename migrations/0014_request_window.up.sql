@@ -52,11 +52,11 @@ create function open_window(
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
 ) returns claim_answer
-language plpgsql security definer set search_path from current
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 as $$
 declare
     v_service        constant text := service_of_session();
-    v_caller_timeout constant text := current_setting('lock_timeout');
     v_timeout text;
     v_now     timestamptz;
     v_first   request_window;
@@ -106,7 +106,6 @@ begin
         end if;
     end loop;
 
-    v_timeout := set_config('lock_timeout', v_caller_timeout, true);
     if v_answer.outcome is null then
         v_answer.outcome := 'in_progress';
     end if;

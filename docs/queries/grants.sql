@@ -7,9 +7,6 @@ create role orders_service login;
 grant once_producer, once_consumer to orders_service;
 -- [endregion]
 
--- [region: messages]
--- [endregion]
-
 -- [region: people]
 -- People who look: states, times, names, and no payload, response or secret.
 create role alice login;

@@ -1,12 +1,15 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "support/database.hpp"
 #include "support/session.hpp"
+#include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <chrono>
 #include <string>
 
 using namespace once::testing;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -139,4 +142,18 @@ TEST_CASE("looking at the outbox does not scan it", "[outbox][views]") {
     }
     here.db.run("select pg_stat_force_next_flush()");
     CHECK(std::stol(session{here.dsn()}.ask(read)) - before < 15'000); // 1000 or two for each of five slices
+}
+
+TEST_CASE("who stages messages in another database is not to blame for a subscription of this one",
+          "[outbox][views]") {
+    // Copies of one template: the table has the same number in both.
+    inspected here;
+    inspected elsewhere;
+    std::string const blamed =
+        "select count(*) from explain_stall() where reason = 'an open transaction has staged messages'";
+    session writer{elsewhere.dsn()};
+    writer.run("begin; select publish('t.x', 'k', '1')");
+    REQUIRE(wait_until([&] { return elsewhere.db.ask(blamed) == "1"; }, 60s));
+    CHECK(here.db.ask(blamed) == "0");
+    writer.run("rollback");
 }

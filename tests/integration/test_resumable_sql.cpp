@@ -2,7 +2,11 @@
 #include "integration/operations.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <pqxx/connection>
 #include <pqxx/except>
+#include <pqxx/result>
+#include <pqxx/row>
+#include <pqxx/transaction>
 
 #include <string>
 
@@ -92,4 +96,15 @@ TEST_CASE("without the fence nothing of an operation can be changed: ON040", "[r
           "no error");
     CHECK(sqlstate(server, "advance_operation" + mine + "'a', 'b', null, '{}', '1 minute')") == "ON040");
     CHECK(server.ask("select outcome from once.lookup('s', 'k')") == "replayed");
+}
+
+TEST_CASE("an operation that begins leaves the lock_timeout of its transaction as it was", "[resumable]") {
+    operations_database const server;
+    pqxx::connection connection{server.dsn()};
+    pqxx::work tx{connection};
+    tx.exec("set local lock_timeout = '7s'");
+    tx.exec(
+        "select once.begin_operation('s', 'k', null, 'op', '{a}', null, '{}', gen_random_uuid(), '1 minute', "
+        "p_wait => '1234 milliseconds')");
+    CHECK(tx.exec("show lock_timeout")[0][0].as<std::string>() == "7s");
 }

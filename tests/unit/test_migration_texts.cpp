@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/migrations.hpp>
 
-#include "schema/migrations.hpp"
 #include "support/migrations_folder.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -38,13 +37,5 @@ TEST_CASE("the library holds each migration of the folder byte for byte", "[migr
         CHECK(step.up == migration_text(names[i]));
         CHECK(step.down == migration_text(std::string{step.name} + ".down.sql"));
         CHECK(step.up_sha256 == sha256sum(migration_path(names[i])));
-    }
-}
-
-TEST_CASE("the migrations that the library holds are those that it checks for", "[migrations]") {
-    auto const embedded = once::migrations();
-    REQUIRE(embedded.size() == once::detail::migration_files.size());
-    for (std::size_t i = 0; i < embedded.size(); ++i) {
-        CHECK(std::string{embedded[i].name} + ".up.sql" == once::detail::migration_files[i]);
     }
 }

@@ -3,6 +3,7 @@
 
 #include <once/error.hpp>
 
+#include "connection/poll_timeout.hpp"
 #include "sql/session_statements.hpp"
 
 #include <pqxx/except>
@@ -33,14 +34,10 @@ void finish_connecting(owned_connection const& connection, time_point deadline) 
         if (state == PGRES_POLLING_FAILED || PQstatus(connection.get()) == CONNECTION_BAD) {
             fail(connection, "");
         }
-        auto const left =
-            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        auto const timeout = poll_timeout(deadline);
         pollfd socket{PQsocket(connection.get()),
                       static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
-        if (left.count() <= 0 ||
-            ::poll(&socket, 1,
-                   static_cast<int>(std::min<std::chrono::milliseconds::rep>(left.count(), 3'600'000))) ==
-                0) {
+        if (timeout == 0 || ::poll(&socket, 1, timeout) == 0) {
             fail(connection, "no answer in time from host " + std::string{PQhost(connection.get())});
         }
         state = PQconnectPoll(connection.get());
@@ -114,7 +111,7 @@ server_facts inspect_server(session& session, time_point deadline) {
         refuse("the server is older than PostgreSQL 14");
     }
     server_facts facts;
-    facts.standby = row.bytes(0) == std::string_view{"\1", 1};
+    facts.standby = row.is_true(0);
     facts.system_identifier = row.text(1);
     facts.timeline = row.is_null(2) ? 0 : std::stoul(row.text(2), nullptr, 16);
     facts.loses_data_in_crash = row.bytes(6) != "on" || row.bytes(7) != "on";

@@ -29,13 +29,10 @@ public:
     explicit pg_result(PGresult* result) noexcept : m_result{result} {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return m_result != nullptr; }
-    [[nodiscard]] PGresult const* get() const noexcept { return m_result.get(); }
     [[nodiscard]] ExecStatusType status() const noexcept { return PQresultStatus(m_result.get()); }
     [[nodiscard]] bool ok() const noexcept {
         return status() == PGRES_COMMAND_OK || status() == PGRES_TUPLES_OK;
     }
-    /// A statement behind one that failed in the same pipeline: the server skipped it.
-    [[nodiscard]] bool skipped() const noexcept { return status() == PGRES_PIPELINE_ABORTED; }
     [[nodiscard]] bool failed() const noexcept { return status() == PGRES_FATAL_ERROR; }
 
     [[nodiscard]] std::string_view sqlstate() const noexcept { return field(PG_DIAG_SQLSTATE); }
@@ -63,11 +60,11 @@ public:
     [[nodiscard]] std::string text(int column, int row = 0) const { return std::string{bytes(column, row)}; }
     /// An int4 in the binary format.
     [[nodiscard]] std::int32_t int4(int column, int row = 0) const noexcept {
-        std::uint32_t value = 0;
-        for (char const byte : bytes(column, row)) {
-            value = (value << 8U) | static_cast<unsigned char>(byte);
-        }
-        return static_cast<std::int32_t>(value);
+        return detail::int4(bytes(column, row));
+    }
+    /// A boolean in the binary format; null is not true.
+    [[nodiscard]] bool is_true(int column, int row = 0) const noexcept {
+        return bytes(column, row) == std::string_view{"\1", 1};
     }
     /// An int8 in the binary format; also a time, in microseconds since 2000.
     [[nodiscard]] std::int64_t int8(int column, int row = 0) const noexcept {

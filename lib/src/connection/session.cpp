@@ -3,6 +3,7 @@
 
 #include <once/error.hpp>
 
+#include "connection/poll_timeout.hpp"
 #include "sql/session_statements.hpp"
 
 #include <pqxx/except>
@@ -21,12 +22,6 @@ namespace {
 constexpr std::size_t most_prepared_statements = 256;
 
 statement const rollback{sql::rollback, {}};
-
-int milliseconds_until(time_point deadline) {
-    auto const left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    return static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left.count(), 0, 3'600'000));
-}
 
 // The name follows from the text: where a pooler hands our session to another client of this library, a name that is
 // there already can only stand for the same text.
@@ -132,7 +127,7 @@ pg_result session::next_result(time_point deadline) {
             give_up(PQerrorMessage(m_raw));
         }
         pollfd socket{PQsocket(m_raw), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0};
-        int const ready = ::poll(&socket, 1, milliseconds_until(deadline));
+        int const ready = ::poll(&socket, 1, poll_timeout(deadline));
         if (ready == 0 && std::chrono::steady_clock::now() >= deadline) {
             give_up("the server did not answer in time");
         }

@@ -5,6 +5,8 @@
 #include <once/consumer.hpp>
 #include <once/error.hpp>
 
+#include "subscription/batch_reader.hpp"
+
 #include <pqxx/except>
 
 #include <string_view>
@@ -29,7 +31,7 @@ fault judge_failure(std::exception const& e, bool in_handler) noexcept {
         if (state == "40001" || state == "40P01") {
             return fault::conflict;
         }
-        if (!in_handler && (state == "ON065" || state == "ON010")) {
+        if (!in_handler && taken_by_another(e)) {
             return fault::another_reader;
         }
         if (!in_handler && state == "ON061") {

@@ -6,7 +6,6 @@
 #include <pqxx/except>
 
 #include <algorithm>
-#include <random>
 
 namespace once::detail {
 
@@ -19,11 +18,6 @@ using std::chrono::steady_clock;
 constexpr int parked_at_a_time = 20;
 // As many connections may be lost by chance; then the batch is suspected.
 constexpr int most_losses = 3;
-
-std::uint64_t random_bits() {
-    thread_local std::mt19937_64 generator{std::random_device{}()};
-    return generator();
-}
 
 call_options call_options_of(consumer_options const& options) {
     return {.isolation_level = options.isolation_level,

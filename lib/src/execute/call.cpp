@@ -9,20 +9,11 @@
 #include <pqxx/except>
 
 #include <algorithm>
-#include <random>
 #include <thread>
 
 namespace once::detail {
 
 namespace {
-
-std::uint64_t random_bits() {
-    thread_local std::mt19937_64 generator{[] {
-        std::random_device device;
-        return (static_cast<std::uint64_t>(device()) << 32U) | device();
-    }()};
-    return generator();
-}
 
 std::chrono::milliseconds retry_after(call_options const& options) {
     using namespace std::chrono_literals;

@@ -85,15 +85,8 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
                                 std::vector<statement> const& work, int status) {
     pipeline_plan const plan{context, work, status};
     std::vector<detail::pg_result> answers;
-    bool lost = false;
-    std::string why_lost;
-    try {
-        // The caller's statements run in this exchange, so only the deadline of the call bounds it.
-        session.exchange(plan.sent, context.deadline, answers);
-    } catch (pqxx::broken_connection const& e) {
-        lost = true;
-        why_lost = e.what();
-    }
+    // The caller's statements run in this exchange, so only the deadline of the call bounds it.
+    auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers);
     if (answers.size() > 1 && answers[1].failed()) {
         if (answers[1].sqlstate() == lock_not_available) {
             throw detail::claim_wait_over{};
@@ -117,7 +110,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     if (context.options.fence && answers.size() > 2 && detail::says_fence_refused(answers[2])) {
         throw detail::fence_refused{};
     }
-    detail::require_committed(answers, plan.sent, lost, why_lost);
+    detail::require_committed(answers, plan.sent, lost);
     auto const& row = answers[answers.size() - 2];
     return {.outcome = outcome::started,
             .response = response{.status = status, .body = body::json_text(row.text(0))},

@@ -2,6 +2,7 @@
 #include "execute/retry.hpp"
 
 #include <algorithm>
+#include <random>
 
 namespace once::detail {
 
@@ -13,6 +14,14 @@ std::chrono::microseconds backoff(setback why, int attempt, std::uint64_t random
     auto const limit = std::min(cap, base * (std::int64_t{1} << std::clamp(attempt - 1, 0, 20)));
     return std::chrono::microseconds{
         static_cast<std::int64_t>(random % (static_cast<std::uint64_t>(limit.count()) + 1))};
+}
+
+std::uint64_t random_bits() {
+    thread_local std::mt19937_64 generator{[] {
+        std::random_device device;
+        return (static_cast<std::uint64_t>(device()) << 32U) | device();
+    }()};
+    return generator();
 }
 
 verdict judge(store policy, int status) noexcept {

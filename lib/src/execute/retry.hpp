@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include <once/advise.hpp>
 #include <once/options.hpp>
 
 #include <chrono>
@@ -22,6 +21,9 @@ enum class setback {
 /// @param attempt the attempt that failed, from 1
 /// @param random  64 uniformly random bits
 [[nodiscard]] std::chrono::microseconds backoff(setback why, int attempt, std::uint64_t random) noexcept;
+
+/// 64 uniformly random bits for a pause, from a generator of the calling thread. Not for secrets.
+[[nodiscard]] std::uint64_t random_bits();
 
 /// What happens with a response of this status under a policy.
 struct verdict {

@@ -100,8 +100,18 @@ claim_answer read_claim_answer(pg_result const& row) {
     return answer;
 }
 
+std::optional<std::string> exchange_with_commit(session& session, std::vector<statement const*> const& sent,
+                                                time_point deadline, std::vector<pg_result>& answers) {
+    try {
+        session.exchange(sent, deadline, answers);
+        return std::nullopt;
+    } catch (pqxx::broken_connection const& e) {
+        return e.what();
+    }
+}
+
 void require_committed(std::vector<pg_result> const& answers, std::vector<statement const*> const& sent,
-                       bool lost, std::string const& why_lost) {
+                       std::optional<std::string> const& lost) {
     for (std::size_t i = 0; i < answers.size(); ++i) {
         auto const& answer = answers[i];
         bool const is_commit = i + 1 == sent.size();
@@ -125,7 +135,7 @@ void require_committed(std::vector<pg_result> const& answers, std::vector<statem
         }
     }
     if (lost) {
-        throw commit_in_doubt{"once: no answer to COMMIT: " + why_lost};
+        throw commit_in_doubt{"once: no answer to COMMIT: " + *lost};
     }
     throw error{"once: the server left out the answer to COMMIT"};
 }
@@ -160,7 +170,7 @@ claim_answer work::begin() {
         }
     }
     auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::started};
-    if (answer.outcome == outcome::started && fence && answers[2].bytes(0) != std::string_view{"\1", 1}) {
+    if (answer.outcome == outcome::started && fence && !answers[2].is_true(0)) {
         m_context.in_doubt = false; // the claim started
         throw fence_refused{};
     }
@@ -247,21 +257,14 @@ void work::commit() {
     tail.push_back(&commit_statement);
 
     std::vector<pg_result> answers;
-    bool lost = false;
-    std::string why_lost;
-    try {
-        m_session.exchange(tail, m_context.reply_deadline(m_context.options.fence ? fence_wait : 0ms),
-                           answers);
-    } catch (pqxx::broken_connection const& e) {
-        lost = true;
-        why_lost = e.what();
-    }
+    auto const lost = exchange_with_commit(
+        m_session, tail, m_context.reply_deadline(m_context.options.fence ? fence_wait : 0ms), answers);
     m_committed_locally = m_session.replication_wait_cancelled();
     if (m_context.options.fence && answers.size() + 1 >= tail.size() &&
         says_fence_refused(answers[tail.size() - 2])) {
         throw fence_refused{};
     }
-    require_committed(answers, tail, lost, why_lost);
+    require_committed(answers, tail, lost);
 }
 
 void work::abort() noexcept {

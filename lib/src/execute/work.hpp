@@ -131,13 +131,20 @@ private:
     bool m_committed_locally = false;
 };
 
+/// Sends a pipeline that ends with COMMIT.
+/// @return why the connection was lost, if it went before all answers had come
+[[nodiscard]] std::optional<std::string> exchange_with_commit(session& session,
+                                                              std::vector<statement const*> const& sent,
+                                                              time_point deadline,
+                                                              std::vector<pg_result>& answers);
+
 /// Reads the answers of a pipeline that ends with COMMIT.
 /**
- * @param lost the connection went before all answers had come
+ * @param lost what `exchange_with_commit` returned
  * @throws commit_in_doubt when COMMIT may have been carried out; the server's error when it certainly was not;
  *         once::transaction_poisoned when the server answered ROLLBACK
  */
 void require_committed(std::vector<pg_result> const& answers, std::vector<statement const*> const& sent,
-                       bool lost, std::string const& why_lost);
+                       std::optional<std::string> const& lost);
 
 } // namespace once::detail

@@ -10,7 +10,6 @@
 #include <pqxx/result>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <exception>
 #include <utility>
@@ -50,18 +49,8 @@ void validate(milliseconds duration, lease_options const& options) {
     }
 }
 
-std::int64_t number(std::string_view text) noexcept {
-    std::int64_t value = 0;
-    std::from_chars(text.data(), text.data() + text.size(), value);
-    return value;
-}
-
 detail::time_point deadline_of(lease_options const& options) {
     return std::chrono::steady_clock::now() + options.timeout;
-}
-
-bool is_true(detail::pg_result const& answer) noexcept {
-    return answer.bytes(0) == std::string_view{"\1", 1};
 }
 
 } // namespace
@@ -78,15 +67,13 @@ acquire_result acquire(database& db, std::string const& name, milliseconds durat
     }
     auto const asked_at = since_boot();
     auto const answer = db.pool().ask(ask, deadline_of(options), false);
-    auto const fence_number = number(answer.bytes(1));
+    auto const fence_number = answer.int8(1);
     if (answer.bytes(0) != "acquired") {
-        return held{.holder = answer.text(2),
-                    .fence = fence_number,
-                    .expires_in = milliseconds{number(answer.bytes(3))}};
+        return held{
+            .holder = answer.text(2), .fence = fence_number, .expires_in = milliseconds{answer.int8(3)}};
     }
-    return lease{db,       fence{.lease = name, .number = fence_number},
-                 duration, options,
-                 asked_at, answer.bytes(4) == "true"};
+    return lease{
+        db, fence{.lease = name, .number = fence_number}, duration, options, asked_at, answer.is_true(4)};
 }
 
 lease::lease(database& db, once::fence fence, milliseconds duration, lease_options options,
@@ -144,7 +131,7 @@ bool lease::renew(milliseconds duration) {
     auto const answer = m_database->pool().ask({m_database->pool().lease_statements().renew,
                                                 parameters{m_fence.lease, m_fence.number, duration.count()}},
                                                deadline_of(m_options), true);
-    if (!is_true(answer)) {
+    if (!answer.is_true(0)) {
         detach();
         return false;
     }
@@ -158,9 +145,10 @@ bool lease::release() {
     if (db == nullptr) {
         return false;
     }
-    return is_true(
-        db->pool().ask({db->pool().lease_statements().release, parameters{m_fence.lease, m_fence.number}},
-                       deadline_of(m_options), true));
+    return db->pool()
+        .ask({db->pool().lease_statements().release, parameters{m_fence.lease, m_fence.number}},
+             deadline_of(m_options), true)
+        .is_true(0);
 }
 
 fence lease::detach() noexcept {

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "publisher/append_file.hpp"
 
+#include "connection/poll_timeout.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
@@ -79,12 +81,6 @@ bool last_byte_is_no_line_break(std::string const& path, off_t size) {
     return !known || last != '\n';
 }
 
-int milliseconds_until(std::chrono::steady_clock::time_point deadline) {
-    auto const left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
-}
-
 } // namespace
 
 std::string append_file::open(std::string const& path, unsigned mode, bool durable) {
@@ -138,7 +134,7 @@ append_file::written append_file::write(std::string_view bytes,
             if (std::chrono::steady_clock::now() >= deadline) {
                 break;
             }
-            static_cast<void>(::poll(&ready, 1, milliseconds_until(deadline)));
+            static_cast<void>(::poll(&ready, 1, poll_timeout(deadline)));
         }
     }
     return made;

@@ -4,7 +4,6 @@
 #include <once/error.hpp>
 
 #include "request/stored_body.hpp"
-#include "request/text_rules.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -16,8 +15,7 @@ namespace once::detail {
 
 bool embeds_as_json(body const& payload, bool one_line) {
     auto const& data = payload.data();
-    return !(one_line && data.find_first_of("\n\r") != std::string::npos) && is_utf8(data) &&
-           is_stored_as_json(payload);
+    return !(one_line && data.find_first_of("\n\r") != std::string::npos) && is_stored_as_json(payload);
 }
 
 std::string base64(std::string_view bytes) {

@@ -3,6 +3,7 @@
 #include <once/relay.hpp>
 
 #include "relay/relay_worker.hpp"
+#include "request/check_range.hpp"
 
 #include <utility>
 
@@ -10,12 +11,7 @@ namespace once {
 
 namespace {
 
-template <class Value>
-void check_range(Value value, Value low, Value high, char const* field, char const* range) {
-    if (value < low || value > high) {
-        throw invalid_argument{field, std::string{"it must be between "} + range};
-    }
-}
+using detail::check_range;
 
 relay_options checked(relay_options options) {
     validate(options);

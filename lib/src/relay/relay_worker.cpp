@@ -4,10 +4,11 @@
 #include <once/advise.hpp>
 #include <once/error.hpp>
 
+#include "execute/retry.hpp"
+
 #include <pqxx/except>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 namespace once::detail {
@@ -17,14 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
-
-std::uint64_t random_bits() {
-    thread_local std::mt19937_64 generator{[] {
-        std::random_device device;
-        return (static_cast<std::uint64_t>(device()) << 32U) | device();
-    }()};
-    return generator();
-}
 
 // Beyond the deadline of the publisher the lease lasts a bit, so that the checkpoint is written before it runs out.
 milliseconds needed_lease(relay_options const& options) {

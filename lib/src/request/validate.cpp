@@ -4,6 +4,7 @@
 #include <once/options.hpp>
 #include <once/request.hpp>
 
+#include "request/check_range.hpp"
 #include "request/key_text.hpp"
 #include "request/text_rules.hpp"
 #include "request/validate_response.hpp"
@@ -25,16 +26,7 @@ void detail::require_key_text(std::string const& text, char const* field, std::s
     }
 }
 
-namespace {
-
-template <class Value>
-void check_range(Value value, Value low, Value high, char const* field, char const* range) {
-    if (value < low || value > high) {
-        throw invalid_argument{field, std::string{"it must be between "} + range};
-    }
-}
-
-} // namespace
+using detail::check_range;
 
 void validate(request const& request) {
     detail::require_key_text(request.scope, "request.scope");

@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 #include <once/request.hpp>
 
+#include "request/check_range.hpp"
 #include "request/text_rules.hpp"
 
 #include <utility>
@@ -38,13 +39,6 @@ void check_name(std::string const& name, char const* field) {
     if (name.size() > max_key_bytes || !is_printable_ascii(name)) {
         throw invalid_argument{field,
                                "1 to 255 bytes of printable ASCII are allowed, with no space at either end"};
-    }
-}
-
-template <class Value>
-void check_range(Value value, Value low, Value high, char const* field, char const* range) {
-    if (value < low || value > high) {
-        throw invalid_argument{field, std::string{"it must be between "} + range};
     }
 }
 

@@ -24,7 +24,9 @@ public:
 
     /// Begins the operation of this request, or goes on with it.
     [[nodiscard]] operation_reply run(request const& request, std::string const& data);
-    /// Goes on with an operation that `operation_store::next` gave.
+    /// Takes over an operation of the plan that nobody runs any more; see `operation_store::next`.
+    [[nodiscard]] std::optional<operation_state> next() { return m_store.next(); }
+    /// Goes on with an operation that `next` gave.
     [[nodiscard]] operation_reply run(operation_state state);
 
     [[nodiscard]] operation_state const& state() const noexcept { return m_state; }

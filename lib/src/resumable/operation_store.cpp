@@ -131,8 +131,8 @@ std::string operation_store::ask(std::string const& sql, parameters const& value
 
 std::string operation_store::release(operation_state const& state, std::string const& error,
                                      std::chrono::milliseconds pause, int max_attempts, bool call_made) {
-    return ask(m_sql.release, parameters{state.scope, state.key, state.fence, error, count(pause),
-                                         max_attempts, call_made});
+    return ask(m_sql.release,
+               parameters{state.scope, state.key, state.fence, error, count(pause), max_attempts, call_made});
 }
 
 std::string operation_store::call_key(operation_state const& state, std::string const& phase) {

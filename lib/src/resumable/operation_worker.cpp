@@ -66,7 +66,8 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
     for (auto const& kind : m_kinds) {
         while (sum.taken < m_options.batch && !stop.stop_requested()) {
             auto const owner = message_id::random().to_string();
-            auto state = detail::operation_store{*m_db, kind.plan(), owner}.next();
+            detail::operation_run run{*m_db, kind.plan(), owner};
+            auto state = run.next();
             if (!state || state->outcome == "absent") {
                 // Without an answer: if one was taken nevertheless, it is abandoned again when its lease is over.
                 break;
@@ -74,7 +75,7 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
             ++sum.taken;
             auto const what = state->name + " " + state->scope + " " + state->key;
             try {
-                count(sum, detail::operation_run{*m_db, kind.plan(), owner}.run(std::move(*state)));
+                count(sum, run.run(std::move(*state)));
             } catch (std::exception const& e) {
                 ++sum.postponed;
                 if (m_options.log) {

@@ -2,8 +2,8 @@
 #include "schema/schema_check.hpp"
 
 #include <once/error.hpp>
+#include <once/migrations.hpp>
 
-#include "schema/migrations.hpp"
 #include "sql/quote.hpp"
 #include "sql/schema_statements.hpp"
 
@@ -13,19 +13,22 @@ namespace once::detail {
 
 namespace {
 
+std::string file_name(std::size_t number) {
+    return std::string{migrations()[number].name} + ".up.sql";
+}
+
 int installed_version(session& session, std::string const& schema, time_point deadline) {
     auto const presence =
         session.ask({std::string{sql::schema_presence}, parameters{std::string_view{schema}}}, deadline);
-    bool const schema_exists = presence.bytes(0) == std::string_view{"\1", 1};
-    bool const may_ask = presence.bytes(1) == std::string_view{"\1", 1};
+    bool const schema_exists = presence.is_true(0);
+    bool const may_ask = presence.is_true(1);
     if (!schema_exists) {
         throw schema_error{"once: there is no schema \"" + schema + "\": create it, then apply migrations/" +
-                           std::string{migration_files.front()} + " and those behind it"};
+                           file_name(0) + " and those behind it"};
     }
     if (!may_ask) {
         throw schema_error{
-            "once: schema \"" + schema + "\" does not hold migrations/" +
-            std::string{migration_files.front()} +
+            "once: schema \"" + schema + "\" does not hold migrations/" + file_name(0) +
             ", or this role may not use it: apply the migrations, grant usage on the schema and "
             "execute on its functions"};
     }
@@ -42,14 +45,14 @@ int installed_version(session& session, std::string const& schema, time_point de
 
 void check_schema(session& session, std::string const& schema, time_point deadline) {
     auto const installed = static_cast<std::size_t>(installed_version(session, schema, deadline));
-    if (installed < migration_files.size()) {
+    if (installed < migrations().size()) {
         throw schema_error{"once: schema \"" + schema + "\" is too old: apply migrations/" +
-                           std::string{migration_files[installed]} +
-                           (installed + 1 < migration_files.size() ? " and those behind it" : "")};
+                           file_name(installed) +
+                           (installed + 1 < migrations().size() ? " and those behind it" : "")};
     }
-    if (installed > migration_files.size()) {
+    if (installed > migrations().size()) {
         throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
-                           ", newer than this library knows (" + std::to_string(migration_files.size()) +
+                           ", newer than this library knows (" + std::to_string(migrations().size()) +
                            "): upgrade the library"};
     }
     auto const differences =

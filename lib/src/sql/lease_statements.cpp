@@ -7,9 +7,9 @@ namespace once::sql {
 
 lease_statements::lease_statements(std::string_view schema) {
     auto const quoted = quote_identifier(schema);
-    acquire = "/* once: acquire_lease */ select a.outcome, a.fence::text, a.holder,"
-              " floor(extract(epoch from a.expires_at - clock_timestamp()) * 1000)::bigint::text,"
-              " a.taken_over::text from " +
+    acquire = "/* once: acquire_lease */ select a.outcome, a.fence, a.holder,"
+              " floor(extract(epoch from a.expires_at - clock_timestamp()) * 1000)::bigint,"
+              " a.taken_over from " +
               quoted + ".acquire_lease($1, $2::bigint * interval '1 millisecond', $3) as a";
     renew = "/* once: renew_lease */ select " + quoted +
             ".renew_lease($1, $2, $3::bigint * interval '1 millisecond') is not null";

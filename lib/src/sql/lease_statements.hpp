@@ -15,7 +15,8 @@ struct lease_statements {
     ///   $1  text    name
     ///   $2  bigint  duration in milliseconds
     ///   $3  text    holder, or null for the application_name
-    /// Columns, all text: outcome, fence, holder, milliseconds until it expires, 'true' when taken over.
+    /// Columns: 0 text outcome, 1 bigint fence, 2 text holder, 3 bigint milliseconds until it expires,
+    ///          4 boolean taken over
     std::string acquire;
 
     /// Lets a lease run out later; locks its row.

@@ -73,14 +73,6 @@ outbox_statements::outbox_statements(std::string_view name) {
     wake_up = call(schema, "wake_up", "$1::bigint");
     writers_left = "/* once: writers_left */ select count(*)::integer from unnest(" + schema +
                    ".outbox_writers()) as w where w = any ($1::text[])";
-
-    acquire_lease =
-        rows(schema, "acquire_lease", "$1, " + in_milliseconds("$2"),
-             "a.outcome, a.fence, "
-             "ceil(extract(epoch from a.expires_at - clock_timestamp()) * 1000)::bigint, a.taken_over");
-    renew_lease = call(schema, "renew_lease", "$1, $2::bigint, " + in_milliseconds("$3")) + " is not null";
-    release_lease = call(schema, "release_lease", "$1, $2::bigint");
-    assert_fence = call(schema, "assert_fence", "$1, $2::bigint");
 }
 
 } // namespace once::sql

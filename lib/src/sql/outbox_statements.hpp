@@ -47,13 +47,6 @@ struct outbox_statements {
     std::string wake_up;
     /// $1 text[] writers that fall_asleep() has named. How many of them are still there.
     std::string writers_left;
-
-    /// $1 name, $2 duration in milliseconds. Columns: outcome, fence, milliseconds until it runs out, taken_over.
-    std::string acquire_lease;
-    /// $1 name, $2 fence, $3 duration in milliseconds. Whether it is still held.
-    std::string renew_lease;
-    std::string release_lease;
-    std::string assert_fence;
 };
 
 } // namespace once::sql

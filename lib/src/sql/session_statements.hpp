@@ -1,6 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "sql/quote.hpp"
+
+#include <string>
 #include <string_view>
 
 namespace once::sql {
@@ -8,6 +11,11 @@ namespace once::sql {
 /// The ends of a transaction.
 inline constexpr char const* commit = "commit";
 inline constexpr char const* rollback = "rollback";
+
+/// Notifications of the channel come to the session from now on.
+[[nodiscard]] inline std::string listen(std::string_view channel) {
+    return "listen " + quote_identifier(channel);
+}
 
 /// What a new connection is checked for. One row:
 ///   0 boolean  in recovery: a standby

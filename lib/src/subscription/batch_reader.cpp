@@ -37,6 +37,7 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
       m_subscription{std::move(subscription)},
       m_session{db, options.reply_timeout},
       m_texts{db.pool().outbox()},
+      m_lease_texts{db.pool().lease_statements()},
       m_lease{m_subscription, options.slice, options.lease, needed},
       m_limit{options.batch_messages},
       m_listen{options.listen} {}
@@ -62,7 +63,7 @@ bool batch_reader::keep() {
     auto const now = clock::now();
     if (m_lease.wants_renewal(now)) {
         pipeline renewal;
-        auto const place = renewal.add_transaction(m_lease.renew(m_texts));
+        auto const place = renewal.add_transaction(m_lease.renew(m_lease_texts));
         m_lease.renewed(exchange(renewal)[place], now);
         if (!m_lease.held()) {
             m_batch.reset();
@@ -78,7 +79,7 @@ bool batch_reader::lead() {
         return kept;
     }
     pipeline candidacy;
-    auto const place = candidacy.add_transaction(m_lease.acquire(m_texts));
+    auto const place = candidacy.add_transaction(m_lease.acquire(m_lease_texts));
     bool const died = m_lease.acquired(exchange(candidacy)[place], now);
     if (m_lease.held()) {
         m_batch.reset();
@@ -151,7 +152,7 @@ void batch_reader::add_wake_up(pipeline& to) {
 batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
     places made{.sent = clock::now()};
     if (m_lease.wants_renewal(made.sent)) {
-        made.renewal = to.add_transaction(m_lease.renew(m_texts));
+        made.renewal = to.add_transaction(m_lease.renew(m_lease_texts));
     }
     look_for_due = look_for_due || made.sent >= std::min({m_look_for_due_at, m_scheduled_at, m_parked_at});
     if (look_for_due) {
@@ -198,14 +199,7 @@ void batch_reader::read(bool look_for_due) {
     add_empty_acknowledgement(one);
     add_wake_up(one);
     auto const at = add_read(one, look_for_due);
-    try {
-        take_read(at, exchange(one));
-    } catch (pqxx::sql_error const& e) {
-        if (!taken_by_another(e)) {
-            throw;
-        }
-        lost();
-    }
+    unless_taken([&] { take_read(at, exchange(one)); });
     if (!m_batch) {
         m_batch.emplace(); // somebody else leads: nothing to do
         m_shown = false;
@@ -223,16 +217,7 @@ bool batch_reader::acknowledge(progress const& made, bool durable) {
     add_wake_up(both);
     // What was just parked may be due at once.
     auto const at = add_read(both, !made.parked.empty() || !m_batch->behind.empty());
-    try {
-        take_read(at, exchange(both));
-    } catch (pqxx::sql_error const& e) {
-        if (!taken_by_another(e)) {
-            throw;
-        }
-        lost();
-        return false;
-    }
-    return m_lease.held();
+    return unless_taken([&] { take_read(at, exchange(both)); }) && m_lease.held();
 }
 
 bool batch_reader::parked_is_due() const noexcept {
@@ -242,28 +227,23 @@ bool batch_reader::parked_is_due() const noexcept {
 std::vector<delivery> batch_reader::take_parked(int limit) {
     pipeline one;
     auto const place = one.add_transaction(
-        m_lease.assert_fence(m_texts),
+        m_lease.assert_fence(m_lease_texts),
         statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit}});
     auto const next = one.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
-    try {
+    std::vector<delivery> taken;
+    unless_taken([&] {
         auto const answers = exchange(one);
-        auto taken = read_parked(answers[place]);
+        taken = read_parked(answers[place]);
         // Those that were taken have stayed due: only an empty answer says that nothing is.
         if (taken.empty()) {
             m_parked_at = in_milliseconds(answers[next], 0);
         }
-        return taken;
-    } catch (pqxx::sql_error const& e) {
-        if (!taken_by_another(e)) {
-            throw;
-        }
-        lost();
-        return {};
-    }
+    });
+    return taken;
 }
 
 std::vector<statement> batch_reader::settlement_statements(std::vector<settlement> const& settled) const {
-    return {m_lease.assert_fence(m_texts),
+    return {m_lease.assert_fence(m_lease_texts),
             settlement_report(m_texts, m_subscription, m_options.slice, settled)};
 }
 
@@ -274,23 +254,14 @@ bool batch_reader::settle(std::vector<settlement> const& settled) {
     auto statements = settlement_statements(settled);
     pipeline one;
     one.add_transaction(std::move(statements[0]), std::move(statements[1]));
-    try {
-        exchange(one);
-    } catch (pqxx::sql_error const& e) {
-        if (!taken_by_another(e)) {
-            throw;
-        }
-        lost();
-        return false;
-    }
-    return true;
+    return unless_taken([&] { exchange(one); });
 }
 
 void batch_reader::release() noexcept {
     try {
         if (m_lease.held()) {
             pipeline one;
-            one.add_transaction(m_lease.release(m_texts));
+            one.add_transaction(m_lease.release(m_lease_texts));
             m_lease.lost();
             exchange(one);
         }

@@ -8,6 +8,8 @@
 #include "subscription/reader_session.hpp"
 #include "subscription/slice_lease.hpp"
 
+#include <pqxx/except>
+
 #include <chrono>
 #include <optional>
 #include <stop_token>
@@ -135,10 +137,26 @@ private:
     void poll_shortly(std::stop_token const& stop);
     std::vector<pg_result> exchange(pipeline const& pipeline);
 
+    /// @return false: another reader is at work, and the next `lead` asks for the lease
+    template <class Work>
+    bool unless_taken(Work const& work) {
+        try {
+            work();
+            return true;
+        } catch (pqxx::sql_error const& e) {
+            if (!taken_by_another(e)) {
+                throw;
+            }
+            lost();
+            return false;
+        }
+    }
+
     reader_options m_options;
     std::string m_subscription;
     reader_session m_session;
     sql::outbox_statements const& m_texts;
+    sql::lease_statements const& m_lease_texts;
     slice_lease m_lease;
     std::optional<delivery_batch> m_batch;
     bool m_shown = false;

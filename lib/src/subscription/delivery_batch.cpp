@@ -56,10 +56,6 @@ delivery read_message(pg_result const& answer, int first, int row) {
     return made;
 }
 
-bool is_true(pg_result const& answer, int column, int row) {
-    return answer.bytes(column, row) == std::string_view{"\1", 1};
-}
-
 std::string_view to_string(parked_as as) noexcept {
     constexpr std::array<std::string_view, 4> words{"retry", "dead", "behind", "suspect"};
     return words[static_cast<std::size_t>(as)];
@@ -121,7 +117,7 @@ delivery_batch read_batch(pg_result const& answer) {
     constexpr int first = 1; // column 0 is the token
     made.messages.reserve(static_cast<std::size_t>(last));
     for (int row = 0; row < last; ++row) {
-        if (is_true(answer, first + behind_message, row)) {
+        if (answer.is_true(first + behind_message, row)) {
             made.behind.push_back(answer.int8(first + position, row));
         } else {
             made.messages.push_back(read_message(answer, first, row));
@@ -133,7 +129,7 @@ delivery_batch read_batch(pg_result const& answer) {
     }
     made.token = answer.text(0, last);
     made.full = made.token.find("/part/") != std::string::npos;
-    made.worth_acknowledging = is_true(answer, first + behind_message, last);
+    made.worth_acknowledging = answer.is_true(first + behind_message, last);
     return made;
 }
 

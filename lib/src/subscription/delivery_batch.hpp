@@ -33,7 +33,6 @@ struct delivery_batch {
     std::size_t bytes = 0;
 
     [[nodiscard]] bool empty() const noexcept { return messages.empty() && behind.empty(); }
-    [[nodiscard]] std::size_t size() const noexcept { return messages.size() + behind.size(); }
 };
 
 /// Reads the rows of next_batch.

@@ -1,7 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "subscription/reader_session.hpp"
 
-#include "sql/quote.hpp"
+#include "connection/poll_timeout.hpp"
+#include "sql/session_statements.hpp"
 
 #include <pqxx/except>
 
@@ -23,11 +24,6 @@ namespace once::detail {
 namespace {
 
 using std::chrono::steady_clock;
-
-int milliseconds_until(steady_clock::time_point until) {
-    auto const left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
-    return static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left.count(), 0, 3'600'000));
-}
 
 } // namespace
 
@@ -87,7 +83,7 @@ std::vector<pg_result> reader_session::exchange(pipeline const& pipeline) {
 void reader_session::listen(std::string const& channel) {
     if (!m_listening || !m_lease || !(*m_lease)->open()) {
         pipeline one;
-        one.add({"listen " + sql::quote_identifier(channel), {}});
+        one.add({sql::listen(channel), {}});
         exchange(one);
         m_listening = true;
     }
@@ -123,8 +119,8 @@ void reader_session::wait(steady_clock::time_point until, std::stop_token const&
         }
         std::array<pollfd, 2> sources{pollfd{signal.descriptor(), POLLIN, 0},
                                       pollfd{heed_server ? PQsocket(on().raw()) : -1, POLLIN, 0}};
-        if (::poll(sources.data(), sources.size(), milliseconds_until(until)) > 0 &&
-            sources[1].revents != 0 && PQconsumeInput(on().raw()) == 0) {
+        if (::poll(sources.data(), sources.size(), poll_timeout(until)) > 0 && sources[1].revents != 0 &&
+            PQconsumeInput(on().raw()) == 0) {
             drop();
             throw pqxx::broken_connection{"once: connection lost while waiting for messages"};
         }

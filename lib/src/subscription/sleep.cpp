@@ -1,8 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "subscription/batch_reader.hpp"
 
-#include <pqxx/except>
-
 #include <algorithm>
 #include <span>
 
@@ -19,19 +17,16 @@ batch_reader::clock::time_point batch_reader::next_event() const noexcept {
     return std::min({m_scheduled_at, m_parked_at, m_lease.renew_at()});
 }
 
-void batch_reader::wait(std::stop_token const& stop) try {
-    if (!m_lease.held()) {
-        m_session.wait(std::max(m_lease.try_at(), clock::now() + 1ms), stop, false);
-    } else if (m_listen) {
-        sleep(stop);
-    } else {
-        poll_shortly(stop);
-    }
-} catch (pqxx::sql_error const& e) {
-    if (!taken_by_another(e)) {
-        throw;
-    }
-    lost();
+void batch_reader::wait(std::stop_token const& stop) {
+    unless_taken([&] {
+        if (!m_lease.held()) {
+            m_session.wait(std::max(m_lease.try_at(), clock::now() + 1ms), stop, false);
+        } else if (m_listen) {
+            sleep(stop);
+        } else {
+            poll_shortly(stop);
+        }
+    });
 }
 
 void batch_reader::poll_shortly(std::stop_token const& stop) {

@@ -12,25 +12,21 @@ using namespace std::chrono_literals;
 // A holder that ends in good order gives the lease back; so candidates look again long before it runs out.
 constexpr std::chrono::milliseconds longest_candidacy = 500ms;
 
-bool is_true(pg_result const& answer, int column = 0) {
-    return answer.bytes(column) == std::string_view{"\1", 1};
-}
-
 } // namespace
 
-statement slice_lease::acquire(sql::outbox_statements const& texts) const {
-    return {texts.acquire_lease, parameters{m_name, m_duration.count()}};
+statement slice_lease::acquire(sql::lease_statements const& texts) const {
+    return {texts.acquire, parameters{m_name, m_duration.count(), std::nullopt}};
 }
 
-statement slice_lease::renew(sql::outbox_statements const& texts) const {
-    return {texts.renew_lease, parameters{m_name, m_fence, m_duration.count()}};
+statement slice_lease::renew(sql::lease_statements const& texts) const {
+    return {texts.renew, parameters{m_name, m_fence, m_duration.count()}};
 }
 
-statement slice_lease::release(sql::outbox_statements const& texts) const {
-    return {texts.release_lease, parameters{m_name, m_fence}};
+statement slice_lease::release(sql::lease_statements const& texts) const {
+    return {texts.release, parameters{m_name, m_fence}};
 }
 
-statement slice_lease::assert_fence(sql::outbox_statements const& texts) const {
+statement slice_lease::assert_fence(sql::lease_statements const& texts) const {
     return {texts.assert_fence, parameters{m_name, m_fence}};
 }
 
@@ -42,15 +38,15 @@ bool slice_lease::acquired(pg_result const& answer, clock::time_point sent) {
     if (answer.bytes(0) == "acquired") {
         m_fence = answer.int8(1);
         held_until(sent + m_duration);
-        return is_true(answer, 3);
+        return answer.is_true(4);
     }
-    auto const left = answer.is_null(2) ? longest_candidacy : std::chrono::milliseconds{answer.int8(2)};
+    auto const left = answer.is_null(3) ? longest_candidacy : std::chrono::milliseconds{answer.int8(3) + 1};
     m_try_at = clock::now() + std::clamp<std::chrono::milliseconds>(left, 10ms, longest_candidacy);
     return false;
 }
 
 void slice_lease::renewed(pg_result const& answer, clock::time_point sent) {
-    if (is_true(answer)) {
+    if (answer.is_true(0)) {
         held_until(sent + m_duration);
     } else {
         lost();

@@ -4,8 +4,7 @@
 #include <once/statement.hpp>
 
 #include "connection/pg_result.hpp"
-#include "sql/outbox_statements.hpp"
-#include "subscription/pipeline.hpp"
+#include "sql/lease_statements.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -39,10 +38,10 @@ public:
     /// A candidate: when to try again.
     [[nodiscard]] clock::time_point try_at() const noexcept { return m_try_at; }
 
-    [[nodiscard]] statement acquire(sql::outbox_statements const& texts) const;
-    [[nodiscard]] statement renew(sql::outbox_statements const& texts) const;
-    [[nodiscard]] statement release(sql::outbox_statements const& texts) const;
-    [[nodiscard]] statement assert_fence(sql::outbox_statements const& texts) const;
+    [[nodiscard]] statement acquire(sql::lease_statements const& texts) const;
+    [[nodiscard]] statement renew(sql::lease_statements const& texts) const;
+    [[nodiscard]] statement release(sql::lease_statements const& texts) const;
+    [[nodiscard]] statement assert_fence(sql::lease_statements const& texts) const;
 
     /// @param sent when the statement was sent: the database counts from later
     /// @return whether the one who had it died

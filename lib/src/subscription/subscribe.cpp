@@ -4,6 +4,7 @@
 
 #include "message/binary_array.hpp"
 #include "request/borrowed.hpp"
+#include "request/check_range.hpp"
 #include "request/schema_name.hpp"
 #include "request/text_rules.hpp"
 #include "sql/outbox_statements.hpp"
@@ -17,14 +18,9 @@ namespace once {
 
 namespace {
 
-constexpr std::size_t max_name_bytes = 63;
+using detail::check_range;
 
-template <class Value>
-void check_range(Value value, Value low, Value high, char const* field, char const* range) {
-    if (value < low || value > high) {
-        throw invalid_argument{field, std::string{"it must be between "} + range};
-    }
-}
+constexpr std::size_t max_name_bytes = 63;
 
 bool is_topic_filter(std::string_view filter) {
     auto const word = filter.ends_with(".*") ? filter.substr(0, filter.size() - 2) : filter;
