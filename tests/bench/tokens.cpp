@@ -236,6 +236,7 @@ std::vector<line> lines(testbed const& bed, std::vector<std::unique_ptr<redis_se
 
 void measure(int rounds, std::chrono::duration<double> time) {
     auto seed = testing::seed();
+    std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
     testbed const bed;
     std::vector<std::unique_ptr<redis_server>> servers;
     auto const all = lines(bed, servers);

@@ -22,6 +22,8 @@ std::string state_of(pqxx::work& tx, std::string const& sql) {
     pqxx::subtransaction inner{tx};
     try {
         inner.exec(sql);
+    } catch (pqxx::insufficient_privilege const&) {
+        return "42501"; // libpqxx 7 leaves its sqlstate() empty, which would look like success
     } catch (pqxx::sql_error const& failed) {
         return std::string{failed.sqlstate()};
     }

@@ -40,9 +40,10 @@ TEST_CASE("a call waits for the one connection that another thread uses", "[pool
         });
     });
     inside.get_future().wait();
+    bool in_order = false;
     auto second = std::async(std::launch::async, [&] {
         return once::transact(db, [&](once::transaction& tx) {
-            CHECK(first_is_done);
+            in_order = first_is_done.load();
             add_effect(tx);
         });
     });
@@ -50,6 +51,7 @@ TEST_CASE("a call waits for the one connection that another thread uses", "[pool
     let_go.set_value();
     CHECK(first.get().started());
     CHECK(second.get().started());
+    CHECK(in_order);
     CHECK(server.effects() == 2);
     CHECK(proxy.connections() == 1);
 }

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "support/seed.hpp"
 #include "wire_database.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -505,13 +506,12 @@ std::string copy_both_ways(std::string const& dsn, std::uint64_t seed) {
 
 TEST_CASE("twenty connections with 32 MiB each way at a time pass unchanged", "[wire_proxy][bulk]") {
     database db;
-    auto const seed = std::random_device{}();
+    auto const seed = once::testing::seed();
     CAPTURE(seed);
     wire_proxy proxy{db.upstream(), {.round_trip = 1ms}};
     std::vector<std::future<std::string>> copies;
     for (unsigned i = 0; i < 20; ++i) {
-        copies.push_back(
-            std::async(std::launch::async, copy_both_ways, db.through(proxy), std::uint64_t{seed} + i));
+        copies.push_back(std::async(std::launch::async, copy_both_ways, db.through(proxy), seed + i));
     }
     for (auto& copy : copies) {
         CHECK(copy.get() == "");

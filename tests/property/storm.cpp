@@ -197,6 +197,7 @@ void storm::blow(long messages) {
 
 void storm::drain() {
     for (auto const& each : m_readings) {
+        std::lock_guard const hold{each->guard};
         each->idle = 0;
     }
     for (auto const& each : m_readings) {

@@ -56,7 +56,7 @@ public:
     std::size_t add(reader read);
     /// Runs the writers until they have committed at least so many messages more.
     void blow(long messages);
-    /// Lets the readers run until each has twice found nothing.
+    /// Lets the readers run until each has found nothing three times in a row.
     void drain();
     /// Compares what a reader got with what was committed. Not while writers run.
     [[nodiscard]] verdict judge(std::size_t reader_number);
@@ -66,7 +66,7 @@ private:
     struct reading {
         std::mutex guard;
         std::vector<delivery> got;
-        std::atomic<int> idle{0};
+        int idle = 0;
         std::exception_ptr failure;
         std::jthread thread;
     };

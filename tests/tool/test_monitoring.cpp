@@ -77,11 +77,14 @@ TEST_CASE("the manual page names every command and option", "[command]") {
     auto plain = std::regex_replace(page, std::regex{R"(\\-)"}, "-");
     auto const script = once::testing::run_command({"completion"}).out;
     static std::regex const word{"'([a-z ]+)'\\) words='([^']*)'"};
+    int count = 0;
     for (std::sregex_iterator at{script.begin(), script.end(), word}, end; at != end; ++at) {
         std::istringstream words{(*at)[2].str()};
         for (std::string one; words >> one;) {
             INFO((*at)[1] << ": " << one);
             CHECK(plain.find(one) != std::string::npos);
+            ++count;
         }
     }
+    CHECK(count > 5);
 }
