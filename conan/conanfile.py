@@ -65,6 +65,7 @@ class OnceConan(ConanFile):
         toolchain.user_presets_path = False  # the sources have presets of their own
         toolchain.cache_variables["ONCE_BUILD_TESTS"] = False
         toolchain.cache_variables["ONCE_BUILD_EXAMPLES"] = False
+        toolchain.cache_variables["ONCE_BUILD_TOOL"] = False  # would depend on what the machine has
         toolchain.cache_variables["ONCE_INSTALL"] = True
         for component in COMPONENTS:
             toolchain.cache_variables[f"ONCE_WITH_{component.upper()}"] = bool(

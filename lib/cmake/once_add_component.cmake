@@ -44,11 +44,10 @@ function(once_add_component name)
 
   if(ONCE_INSTALL)
     install(TARGETS ${target} EXPORT once_${name}Targets
-      LIBRARY NAMELINK_COMPONENT ${ONCE_DEVELOPMENT}
+      LIBRARY COMPONENT ${ONCE_RUNTIME} NAMELINK_COMPONENT ${ONCE_DEVELOPMENT}
       ARCHIVE COMPONENT ${ONCE_DEVELOPMENT}
       FILE_SET HEADERS COMPONENT ${ONCE_DEVELOPMENT}
-      FILE_SET generated COMPONENT ${ONCE_DEVELOPMENT}
-      COMPONENT ${ONCE_RUNTIME})
+      FILE_SET generated COMPONENT ${ONCE_DEVELOPMENT})
     install(EXPORT once_${name}Targets NAMESPACE once:: DESTINATION "${once_package_dir}" COMPONENT ${ONCE_DEVELOPMENT})
     set(lines "")
     foreach(call IN LISTS part_FIND)
