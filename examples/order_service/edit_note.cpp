@@ -15,6 +15,15 @@ once::response answer(int status, order const& now) {
     return {.status = status, .body = nlohmann::json{{"number", now.number}, {"version", now.version}}};
 }
 
+// Both clerks write into the same row, so its version says in which order their transactions wrote.
+void announce(once::transaction& tx, order const& now, std::string const& text) {
+    tx.publish(
+        {.topic = "orders.edited",
+         .key = now.number,
+         .payload = nlohmann::json{
+             {"number", now.number}, {"version", now.version}, {"customer", now.customer}, {"added", text}}});
+}
+
 once::response not_found() {
     return {.status = 404};
 }
@@ -42,6 +51,7 @@ once::reply write_note(once::database& db, note_request const& asked, order cons
         [&](once::transaction& tx) {
             auto const result = orders.update(tx, wanted);
             if (auto const* const done = std::get_if<once::updated<order>>(&result)) {
+                announce(tx, done->row, asked.text);
                 return answer(200, done->row);
             }
             // An error status is not kept: the transaction is rolled back, and the key stays free for the next try.
@@ -63,6 +73,7 @@ once::reply append_note(once::database& db, note_request const& asked, once::cal
             }
             auto const result = orders.modify(tx, found->id, [&](order& now) { append(now, asked.text); });
             if (auto const* const done = std::get_if<once::modified<order>>(&result)) {
+                announce(tx, done->row, asked.text);
                 return answer(200, done->row);
             }
             return answer(409, *found);

@@ -4,6 +4,7 @@
 #include "service.hpp"
 
 #include <nlohmann/json.hpp>
+#include <pqxx/pqxx>
 
 namespace shop {
 
@@ -16,16 +17,28 @@ once::request identity(order_request const& asked) {
 once::reply place_order(once::database& db, order_request const& asked, once::call_options const& options) {
     auto const wanted = nlohmann::json::parse(asked.body);
 
-    // All of this is one transaction, together with the record of the key. It takes effect once, or not at all.
+    // All of this is one transaction, together with the message and the record of the key. It takes effect once, or not at all.
     return once::execute(
         db, identity(asked),
         [&](once::transaction& tx) {
-            auto const placed = orders
-                                    .insert(tx, order{.customer = asked.customer,
-                                                      .cart = wanted.at("cart"),
-                                                      .item = wanted.at("item"),
-                                                      .quantity = wanted.at("quantity")})
-                                    .row;
+            order const asked_for{
+                .customer = asked.customer,
+                .cart = wanted.at("cart"),
+                .item = wanted.at("item"),
+                .quantity = wanted.at("quantity"),
+                .cents = wanted.at("quantity").get<int>() *
+                         tx.query_value<std::int64_t>("select price from shop.stock where item = $1",
+                                                      pqxx::params{wanted.at("item").get<std::string>()})};
+            auto const placed = orders.insert(tx, asked_for).row;
+            // Whoever subscribes gets it if and only if this order is committed; it travels with COMMIT.
+            tx.publish({.topic = "orders.placed",
+                        .key = placed.number, // so what happens to one order arrives in order
+                        .payload = nlohmann::json{{"number", placed.number},
+                                                  {"version", placed.version},
+                                                  {"customer", placed.customer},
+                                                  {"item", placed.item},
+                                                  {"quantity", placed.quantity},
+                                                  {"cents", placed.cents}}});
             // Everybody takes from the same few rows: sent with COMMIT, they stay locked for a moment only.
             tx.at_commit({"update shop.stock set remaining = remaining - $1 where item = $2",
                           once::parameters{placed.quantity, placed.item}});

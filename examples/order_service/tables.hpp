@@ -19,6 +19,7 @@ struct order {
     std::string cart{};
     std::string item{};
     int quantity{};
+    std::int64_t cents{};
     std::string note{};
     std::int64_t version{1};
 };
@@ -37,7 +38,8 @@ struct once::mapping<shop::order> {
         once::generated_id("id", &shop::order::id), once::generated("number", &shop::order::number),
         once::column("customer", &shop::order::customer), once::column("cart", &shop::order::cart),
         once::column("item", &shop::order::item), once::column("quantity", &shop::order::quantity),
-        once::column("note", &shop::order::note), once::version("version", &shop::order::version));
+        once::column("cents", &shop::order::cents), once::column("note", &shop::order::note),
+        once::version("version", &shop::order::version));
 };
 
 template <>

@@ -107,7 +107,8 @@ std::string http_request::id() const {
     return value.size() < 2 ? value : value.substr(1, value.size() - 2);
 }
 
-http_receiver::http_receiver() : m_script{[](http_request const&) { return http_answer{}; }} {
+http_receiver::http_receiver(std::uint16_t port)
+    : m_script{[](http_request const&) { return http_answer{}; }}, m_port{port} {
     listen();
 }
 

@@ -60,12 +60,15 @@ public:
     using script = std::function<http_answer(http_request const&)>;
 
     /// Answers 204 to everything until it is told otherwise.
-    http_receiver();
+    /// @param port 0: any that is free
+    /// @throws std::system_error when the port is taken
+    explicit http_receiver(std::uint16_t port = 0);
     ~http_receiver();
     http_receiver(http_receiver const&) = delete;
     http_receiver& operator=(http_receiver const&) = delete;
 
     [[nodiscard]] std::string url(std::string const& path = "/hook") const;
+    [[nodiscard]] std::uint16_t port() const noexcept { return m_port; }
 
     void set_script(script wanted);
 

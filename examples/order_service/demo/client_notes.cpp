@@ -49,7 +49,7 @@ void send_notes(client const& self, int piece) {
         self.insist("note", "modify", shop::identity(asked),
                     [&] { return shop::append_note(self.db(), asked, patience()); });
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds{random() % 8});
+    std::this_thread::sleep_for(std::chrono::milliseconds{10 + random() % 30});
 }
 
 } // namespace demo

@@ -48,7 +48,7 @@ public:
     /// Random numbers for one piece of work, the same ones when it is repeated.
     [[nodiscard]] std::mt19937_64 random(int piece) const;
 
-    void tell(nlohmann::json event) const { m_events.send(event); }
+    void tell(nlohmann::json const& event) const { m_events.send(event); }
 
     /// Calls until there is a definite answer, as every client should: after a lost connection, a timeout or
     /// "in progress" it sends the same request again.

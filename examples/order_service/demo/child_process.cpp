@@ -104,9 +104,9 @@ bool child_process::read(std::function<void(nlohmann::json const&)> const& take)
     return open;
 }
 
-void child_process::kill() noexcept {
+void child_process::send_signal(int signal) noexcept {
     if (m_pid > 0) {
-        ::kill(m_pid, SIGKILL);
+        ::kill(m_pid, signal);
     }
 }
 
@@ -117,17 +117,11 @@ int child_process::wait() noexcept {
     return m_status;
 }
 
-int run_program(std::vector<std::string> const& arguments, std::vector<std::string> const& environment) {
+int run_program(std::vector<std::string> const& arguments) {
     auto words = arguments;
-    // The first of two entries with one name counts.
-    auto all = environment;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-        all.emplace_back(*entry);
-    }
     auto argv = pointers(words);
-    auto envp = pointers(all);
     pid_t pid = 0;
-    must(::posix_spawnp(&pid, argv.front(), nullptr, nullptr, argv.data(), envp.data()),
+    must(::posix_spawnp(&pid, argv.front(), nullptr, nullptr, argv.data(), environ),
          arguments.front().c_str());
     return status_of(pid);
 }

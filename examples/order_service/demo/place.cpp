@@ -1,30 +1,31 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "place.hpp"
 
-#include "child_process.hpp"
+#include <once/migrations.hpp>
+
+#include "interruption.hpp"
 
 #include <pqxx/pqxx>
 
-#include <algorithm>
-#include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <sstream>
 #include <stdexcept>
 #include <unistd.h>
-#include <vector>
+#include <utility>
 
 namespace demo {
 
 namespace {
 
-std::vector<std::string> migrations() {
-    std::vector<std::string> files;
-    for (auto const& entry : std::filesystem::directory_iterator{ONCE_MIGRATIONS_FOLDER}) {
-        if (auto const path = entry.path().string(); path.ends_with(".up.sql")) {
-            files.push_back(path);
-        }
+std::string text_of(char const* path) {
+    std::ifstream const file{path};
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) {
+        throw std::runtime_error{std::string{"cannot read "} + path};
     }
-    std::ranges::sort(files);
-    return files;
+    return text.str();
 }
 
 } // namespace
@@ -46,17 +47,19 @@ place::place(std::string server_dsn)
     }
     m_dsn = "host=" + m_socket_folder + " port=" + std::to_string(m_port) + " user=" + m_user +
             " dbname=" + m_name;
-    {
-        pqxx::connection made{m_dsn};
-        pqxx::nontransaction{made}.exec("create schema once");
+    try {
+        fill();
+    } catch (...) {
+        drop();
+        throw;
     }
-    for (auto const& file : migrations()) {
-        apply(file);
-    }
-    apply(ONCE_SHOP_SQL);
 }
 
 place::~place() {
+    drop();
+}
+
+void place::drop() const noexcept {
     try {
         pqxx::connection server{m_server_dsn};
         pqxx::nontransaction{server}.exec("drop database " + m_name + " with (force)");
@@ -65,13 +68,23 @@ place::~place() {
     }
 }
 
-void place::apply(std::string const& file) const {
-    // Each file in one transaction, into the schema once: as the head of every migration says.
-    if (run_program(
-            {"psql", "-X", "-q", "-o", "/dev/null", "-1", "-v", "ON_ERROR_STOP=1", "-d", m_dsn, "-f", file},
-            {"PGOPTIONS=-c search_path=once -c client_min_messages=warning"}) != 0) {
-        throw std::runtime_error{"psql could not apply " + file};
+void place::fill() const {
+    pqxx::connection made{m_dsn + " options='-c client_min_messages=warning'"};
+    pqxx::nontransaction{made}.exec("create schema once");
+    for (auto const& step : once::migrations()) {
+        throw_if_interrupted();
+        // Each in one transaction, into the schema once: as the head of every migration says.
+        pqxx::work tx{made};
+        tx.exec("set local search_path = once");
+        tx.exec(std::string{step.up});
+        tx.commit();
     }
+    pqxx::work tx{made};
+    for (char const* const file : {ONCE_DEMO_SQL "/shop.sql", ONCE_DEMO_SQL "/billing.sql",
+                                   ONCE_DEMO_SQL "/warehouse.sql", ONCE_DEMO_SQL "/demo/stage.sql"}) {
+        tx.exec(text_of(file));
+    }
+    tx.commit();
 }
 
 } // namespace demo

@@ -56,7 +56,7 @@ private:
         pqxx::nontransaction tx{m_connection};
         auto const ended = tx.exec("select pg_terminate_backend(pid) from pg_stat_activity "
                                    "where datname = current_database() and pid <> pg_backend_pid() "
-                                   "and application_name ~ '^(web|clerk|voter)-' "
+                                   "and application_name ~ '^(web|clerk|voter|billing|relay|warehouse)-' "
                                    "and (pid = $1::int or $1::int is null and state <> 'idle') "
                                    "order by random() limit 1",
                                    pqxx::params{pid});

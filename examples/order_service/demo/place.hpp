@@ -5,7 +5,7 @@
 
 namespace demo {
 
-/// A database of its own on the given server, with the library's schema and the tables of the shop.
+/// A database of its own on the given server, with the library's schema and the tables of the services.
 /**
  * Removed again by the destructor.
  */
@@ -24,7 +24,8 @@ public:
     [[nodiscard]] int port() const noexcept { return m_port; }
 
 private:
-    void apply(std::string const& file) const;
+    void fill() const;
+    void drop() const noexcept;
 
     std::string m_server_dsn;
     std::string m_name;

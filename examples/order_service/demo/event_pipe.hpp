@@ -16,11 +16,15 @@ namespace demo {
  */
 class event_pipe {
 public:
-    explicit event_pipe(int descriptor) : m_descriptor{descriptor} {}
+    /// In a process that `child_process` started. It ends together with the process that started it, so that nobody
+    /// is left behind when the demonstration is interrupted.
+    [[nodiscard]] static event_pipe to_parent();
 
     void send(nlohmann::json const& event);
 
 private:
+    explicit event_pipe(int descriptor) : m_descriptor{descriptor} {}
+
     std::mutex m_mutex;
     int m_descriptor;
 };

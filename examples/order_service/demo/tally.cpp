@@ -7,9 +7,6 @@ void tally::take(std::string const& process, nlohmann::json const& event) {
     auto const kind = event.at("event").get<std::string>();
     if (kind == "sent") {
         add(event.at("action"), "sent");
-        if (event.at("variant") == "other body") {
-            add(event.at("action"), "other body");
-        }
     } else if (kind == "answer") {
         take_answer(process, event.at("action"), event);
     } else if (kind == "broken") {

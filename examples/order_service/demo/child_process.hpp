@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <csignal>
 #include <functional>
 #include <string>
 #include <sys/types.h>
@@ -27,7 +28,9 @@ public:
     bool read(std::function<void(nlohmann::json const&)> const& take);
 
     /// kill -9. Events that it had sent before can still be read.
-    void kill() noexcept;
+    void kill() noexcept { send_signal(SIGKILL); }
+
+    void send_signal(int signal) noexcept;
 
     /// Waits for its end: its exit code, or minus the signal that ended it.
     int wait() noexcept;
@@ -40,8 +43,7 @@ private:
 };
 
 /// Runs another program and waits for it; what it prints goes where our output goes.
-/// @param environment "NAME=value" entries that are added to ours
 /// @return its exit code
-int run_program(std::vector<std::string> const& arguments, std::vector<std::string> const& environment = {});
+int run_program(std::vector<std::string> const& arguments);
 
 } // namespace demo

@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "client.hpp"
+#include "sabotage.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -86,10 +87,13 @@ void send_orders(client const& self, int piece) {
         double_click(self, asked, "fail fast", fail_fast);
         break;
     }
-    case 4:
+    case 4: {
         send(self, asked, "plain");
-        send(self, asked, "sent again");
+        auto again = asked;
+        again.key += sabotaged("key") ? "-again" : "";
+        send(self, again, "sent again");
         break;
+    }
     default:
         send(self, asked, "plain");
     }
