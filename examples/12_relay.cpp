@@ -11,7 +11,7 @@
 int main(int argc, char** argv) try {
     once::database db{argc > 1 ? argv[1] : ""};
     auto const file =
-        std::filesystem::temp_directory_path() / ("once_08_" + std::to_string(::getpid()) + ".jsonl");
+        std::filesystem::temp_directory_path() / ("once_12_" + std::to_string(::getpid()) + ".jsonl");
 
     once::transact(db,
                    [](once::transaction& tx) { once::subscribe(tx, "to-file", {.topics = {"orders.*"}}); });

@@ -23,7 +23,8 @@ in the end. examples/demo builds it and starts a server for it.
 
 --seed N     random choices as in another run
 --seconds N  how long, 3 to 600 (default 10)
---break WHAT do it wrong on purpose, so that the checks at the end must fail: key, twice, repeat, loss or order
+--break WHAT do it wrong on purpose, so that the checks at the end must fail: some of key, twice,
+             repeat, loss and order, separated by commas
 )";
 
 constexpr int failed = 1;

@@ -9,7 +9,7 @@
  */
 namespace demo {
 
-/// Remembers what to do wrong, for this process and for those that it starts.
+/// Remembers what to do wrong, for this process and for those that it starts; several words with commas between them.
 /// @throws std::invalid_argument for a word that is not known
 void sabotage(std::string const& what);
 
