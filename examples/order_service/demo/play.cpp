@@ -126,7 +126,7 @@ private:
         m_begin = clock::now();
         auto next_kill = m_begin + pause(300, 500);
         auto next_termination = m_begin + pause(200, 600);
-        while (std::chrono::system_clock::now() < m_until - 300ms) {
+        while (std::chrono::system_clock::now() < m_until - 300ms || !m_everybody_was_killed) {
             listen();
             if (clock::now() >= next_kill) {
                 kill_somebody();
@@ -151,6 +151,7 @@ private:
         }
         auto const victim = m_victims.back();
         m_victims.pop_back();
+        m_everybody_was_killed = m_everybody_was_killed || m_victims.empty();
         if (victim == "client") {
             m_clients.kill_and_replace(m_random);
         } else {
@@ -261,6 +262,7 @@ private:
     pqxx::connection m_watching;
     pqxx::result m_answer;
     std::vector<std::string> m_victims;
+    bool m_everybody_was_killed = false;
     std::chrono::sys_time<std::chrono::milliseconds> m_until{};
     clock::time_point m_begin{};
     bool m_terminal = ::isatty(STDOUT_FILENO) == 1;
