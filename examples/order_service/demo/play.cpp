@@ -179,14 +179,14 @@ private:
     // When it takes too long, the checks tell what is not there.
     void wait_for_deliveries() {
         auto const limit = clock::now() + 30s;
-        while (!ask(nothing_waits).as<bool>() && clock::now() < limit) {
+        while (ask(nothing_waits) != "t" && clock::now() < limit) {
             listen();
         }
     }
 
-    pqxx::field ask(char const* sql) {
-        m_answer = pqxx::nontransaction{m_watching}.exec(sql);
-        return m_answer[0][0];
+    std::string ask(char const* sql) {
+        auto const rows = pqxx::nontransaction{m_watching}.exec(sql);
+        return rows[0][0].c_str();
     }
 
     void progress() {
@@ -202,7 +202,7 @@ private:
                   << m_heard.count("sent") << " requests, " << m_heard.count("replayed")
                   << " repeats answered, "
                   << m_heard.count("in doubt, committed") + m_heard.count("in doubt, not committed")
-                  << " lost answers found out, " << ask("select count(*) from billing.posting").c_str()
+                  << " lost answers found out, " << ask("select count(*) from billing.posting")
                   << " postings, " << killed << " processes killed" << (m_terminal ? "" : "\n") << std::flush;
     }
 
@@ -260,7 +260,6 @@ private:
     workers m_clients;
     daemons m_services;
     pqxx::connection m_watching;
-    pqxx::result m_answer;
     std::vector<std::string> m_victims;
     bool m_everybody_was_killed = false;
     std::chrono::sys_time<std::chrono::milliseconds> m_until{};

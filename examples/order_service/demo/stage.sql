@@ -12,7 +12,7 @@ create trigger take_time before insert on shop.orders for each row execute funct
 
 create function billing.take_time() returns trigger language plpgsql as $$
 begin
-    perform pg_sleep(0.002 * random());
+    perform pg_sleep(0.003 * random());
     return new;
 end $$;
 
