@@ -5,6 +5,7 @@
 #include <once/execute.hpp>
 
 #include "support/effects.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
@@ -53,15 +54,6 @@ struct entries {
          }},
     };
 
-    static std::string refused(std::function<void()> const& call) {
-        try {
-            call();
-            return "accepted";
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
-    }
-
     /// Nothing was written, and everything still works.
     void check_unharmed() {
         CHECK(server.effects() == 0);
@@ -105,9 +97,8 @@ TEST_CASE("every entry refuses an unfit key or scope and stays usable", "[input]
     for (auto const& [name, call] : with.all) {
         for (std::size_t i = 0; i < bad_texts.size(); ++i) {
             INFO(name << ", text " << i);
-            CHECK(entries::refused([&] { call({.scope = "s", .key = bad_texts[i]}, {}); }) == "request.key");
-            CHECK(entries::refused([&] { call({.scope = bad_texts[i], .key = "k"}, {}); }) ==
-                  "request.scope");
+            CHECK(refused_field([&] { call({.scope = "s", .key = bad_texts[i]}, {}); }) == "request.key");
+            CHECK(refused_field([&] { call({.scope = bad_texts[i], .key = "k"}, {}); }) == "request.scope");
         }
     }
     with.check_unharmed();
@@ -165,21 +156,21 @@ TEST_CASE("every entry refuses times out of their range and stays usable", "[inp
     for (auto const& [name, call] : with.all) {
         INFO(name);
         for (milliseconds const bad : {milliseconds{-1}, milliseconds{3'600'001}, most, least}) {
-            CHECK(entries::refused([&] { call(request_of("k"), {.wait = bad}); }) == "call_options.wait");
+            CHECK(refused_field([&] { call(request_of("k"), {.wait = bad}); }) == "call_options.wait");
         }
         for (milliseconds const bad : {milliseconds{0}, milliseconds{999}, milliseconds{-1}, most, least}) {
-            CHECK(entries::refused([&] { call(request_of("k"), {.retention = bad}); }) ==
+            CHECK(refused_field([&] { call(request_of("k"), {.retention = bad}); }) ==
                   "call_options.retention");
         }
         if (std::string{name} != "claim") {
             for (milliseconds const bad :
                  {milliseconds{0}, milliseconds{99}, milliseconds{-1}, most, least}) {
-                CHECK(entries::refused([&] { call(request_of("k"), {.deadline = bad}); }) ==
+                CHECK(refused_field([&] { call(request_of("k"), {.deadline = bad}); }) ==
                       "call_options.deadline");
             }
-            CHECK(entries::refused([&] { call(request_of("k"), {.max_attempts = 0}); }) ==
+            CHECK(refused_field([&] { call(request_of("k"), {.max_attempts = 0}); }) ==
                   "call_options.max_attempts");
-            CHECK(entries::refused([&] { call(request_of("k"), {.reply_timeout = 0ms}); }) ==
+            CHECK(refused_field([&] { call(request_of("k"), {.reply_timeout = 0ms}); }) ==
                   "call_options.reply_timeout");
         }
     }
@@ -206,7 +197,7 @@ TEST_CASE("the outermost times that are allowed work everywhere", "[input]") {
 
 TEST_CASE("a parameter that libpq would cut is refused in a callback before it is sent", "[input]") {
     entries with;
-    CHECK(entries::refused([&] {
+    CHECK(refused_field([&] {
               once::execute(with.db, request_of("k"), [](once::transaction& tx) {
                   add_effect(tx);
                   tx.at_commit({"select $1", once::parameters{"a\0b"s}});

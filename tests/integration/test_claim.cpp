@@ -5,6 +5,7 @@
 #include <once/execute.hpp>
 
 #include "support/effects.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
@@ -27,16 +28,6 @@ using once::claim_options;
 using once::response;
 
 namespace {
-
-template <class Call>
-std::string sqlstate(Call&& call) {
-    try {
-        call();
-        return "no error";
-    } catch (pqxx::sql_error const& e) {
-        return std::string{e.sqlstate()};
-    }
-}
 
 /// Claims, writes and completes; does not commit.
 void do_once(pqxx::dbtransaction& tx, std::string const& key, response const& made) {
@@ -166,11 +157,11 @@ TEST_CASE("completing what is not claimed is ON002", "[claim]") {
     pqxx::connection connection{server.dsn()};
     {
         pqxx::work tx{connection};
-        CHECK(sqlstate([&] { once::complete(tx, {"test", "never"}, response{}); }) == "ON002");
+        CHECK(sqlstate_of([&] { once::complete(tx, {"test", "never"}, response{}); }) == "ON002");
     }
     pqxx::work tx{connection};
     do_once(tx, "k", {});
-    CHECK(sqlstate([&] { once::complete(tx, {"test", "k"}, response{}); }) == "ON002");
+    CHECK(sqlstate_of([&] { once::complete(tx, {"test", "k"}, response{}); }) == "ON002");
 }
 
 TEST_CASE("a lost race under a snapshot is 40001 and not a second start", "[claim]") {
@@ -184,7 +175,7 @@ TEST_CASE("a lost race under a snapshot is 40001 and not a second start", "[clai
         do_once(winner, "k", {});
         winner.commit();
     }
-    CHECK(sqlstate([&] { std::ignore = once::claim(late, request_of("k")); }) == "40001");
+    CHECK(sqlstate_of([&] { std::ignore = once::claim(late, request_of("k")); }) == "40001");
 }
 
 TEST_CASE("a failed transaction stays failed: 25P02 passes through", "[claim]") {
@@ -192,21 +183,21 @@ TEST_CASE("a failed transaction stays failed: 25P02 passes through", "[claim]") 
     pqxx::connection connection{server.dsn()};
     {
         pqxx::work tx{connection};
-        CHECK(sqlstate([&] { tx.exec("select 1/0"); }) == "22012");
-        CHECK(sqlstate([&] { std::ignore = once::claim(tx, request_of("k")); }) == "25P02");
+        CHECK(sqlstate_of([&] { tx.exec("select 1/0"); }) == "22012");
+        CHECK(sqlstate_of([&] { std::ignore = once::claim(tx, request_of("k")); }) == "25P02");
     }
     // Completing last is the check that COMMIT is not answered ROLLBACK behind a swallowed error.
     pqxx::work tx{connection};
     auto const mine = std::get<once::started>(once::claim(tx, request_of("k")));
-    CHECK(sqlstate([&] { tx.exec("select 1/0"); }) == "22012");
-    CHECK(sqlstate([&] { once::complete(tx, mine, response{}); }) == "25P02");
+    CHECK(sqlstate_of([&] { tx.exec("select 1/0"); }) == "22012");
+    CHECK(sqlstate_of([&] { once::complete(tx, mine, response{}); }) == "25P02");
 }
 
 TEST_CASE("a read-only transaction cannot claim: 25006", "[claim]") {
     effects_database const server;
     pqxx::connection connection{server.dsn()};
     pqxx::read_transaction tx{connection};
-    CHECK(sqlstate([&] { std::ignore = once::claim(tx, request_of("k")); }) == "25006");
+    CHECK(sqlstate_of([&] { std::ignore = once::claim(tx, request_of("k")); }) == "25006");
 }
 
 TEST_CASE("the caller's lock_timeout is as before, whatever the claim came to", "[claim]") {

@@ -6,6 +6,7 @@
 #include <once/publish.hpp>
 
 #include "support/effects.hpp"
+#include "support/refusal.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -401,13 +402,8 @@ TEST_CASE("a stop in the middle of a batch commits what is done and loses nothin
 
 TEST_CASE("options of consumers and subscriptions have their bounds", "[consumer]") {
     outbox_fixture outbox;
-    auto const refused = [&](once::consumer_options const& options) -> std::string {
-        try {
-            consumer const one{outbox.db, "s", write_effect, options};
-            return "accepted";
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
+    auto const refused = [&](once::consumer_options const& options) {
+        return refused_field([&] { consumer const one{outbox.db, "s", write_effect, options}; });
     };
     CHECK(refused({}) == "accepted");
     CHECK(refused({.reader = {.lease = 1s}, .deadline = 600ms}) == "consumer_options.deadline");
@@ -415,15 +411,10 @@ TEST_CASE("options of consumers and subscriptions have their bounds", "[consumer
     CHECK(refused({.reader = {.slice = -1}}) == "reader_options.slice");
     CHECK(refused({.reader = {.batch_messages = 0}}) == "reader_options.batch_messages");
     CHECK(refused({.max_attempts = 0}) == "consumer_options.max_attempts");
-    auto const subscribed = [&](std::string const& name,
-                                once::subscription_options const& options) -> std::string {
+    auto const subscribed = [&](std::string const& name, once::subscription_options const& options) {
         pqxx::connection connection{outbox.server.dsn()};
         pqxx::work tx{connection};
-        try {
-            return once::subscribe(tx, name, options) ? "made" : "there";
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
+        return refused_field([&] { return once::subscribe(tx, name, options) ? "made" : "there"; });
     };
     CHECK(subscribed("s", {}) == "there");
     CHECK(subscribed("x", {.from = std::chrono::sys_days{std::chrono::year{2020} / 1 / 1}}) == "made");

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/repository.hpp>
 
+#include "support/refusal.hpp"
 #include "support/shop.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -19,16 +20,12 @@ namespace {
 
 /// Runs `sql` in a savepoint. @return its SQLSTATE, or nothing when it went well
 std::string state_of(pqxx::work& tx, std::string const& sql) {
-    pqxx::subtransaction inner{tx};
-    try {
+    return once::testing::sqlstate_of([&] {
+        pqxx::subtransaction inner{tx};
         inner.exec(sql);
-    } catch (pqxx::insufficient_privilege const&) {
-        return "42501"; // libpqxx 7 leaves its sqlstate() empty, which would look like success
-    } catch (pqxx::sql_error const& failed) {
-        return std::string{failed.sqlstate()};
-    }
-    inner.commit();
-    return "";
+        inner.commit();
+        return "";
+    });
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 #include <once/execute.hpp>
 
 #include "support/effects.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/except>
@@ -21,14 +22,10 @@ namespace {
 
 using work = std::vector<statement>;
 
-/// SQLSTATE of what the call throws.
+/// SQLSTATE of what the call throws, or its outcome.
 std::string failure(once::database& db, std::string const& key, work const& statements) {
-    try {
-        auto const reply = once::execute(db, request_of(key), statements);
-        return std::string{to_string(reply.outcome())};
-    } catch (pqxx::sql_error const& e) {
-        return std::string{e.sqlstate()};
-    }
+    return sqlstate_of(
+        [&] { return std::string{to_string(once::execute(db, request_of(key), statements).outcome())}; });
 }
 
 } // namespace

@@ -4,6 +4,7 @@
 
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
+#include "support/refusal.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -52,15 +53,6 @@ void expire(effects_database const& server) {
         "update once.lease set acquired_at = acquired_at - interval '1 day', renewed_at = renewed_at - "
         "interval '1 day', expires_at = expires_at - interval '1 day'");
     REQUIRE(state(server) == "expired");
-}
-
-std::string sqlstate(std::string const& dsn, std::string const& sql) {
-    try {
-        run(dsn, sql);
-    } catch (pqxx::sql_error const& e) {
-        return e.sqlstate();
-    }
-    return "accepted";
 }
 
 } // namespace
@@ -142,15 +134,15 @@ TEST_CASE("a lease that ran out is renewed while nobody took it, but guards noth
     REQUIRE(mine);
     await_expiry(server);
     auto const assertion = "select once.assert_fence('report', " + std::to_string(mine->fence().number) + ")";
-    CHECK(sqlstate(server.dsn(), assertion) == "ON010");
+    CHECK(sqlstate_of([&] { run(server.dsn(), assertion); }) == "ON010");
     auto const fence = mine->fence();
     CHECK(mine->renew(60s));
     CHECK(mine->fence() == fence);
     CHECK(mine->still_trusted());
-    CHECK(sqlstate(server.dsn(), assertion) == "accepted");
+    CHECK(sqlstate_of([&] { run(server.dsn(), assertion); }) == "accepted");
     CHECK(mine->release());
     CHECK(!mine->renew());
-    CHECK(sqlstate(server.dsn(), assertion) == "ON010");
+    CHECK(sqlstate_of([&] { run(server.dsn(), assertion); }) == "ON010");
 }
 
 TEST_CASE("the trust window ends before the lease does", "[lease]") {
@@ -220,14 +212,15 @@ TEST_CASE("an assertion of a former fence waits for somebody who is acquiring, a
         pqxx::work taker{connection};
         auto const fence =
             taker.exec("select fence from once.acquire_lease('report', '1 minute')")[0][0].as<std::int64_t>();
-        auto asserting = std::async(std::launch::async, [&] {
-            return sqlstate(server.dsn(),
-                            "select once.assert_fence('report', " + std::to_string(fence) + ")");
-        });
-        auto former = std::async(std::launch::async, [&] {
-            return sqlstate(server.dsn(), "select once.assert_fence('report', " +
-                                              std::to_string(mine->fence().number) + ")");
-        });
+        auto const assert_from = [&](std::int64_t number) {
+            return std::async(std::launch::async, [&server, number] {
+                return sqlstate_of([&] {
+                    run(server.dsn(), "select once.assert_fence('report', " + std::to_string(number) + ")");
+                });
+            });
+        };
+        auto asserting = assert_from(fence);
+        auto former = assert_from(mine->fence().number);
         REQUIRE(wait_until([&] {
             return server.ask("select count(*) from pg_stat_activity where datname = current_database() "
                               "and wait_event_type = 'Lock'") == "1";
@@ -297,15 +290,12 @@ TEST_CASE("under repeatable read a lease may have been renewed since the snapsho
     auto mine = try_acquire(db);
     REQUIRE(mine);
     pqxx::connection connection{server.dsn()};
-    auto const refusal = [&](std::string const& now) -> std::string {
+    auto const refusal = [&](std::string const& now) {
         pqxx::transaction<pqxx::isolation_level::repeatable_read> tx{connection};
-        try {
+        return sqlstate_of([&] {
             tx.exec("select once.assert_fence('report', " + std::to_string(mine->fence().number) + ", " +
                     now + ")");
-        } catch (pqxx::sql_error const& e) {
-            return e.sqlstate();
-        }
-        return "accepted";
+        });
     };
     CHECK(refusal("null") == "accepted");
     // It was alive when the transaction began, and an hour later it seems to have ended.
@@ -390,14 +380,12 @@ TEST_CASE("what is no lease is refused before anything is sent", "[lease][bad_in
     effects_database const server;
     once::database db{server.dsn()};
     auto const refused = [&](std::string const& name, std::chrono::milliseconds duration,
-                             once::lease_options const& options = {}) -> std::string {
-        try {
+                             once::lease_options const& options = {}) {
+        return refused_field([&] {
             return std::holds_alternative<once::lease>(once::acquire(db, name, duration, options))
                        ? "accepted"
                        : "held";
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
+        });
     };
     CHECK(refused("report", 100ms) == "accepted");
     CHECK(refused("report", 366 * 24h) == "accepted");
@@ -454,7 +442,7 @@ TEST_CASE("the schema refuses by itself what is no lease", "[lease][bad_input]")
     };
     for (auto const& [sql, state_wanted] : table) {
         INFO(sql);
-        CHECK(sqlstate(server.dsn(), sql) == state_wanted);
+        CHECK(sqlstate_of([&] { run(server.dsn(), sql); }) == state_wanted);
     }
     CHECK(server.ask("select count(*) from once.lease") == "0");
 }

@@ -3,6 +3,7 @@
 #include <once/repository.hpp>
 
 #include "support/database.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -278,14 +279,10 @@ TEST_CASE("a value that its type cannot write is refused, naming the column", "[
     pqxx::connection connection{database.dsn()};
     pqxx::work tx{connection};
     create_table(tx);
-    auto const field_of = [&](everything const& bad) -> std::string {
+    auto const field_of = [&](everything const& bad) {
         once::repository<everything> const table{"everything"};
-        try {
-            auto const result = table.insert(tx, bad);
-            return result.inserted ? "inserted" : "found";
-        } catch (once::invalid_argument const& refused) {
-            return refused.field();
-        }
+        return once::testing::refused_field(
+            [&] { return table.insert(tx, bad).inserted ? "inserted" : "found"; });
     };
     everything bad;
     bad.maybe = "a\0b"s;

@@ -4,6 +4,7 @@
 #include <once/request_window.hpp>
 
 #include "support/effects.hpp"
+#include "support/refusal.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -196,12 +197,7 @@ TEST_CASE("a window that cannot be is refused by name", "[window][bad input]") {
     auto const field = [&](once::request const& request, std::chrono::milliseconds window,
                            once::claim_options const& options = {}) {
         pqxx::work tx{connection};
-        try {
-            static_cast<void>(once::open_window(tx, request, window, options));
-            return std::string{"accepted"};
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
+        return refused_field([&] { std::ignore = once::open_window(tx, request, window, options); });
     };
     CHECK(field(asked("a"), 1ms) == "accepted");
     CHECK(field(asked("a"), 24h) == "accepted");

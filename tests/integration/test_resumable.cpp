@@ -4,6 +4,7 @@
 
 #include "integration/operations.hpp"
 #include "support/login_role.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
@@ -256,12 +257,8 @@ TEST_CASE("data and responses beyond their limits are refused by name", "[resuma
     once::database db{server.dsn()};
     auto const refused = [&](nlohmann::json const& data) {
         fake_provider provider;
-        try {
-            booking(once::effect::idempotent_remote, provider).run(db, asked("k"), data);
-            return std::string{"accepted"};
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
+        return refused_field(
+            [&] { booking(once::effect::idempotent_remote, provider).run(db, asked("k"), data); });
     };
     CHECK(refused({{"text", std::string(1024 * 1024, 'x')}}) == "operation.data");
     CHECK(refused({{"text", "\xff"}}) == "operation.data");
@@ -335,30 +332,25 @@ TEST_CASE("operations of another service are not seen, not taken and not disturb
 }
 
 TEST_CASE("what an operation must not be made of is refused by name", "[resumable][bad input]") {
-    auto const field = [](auto const& call) {
-        try {
-            call();
-            return std::string{"accepted"};
-        } catch (once::invalid_argument const& e) {
-            return e.field();
-        }
-    };
     auto const end = once::in_database("end", last);
     auto const nothing = [](operation&) {};
-    CHECK(field([&] { resumable{"op", {end}}; }) == "accepted");
+    CHECK(refused_field([&] { resumable{"op", {end}}; }) == "accepted");
     for (std::string const& name :
          {std::string{}, std::string(256, 'x'), std::string{"a "}, std::string{"a\nb"},
           std::string{"a\0b", 3}, std::string{"caf\xc3\xa9"}}) {
-        CHECK(field([&] { resumable{name, {end}}; }) == "resumable.name");
-        CHECK(field([&] { resumable{"op", {once::in_database(name, last), end}}; }) == "phase.name");
+        CHECK(refused_field([&] { resumable{name, {end}}; }) == "resumable.name");
+        CHECK(refused_field([&] { resumable{"op", {once::in_database(name, last), end}}; }) == "phase.name");
     }
-    CHECK(field([&] { resumable{"op", {}}; }) == "phases");
-    CHECK(field([&] { resumable{"op", {end, once::idempotent_remote("call", nothing)}}; }) == "phases");
-    CHECK(field([&] { resumable{"op", {end, end}}; }) == "phase.name");
-    CHECK(field([&] { resumable{"op", {once::idempotent_remote("call", {}), end}}; }) == "phase");
-    CHECK(field([&] { resumable{"op", std::vector<once::phase>(101, end)}; }) == "phases");
+    CHECK(refused_field([&] { resumable{"op", {}}; }) == "phases");
+    CHECK(refused_field([&] { resumable{"op", {end, once::idempotent_remote("call", nothing)}}; }) ==
+          "phases");
+    CHECK(refused_field([&] { resumable{"op", {end, end}}; }) == "phase.name");
+    CHECK(refused_field([&] { resumable{"op", {once::idempotent_remote("call", {}), end}}; }) == "phase");
+    CHECK(refused_field([&] { resumable{"op", std::vector<once::phase>(101, end)}; }) == "phases");
     using options = once::resumable_options;
-    auto const option = [&](options const& given) { return field([&] { resumable{"op", {end}, given}; }); };
+    auto const option = [&](options const& given) {
+        return refused_field([&] { resumable{"op", {end}, given}; });
+    };
     CHECK(option({.lease = 99ms}) == "resumable_options.lease");
     CHECK(option({.lease = 25h}) == "resumable_options.lease");
     CHECK(option({.retention = 0s}) == "resumable_options.retention");
@@ -371,12 +363,13 @@ TEST_CASE("what an operation must not be made of is refused by name", "[resumabl
     effects_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
-    CHECK(field([&] { booking(once::effect::at_most_once, provider).run(db, {}); }) == "request.scope");
-    CHECK(field([&] { once::operation_worker{db, {}}; }) == "kinds");
+    CHECK(refused_field([&] { booking(once::effect::at_most_once, provider).run(db, {}); }) ==
+          "request.scope");
+    CHECK(refused_field([&] { once::operation_worker{db, {}}; }) == "kinds");
     auto const book = booking(once::effect::at_most_once, provider);
-    CHECK(field([&] { once::operation_worker{db, {book, book}}; }) == "kinds");
-    CHECK(field([&] { once::operation_worker{db, {book}, {.poll = 0ms}}; }) ==
+    CHECK(refused_field([&] { once::operation_worker{db, {book, book}}; }) == "kinds");
+    CHECK(refused_field([&] { once::operation_worker{db, {book}, {.poll = 0ms}}; }) ==
           "operation_worker_options.poll");
-    CHECK(field([&] { once::operation_worker{db, {book}, {.batch = 0}}; }) ==
+    CHECK(refused_field([&] { once::operation_worker{db, {book}, {.batch = 0}}; }) ==
           "operation_worker_options.batch");
 }

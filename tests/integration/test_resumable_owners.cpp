@@ -2,6 +2,7 @@
 #include <once/error.hpp>
 
 #include "integration/operations.hpp"
+#include "support/refusal.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -22,20 +23,6 @@ using once::operation_worker;
 using once::response;
 using once::resumable;
 using once::transaction;
-
-namespace {
-
-template <class Call>
-std::string sqlstate(Call&& call) {
-    try {
-        call();
-        return "no error";
-    } catch (pqxx::sql_error const& e) {
-        return std::string{e.sqlstate()};
-    }
-}
-
-} // namespace
 
 TEST_CASE("an owner that was only slow can change nothing after a worker took over", "[resumable]") {
     operations_database const server;
@@ -230,7 +217,7 @@ TEST_CASE("a person may have a phase done again, or end the operation", "[resuma
                               [](operation&) { throw std::runtime_error{"the reply was lost"}; });
     auto const book = booking(once::effect::at_most_once, provider);
     CHECK(lost.run(db, request_of("again")).outcome == unknown_effect);
-    CHECK(sqlstate([&] {
+    CHECK(sqlstate_of([&] {
               server.run("select once.resolve_operation('postgres', 'test', 'again', 'chrge')");
           }) == "22023");
     server.run("select once.resolve_operation('postgres', 'test', 'again', 'charge')");
@@ -245,10 +232,10 @@ TEST_CASE("a person may have a phase done again, or end the operation", "[resuma
     CHECK(ended.response->body.data() == "{\"sorry\": true}");
 
     for (std::string const& key : {std::string{"end"}, std::string{"again"}, std::string{"never"}}) {
-        CHECK(sqlstate([&] {
+        CHECK(sqlstate_of([&] {
                   server.run("select once.resolve_operation('postgres', 'test', '" + key + "', 'charge')");
               }) == "ON041");
-        CHECK(sqlstate([&] {
+        CHECK(sqlstate_of([&] {
                   server.run("select once.end_operation('postgres', 'test', '" + key + "', 200, '{}')");
               }) == "ON041");
     }

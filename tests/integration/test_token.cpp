@@ -4,6 +4,7 @@
 
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
+#include "support/refusal.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -58,15 +59,6 @@ struct with_tokens : effects_database {
 auto visible(once::reply const& reply) {
     return std::tuple{reply.outcome(),  reply.has_response(), reply.committed(),
                       reply.attempts(), reply.retry_after(),  reply.was_in_doubt()};
-}
-
-std::string sqlstate(std::string const& dsn, std::string const& sql) {
-    try {
-        run(dsn, sql);
-    } catch (pqxx::sql_error const& e) {
-        return e.sqlstate();
-    }
-    return "accepted";
 }
 
 } // namespace
@@ -327,7 +319,7 @@ TEST_CASE("purging tokens removes what has expired, the oldest first, and skips 
     CHECK(server.ask("select once.purge_tokens()") == "1");
     CHECK(server.redeem(redemption_of(good)).started());
     for (std::string const limit : {"0", "-1", "100001", "null"}) {
-        CHECK(sqlstate(server.dsn(), "select once.purge_tokens(" + limit + ")") == "22023");
+        CHECK(sqlstate_of([&] { run(server.dsn(), "select once.purge_tokens(" + limit + ")"); }) == "22023");
     }
 }
 
@@ -452,7 +444,7 @@ TEST_CASE("the schema refuses by itself what is no token", "[token][bad_input]")
     };
     for (auto const& [sql, state] : table) {
         INFO(sql);
-        CHECK(sqlstate(server.dsn(), sql) == state);
+        CHECK(sqlstate_of([&] { run(server.dsn(), sql); }) == state);
     }
     CHECK(server.ask("select count(*) from once.token") == "0");
 }

@@ -4,6 +4,7 @@
 
 #include "message/binary_array.hpp"
 #include "message/staged_messages.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -19,12 +20,7 @@ using once::detail::element_type;
 namespace {
 
 std::string refused(message const& one) {
-    try {
-        once::validate(one);
-        return "accepted";
-    } catch (once::invalid_argument const& e) {
-        return e.field();
-    }
+    return once::testing::refused_field([&] { once::validate(one); });
 }
 
 std::string hex(std::span<std::byte const> bytes) {

@@ -3,6 +3,7 @@
 #include <once/token.hpp>
 
 #include "request/sha256.hpp"
+#include "support/refusal.hpp"
 #include "token/token_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -15,6 +16,7 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+using once::testing::refused_field;
 
 namespace {
 
@@ -25,15 +27,6 @@ std::string hex(std::string_view message) {
         text += "0123456789abcdef"[byte & 0xfU];
     }
     return text;
-}
-
-std::string field_of(auto&& validate) {
-    try {
-        validate();
-    } catch (once::invalid_argument const& e) {
-        return e.field();
-    }
-    return "accepted";
 }
 
 } // namespace
@@ -93,12 +86,12 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
              {{.principal = "a", .purpose = long_text.substr(0, 65)}, "redemption.purpose"},
              {{.principal = "a", .purpose = "p\xc3\xa4y"}, "redemption.purpose"},
          }) {
-        CHECK(field_of([&] { once::validate(given); }) == field);
+        CHECK(refused_field([&] { once::validate(given); }) == field);
         once::token_terms const terms{.principal = given.principal, .purpose = given.purpose};
         auto const expected =
             std::string{field}.replace(0, std::string{field}.find('.') == std::string::npos ? 0 : 10,
                                        field == std::string{"accepted"} ? "" : "token_terms");
-        CHECK(field_of([&] { once::validate(terms); }) == expected);
+        CHECK(refused_field([&] { once::validate(terms); }) == expected);
     }
     for (auto const& [lifetime, field] : std::vector<std::pair<std::chrono::milliseconds, char const*>>{
              {1s, "accepted"},
@@ -110,7 +103,7 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
              {std::chrono::milliseconds::max(), "token_terms.lifetime"},
              {std::chrono::milliseconds::min(), "token_terms.lifetime"}}) {
         once::token_terms const terms{.principal = "a", .purpose = "p", .lifetime = lifetime};
-        CHECK(field_of([&] { once::validate(terms); }) == field);
+        CHECK(refused_field([&] { once::validate(terms); }) == field);
     }
 }
 
