@@ -66,7 +66,7 @@ void run(once::database& db, std::function<void(once::delivery const&, once::tra
         db,
         "billing",
         std::move(handle),
-        {.reader = {.batch_messages = 100, .lease = 1500ms, .reply_timeout = 500ms}, .deadline = 1000ms}};
+        {.reader = {.batch_messages = 100, .lease = 1s, .reply_timeout = 500ms}, .deadline = 500ms}};
     worker.run(stop);
 }
 

@@ -26,9 +26,9 @@ void run(once::database& db, once::publisher& to, std::stop_token const& stop) {
     once::relay relay{db,
                       "warehouse",
                       to,
-                      {.reading = {.batch_messages = 100, .lease = 1500ms, .reply_timeout = 500ms},
+                      {.reading = {.batch_messages = 100, .lease = 1s, .reply_timeout = 500ms},
                        .publish_messages = 100,
-                       .publish_timeout = 600ms,
+                       .publish_timeout = 400ms,
                        .pause_base = 10ms,
                        .pause_cap = 200ms}};
     relay.run(stop);

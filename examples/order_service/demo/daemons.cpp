@@ -28,7 +28,7 @@ void daemons::start(daemon_task const& task) {
 std::uint16_t daemons::start_warehouse(daemon_task const& task) {
     start(task);
     auto& warehouse = m_all.back();
-    auto const limit = clock::now() + std::chrono::seconds{20};
+    auto const limit = clock::now() + std::chrono::seconds{60};
     while (warehouse.port == 0) {
         throw_if_interrupted();
         wait_for_news(std::chrono::milliseconds{100});

@@ -51,7 +51,7 @@ public:
         storm();
         wait_for_clients();
         wait_for_deliveries();
-        m_services.stop(20s);
+        m_services.stop(60s);
         if (m_terminal) {
             std::cout << "\r\x1b[K" << std::flush;
         }
@@ -167,7 +167,7 @@ private:
     }
 
     void wait_for_clients() {
-        auto const limit = clock::now() + 30s;
+        auto const limit = clock::now() + 60s;
         while (!m_clients.all_ended()) {
             listen();
             if (clock::now() >= limit) {
@@ -178,7 +178,7 @@ private:
 
     // When it takes too long, the checks tell what is not there.
     void wait_for_deliveries() {
-        auto const limit = clock::now() + 30s;
+        auto const limit = clock::now() + 60s;
         while (ask(nothing_waits) != "t" && clock::now() < limit) {
             listen();
         }

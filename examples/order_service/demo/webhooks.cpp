@@ -35,7 +35,7 @@ using once::testing::http_request;
 /// The webhook publisher, and what `--break` makes of it.
 class breakable_publisher final : public once::publisher {
 public:
-    explicit breakable_publisher(std::string const& url) : m_webhook{url, {.request_timeout = 400ms}} {}
+    explicit breakable_publisher(std::string const& url) : m_webhook{url, {.request_timeout = 300ms}} {}
 
     once::publish_report publish(std::span<once::delivery const> messages,
                                  std::chrono::steady_clock::time_point deadline) override {
