@@ -67,6 +67,7 @@ void daemons::listen() {
 
 void daemons::wait_for_news(std::chrono::milliseconds moment) const {
     std::vector<pollfd> waiting;
+    waiting.reserve(m_all.size());
     for (auto const& each : m_all) {
         waiting.push_back({.fd = each.open ? each.process.descriptor() : -1, .events = POLLIN, .revents = 0});
     }
