@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "support/shell.hpp"
+
 #include <string>
 #include <vector>
 
@@ -18,15 +20,9 @@ namespace once::testing {
 /// Creates `schema` and applies all migrations to it.
 void migrate(std::string const& dsn, std::string const& schema);
 
-/// How psql, the tool of the manual, ended.
-struct psql_result {
-    int status = 0;
-    std::string output;
-};
-
 /// Applies one file with psql as the manual says.
 /// @param options `-1` for one transaction
-[[nodiscard]] psql_result apply_with_psql(std::string const& dsn, std::string const& schema,
-                                          std::string const& name, std::string const& options = "-1");
+[[nodiscard]] shell_result apply_with_psql(std::string const& dsn, std::string const& schema,
+                                           std::string const& name, std::string const& options = "-1");
 
 } // namespace once::testing
