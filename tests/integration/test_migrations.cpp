@@ -167,7 +167,11 @@ TEST_CASE("every object of the schema says what it is for", "[migrations]") {
         union all
         select 'type ' || typname from pg_type
         where typnamespace = 'once'::regnamespace and obj_description(oid, 'pg_type') is null
-          and typelem = 0 and (typtype <> 'c' or exists (select from pg_class where oid = typrelid and relkind = 'c')))sql");
+          and typelem = 0 and (typtype <> 'c' or exists (select from pg_class where oid = typrelid and relkind = 'c'))
+        union all
+        select 'role ' || rolname from pg_roles
+        where rolname in ('once_producer', 'once_consumer', 'once_inspector', 'once_administrator')
+          and shobj_description(oid, 'pg_authid') is null)sql");
     CHECK(silent == std::vector<std::string>{});
     CHECK(ask(server.dsn(), "select count(*) from pg_proc where pronamespace = 'once'::regnamespace") != "0");
 }

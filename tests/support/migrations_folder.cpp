@@ -52,11 +52,29 @@ void migrate(std::string const& dsn, std::string const& schema) {
     }
 }
 
+namespace {
+
+shell_result apply_path(std::string const& dsn, std::string const& schema, std::string const& path,
+                        std::string const& options) {
+    return run_in_shell("psql -X -q " + options + " -v ON_ERROR_STOP=1 -d " + shell_quoted(dsn) + " -c " +
+                        shell_quoted("set search_path = " + schema) + " -f " + shell_quoted(path));
+}
+
+std::string const next_migration = ONCE_MIGRATIONS_FOLDER "/../tests/support/next_migration/next.";
+
+} // namespace
+
 shell_result apply_with_psql(std::string const& dsn, std::string const& schema, std::string const& name,
                              std::string const& options) {
-    return run_in_shell("psql -X -q " + options + " -v ON_ERROR_STOP=1 -d " + shell_quoted(dsn) + " -c " +
-                        shell_quoted("set search_path = " + schema) + " -f " +
-                        shell_quoted(migration_path(name)));
+    return apply_path(dsn, schema, migration_path(name), options);
+}
+
+shell_result apply_next(std::string const& dsn, std::string const& schema) {
+    return apply_path(dsn, schema, next_migration + "up.sql", "-1");
+}
+
+shell_result take_back_next(std::string const& dsn, std::string const& schema) {
+    return apply_path(dsn, schema, next_migration + "down.sql", "-1");
 }
 
 } // namespace once::testing

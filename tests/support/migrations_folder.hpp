@@ -20,6 +20,13 @@ namespace once::testing {
 /// Creates `schema` and applies all migrations to it.
 void migrate(std::string const& dsn, std::string const& schema);
 
+/// Applies a step that might come after the newest one, or takes it back: tests/support/next_migration/.
+/**
+ * It serves libraries that know the file before it. Applied twice, it is two versions ahead.
+ */
+[[nodiscard]] shell_result apply_next(std::string const& dsn, std::string const& schema = "once");
+[[nodiscard]] shell_result take_back_next(std::string const& dsn, std::string const& schema = "once");
+
 /// Applies one file with psql as the manual says.
 /// @param options `-1` for one transaction
 [[nodiscard]] shell_result apply_with_psql(std::string const& dsn, std::string const& schema,
