@@ -1,15 +1,16 @@
 -- next: a migration that might come after the newest one, for tests only.
 --
 -- Apply: in one transaction, into the schema that holds the newest one.
--- Locks: ACCESS EXCLUSIVE on idempotency_record and outbox, for an instant, after waiting for transactions that use them:
---     for a second at most, which is less than requests wait.
+-- Locks: ACCESS EXCLUSIVE on idempotency_record, then on outbox, in the order in which requests take them; for an instant, after
+--     it has waited for transactions that use them, half a second at most: less than requests wait (2 s), and less than
+--     deadlock_timeout (1 s), so that it is never a request that gives way. Then apply it again.
 -- Serves: libraries that know the file before this one. It adds, and takes nothing away.
 -- Reverse: next.down.sql
 
 do $$ begin
     perform set_config('once.migration', pg_current_xact_id()::text, true);
     perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '1s', true);
+    perform set_config('lock_timeout', '500ms', true);
 end $$;
 do $$ begin
     if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
