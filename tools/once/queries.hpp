@@ -7,9 +7,9 @@
 namespace once::command::queries {
 
 /// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for. Not the
-/// session, which a pooler hands to others afterwards.
+/// session, which a pooler hands to others afterwards. Compiling the views would take seconds, reading them takes milliseconds.
 inline constexpr char const* bounds =
-    R"sql(set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local client_min_messages = 'warning')sql";
+    R"sql(set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local client_min_messages = 'warning'; set local jit = off)sql";
 
 /// $1 text: schema. pg_temp goes last, so that a temporary table cannot stand in for one of ours.
 inline constexpr char const* use_schema =
