@@ -213,3 +213,38 @@ TEST_CASE("the texts in the library make a schema and take it away, as their hea
     }
     pqxx::nontransaction{connection}.exec("drop schema billing"); // refused if anything were left in it
 }
+
+TEST_CASE("a role that is no superuser applies all files, and takes back all of them with their roles",
+          "[migrations]") {
+    effects_database const server;
+    login_role const migrator{server, "migrator"};
+    // A schema of its own name has group roles of its own, which no other database uses.
+    auto const schema = "m_" + server.name();
+    server.run("alter role " + migrator.name() + " createrole");
+    server.run("create schema " + schema + " authorization " + migrator.name());
+    auto const group_roles = [&] {
+        return server.ask("select count(*) from pg_roles where rolname like '" + schema + "\\_%'");
+    };
+    auto const step = [&](std::string const& name) {
+        auto const done = apply_with_psql(migrator.dsn(), schema, name);
+        INFO(name << ": " << done.output);
+        REQUIRE(done.status == 0);
+    };
+    for (auto const& name : migration_names(".up.sql")) {
+        step(name);
+    }
+    CHECK(group_roles() == "4");
+    CHECK(server.ask("select count(*) from pg_roles where rolname like '" + schema +
+                     "\\_%' and shobj_description(oid, 'pg_authid') like 'once: %'") == "4");
+    login_role const service{server, "service"};
+    server.run("grant " + schema + "_producer, " + schema + "_consumer to " + service.name());
+    CHECK_NOTHROW(once::database{service.dsn(), {.schema = schema}}.check());
+
+    auto down = migration_names(".down.sql");
+    std::ranges::reverse(down);
+    for (auto const& name : down) {
+        step(name);
+    }
+    CHECK(group_roles() == "0");
+    server.run("drop schema " + schema);
+}
