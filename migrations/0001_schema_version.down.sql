@@ -16,4 +16,5 @@ end $$;
 
 delete from schema_version where version = 1;
 drop function installed_version();
+drop function serves_from();
 drop table schema_version;

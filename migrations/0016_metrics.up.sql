@@ -134,7 +134,8 @@ comment on column metrics.help is 'What it means.';
 
 create function explain_stall(p_subscription text default null, p_service text default null)
 returns table (service text, subscription text, slice integer, reason text, detail text, mend text)
-language plpgsql stable security definer set search_path from current
+-- Compiling it took seconds, and it runs for milliseconds.
+language plpgsql stable security definer set search_path from current set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -25,13 +25,19 @@ declare
     v_role   text;
     v_name   text;
     v_found  integer;
+    v_what   constant jsonb := '{
+        "producer": "claim and complete requests, publish messages, use tokens, leases, operations and the inbox",
+        "consumer": "read the outbox: subscribe, acknowledge, park; use leases and the inbox",
+        "inspector": "read everything but payloads, responses and secrets",
+        "administrator": "read everything, redrive, discard, resolve, purge, and act for any service"
+    }';
     v_object record;
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'headers', 'payload_json',
                                        'payload_bytes', 'token_hash', 'data'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
-        "producer": ["installed_version", "current_service",
+        "producer": ["installed_version", "serves_from", "current_service",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
                      "publish", "publish_many", "schedule", "cancel_scheduled",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
@@ -39,12 +45,12 @@ declare
                      "receive", "receive_many", "new_ones", "open_window", "call_key",
                      "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
                      "release_operation", "finish_operation"],
-        "consumer": ["installed_version", "current_service", "subscribe", "unsubscribe", "pause_subscription",
+        "consumer": ["installed_version", "serves_from", "current_service", "subscribe", "unsubscribe", "pause_subscription",
                      "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "receive", "receive_many", "new_ones"],
-        "inspector": ["installed_version", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
+        "inspector": ["installed_version", "serves_from", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
         "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
                           "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
@@ -60,6 +66,14 @@ begin
                 when insufficient_privilege then
                     raise exception 'role % is not there, and % may not make it', v_role, current_user
                         using hint = format('let somebody with CREATEROLE run: create role %I nologin', v_role);
+            end;
+        end if;
+        if shobj_description(quote_ident(v_role)::regrole, 'pg_authid') is null then
+            begin
+                execute format('comment on role %I is %L', v_role,
+                               format('once: may, in schemas with the name %s, %s.', v_schema, v_what ->> v_kind));
+            exception when insufficient_privilege or unique_violation then
+                null; -- it is not ours, or another database was faster
             end;
         end if;
         execute format('grant usage on schema %I to %I', v_schema, v_role);

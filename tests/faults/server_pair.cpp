@@ -89,6 +89,14 @@ void private_servers::start_standby(std::string const& name, std::string const& 
     run(cluster + " start " + m_base + name);
 }
 
+void private_servers::crash(std::string const& name) const {
+    run(cluster + " stop --keep " + m_base + name);
+}
+
+void private_servers::start_again(std::string const& name) const {
+    run(cluster + " start " + m_base + name);
+}
+
 void private_servers::cut_off(std::string const& standby) const {
     pqxx::connection server{at_folder(m_base + standby, "postgres")};
     pqxx::nontransaction tx{server};

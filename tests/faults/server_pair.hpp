@@ -21,6 +21,11 @@ public:
     /// Starts a streaming standby of `primary`.
     void start_standby(std::string const& name, std::string const& primary);
 
+    /// Ends a server as a crash would: nothing is flushed, nobody is told.
+    void crash(std::string const& name) const;
+    /// Starts a server that has crashed, with what it finds in its folder.
+    void start_again(std::string const& name) const;
+
     /// Cuts a standby off from its primary, so that a later failover to it loses what the primary commits from now on.
     void cut_off(std::string const& standby) const;
 

@@ -70,6 +70,25 @@ create function once.careless_table() returns bigint language plpgsql security d
 grant usage on schema hostile to public;
 )sql";
 
+// Each privileged function, with all of its arguments and with those that it must have, so that no name is looked up for
+// the call itself.
+constexpr auto all_calls = R"sql(
+select format('select * from once.%I(%s)', p.proname, coalesce((
+           select string_agg(format('%s::%I.%I', case t.typname
+                      when 'text' then '''s''' when '_text' then '''{s}''' when 'json' then '''{}''' when '_json' then '''{"{}"}'''
+                      when 'interval' then '''1 minute''' when 'timestamptz' then '''now''' when '_timestamptz' then '''{now}'''
+                      when 'bytea' then quote_literal(repeat('x', 32)) when '_bytea' then quote_literal('{' || repeat('x', 32) || '}')
+                      when 'uuid' then '''0192f0c1-90aa-7000-9000-0123456789ab''' when '_uuid' then '''{0192f0c1-90aa-7000-9000-0123456789ac}'''
+                      when 'bool' then '''true''' when 'int2' then '''1''' when 'int4' then '''1''' when 'int8' then '''1''' when '_int8' then '''{1}'''
+                      else 'null' end, n.nspname, t.typname), ', ' order by a.place)
+           from unnest(p.proargtypes::oid[]) with ordinality as a (type, place)
+           join pg_type as t on t.oid = a.type join pg_namespace as n on n.oid = t.typnamespace
+           where a.place <= given), ''))
+from pg_proc as p
+cross join lateral (select distinct unnest(array[p.pronargs, p.pronargs - p.pronargdefaults])) as v (given)
+where p.pronamespace = 'once'::regnamespace and p.prosecdef
+order by p.proname, given)sql";
+
 struct hostile_session : effects_database {
     login_role caller{*this, "caller"};
 
@@ -161,6 +180,57 @@ TEST_CASE("the traps of the test above catch a function that leaves out a schema
         }
     }
     CHECK(caller.run("select once.careless_table()") == "1");
+}
+
+TEST_CASE("no privileged function meets a temporary object or a name of its caller, whichever is called",
+          "[services]") {
+    hostile_session const server;
+    server.run("drop function once.careless_operator, once.careless_function, once.careless_type, "
+               "once.careless_table");
+    server.run("grant execute on all functions in schema once to " + server.caller.name());
+    pqxx::connection caller{server.caller.dsn()};
+    auto const run = [&](std::string const& sql) { return pqxx::nontransaction{caller}.exec(sql); };
+    pqxx::connection owner{server.dsn()};
+    auto const list = [&](char const* sql) { return pqxx::nontransaction{owner}.exec(sql); };
+    // A stand-in for each table, view and sequence: reading it raises an error, writing it is not possible.
+    auto const relations = list("select relname from pg_class where relnamespace = 'once'::regnamespace "
+                                "and relkind in ('r', 'p', 'v', 'S')");
+    for (auto const& row : relations) {
+        run("create temporary view " + std::string{row[0].c_str()} +
+            " as select hostile.refuse() as refused");
+    }
+    run("set search_path = hostile, pg_temp, pg_catalog");
+
+    auto const calls = list(all_calls);
+    int worked = 0;
+    // Twice, so that what the first round made is there for the second.
+    for (int round = 0; round < 2; ++round) {
+        for (auto const& row : calls) {
+            std::string const call = row[0].c_str();
+            INFO(call);
+            try {
+                run(call);
+                ++worked;
+            } catch (pqxx::insufficient_privilege const&) { // libpqxx 7 drops the SQLSTATE of this one
+                continue;
+            } catch (pqxx::sql_error const& e) {
+                INFO(e.what());
+                std::string const state{e.sqlstate()};
+                CHECK(std::string{e.what()}.find("hostile") == std::string::npos);
+                // No such column, table, function; not a table; not updatable: it has met one of ours.
+                for (std::string const met : {"42703", "42P01", "42883", "42809", "55000"}) {
+                    CHECK(state != met);
+                }
+            }
+        }
+    }
+    CHECK(calls.size() > 100);
+    CHECK(worked > 60);
+    CHECK(server.ask("select string_agg(distinct service, ' ') from (select service from "
+                     "once.idempotency_record union "
+                     "select service from once.outbox union select service from once.lease union "
+                     "select service from once.token union select service from once.subscription union "
+                     "select service from once.inbox) as found") == server.caller.name());
 }
 
 TEST_CASE("a privileged function has its own search_path, or is one of those that the test above calls",

@@ -167,7 +167,11 @@ TEST_CASE("every object of the schema says what it is for", "[migrations]") {
         union all
         select 'type ' || typname from pg_type
         where typnamespace = 'once'::regnamespace and obj_description(oid, 'pg_type') is null
-          and typelem = 0 and (typtype <> 'c' or exists (select from pg_class where oid = typrelid and relkind = 'c')))sql");
+          and typelem = 0 and (typtype <> 'c' or exists (select from pg_class where oid = typrelid and relkind = 'c'))
+        union all
+        select 'role ' || rolname from pg_roles
+        where rolname in ('once_producer', 'once_consumer', 'once_inspector', 'once_administrator')
+          and shobj_description(oid, 'pg_authid') is null)sql");
     CHECK(silent == std::vector<std::string>{});
     CHECK(ask(server.dsn(), "select count(*) from pg_proc where pronamespace = 'once'::regnamespace") != "0");
 }
@@ -208,4 +212,39 @@ TEST_CASE("the texts in the library make a schema and take it away, as their hea
         send(step->down);
     }
     pqxx::nontransaction{connection}.exec("drop schema billing"); // refused if anything were left in it
+}
+
+TEST_CASE("a role that is no superuser applies all files, and takes back all of them with their roles",
+          "[migrations]") {
+    effects_database const server;
+    login_role const migrator{server, "migrator"};
+    // A schema of its own name has group roles of its own, which no other database uses.
+    auto const schema = "m_" + server.name();
+    server.run("alter role " + migrator.name() + " createrole");
+    server.run("create schema " + schema + " authorization " + migrator.name());
+    auto const group_roles = [&] {
+        return server.ask("select count(*) from pg_roles where rolname like '" + schema + "\\_%'");
+    };
+    auto const step = [&](std::string const& name) {
+        auto const done = apply_with_psql(migrator.dsn(), schema, name);
+        INFO(name << ": " << done.output);
+        REQUIRE(done.status == 0);
+    };
+    for (auto const& name : migration_names(".up.sql")) {
+        step(name);
+    }
+    CHECK(group_roles() == "4");
+    CHECK(server.ask("select count(*) from pg_roles where rolname like '" + schema +
+                     "\\_%' and shobj_description(oid, 'pg_authid') like 'once: %'") == "4");
+    login_role const service{server, "service"};
+    server.run("grant " + schema + "_producer, " + schema + "_consumer to " + service.name());
+    CHECK_NOTHROW(once::database{service.dsn(), {.schema = schema}}.check());
+
+    auto down = migration_names(".down.sql");
+    std::ranges::reverse(down);
+    for (auto const& name : down) {
+        step(name);
+    }
+    CHECK(group_roles() == "0");
+    server.run("drop schema " + schema);
 }

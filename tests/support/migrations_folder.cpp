@@ -5,26 +5,12 @@
 #include <pqxx/transaction>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 
 namespace once::testing {
-
-namespace {
-
-std::string shell_quoted(std::string const& text) {
-    std::string quoted = "'";
-    for (char const c : text) {
-        quoted += c == '\'' ? "'\\''" : std::string{c};
-    }
-    return quoted + "'";
-}
-
-} // namespace
 
 std::vector<std::string> migration_names(std::string const& suffix) {
     std::vector<std::string> names;
@@ -66,22 +52,29 @@ void migrate(std::string const& dsn, std::string const& schema) {
     }
 }
 
-psql_result apply_with_psql(std::string const& dsn, std::string const& schema, std::string const& name,
-                            std::string const& options) {
-    auto const command = "psql -X -q " + options + " -v ON_ERROR_STOP=1 -d " + shell_quoted(dsn) + " -c " +
-                         shell_quoted("set search_path = " + schema) + " -f " +
-                         shell_quoted(migration_path(name)) + " 2>&1";
-    auto* const pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) {
-        throw std::runtime_error{"psql cannot be started"};
-    }
-    psql_result result;
-    std::array<char, 4096> buffer{};
-    while (std::fgets(buffer.data(), buffer.size(), pipe) != nullptr) {
-        result.output += buffer.data();
-    }
-    result.status = ::pclose(pipe);
-    return result;
+namespace {
+
+shell_result apply_path(std::string const& dsn, std::string const& schema, std::string const& path,
+                        std::string const& options) {
+    return run_in_shell("psql -X -q " + options + " -v ON_ERROR_STOP=1 -d " + shell_quoted(dsn) + " -c " +
+                        shell_quoted("set search_path = " + schema) + " -f " + shell_quoted(path));
+}
+
+std::string const next_migration = ONCE_MIGRATIONS_FOLDER "/../tests/support/next_migration/next.";
+
+} // namespace
+
+shell_result apply_with_psql(std::string const& dsn, std::string const& schema, std::string const& name,
+                             std::string const& options) {
+    return apply_path(dsn, schema, migration_path(name), options);
+}
+
+shell_result apply_next(std::string const& dsn, std::string const& schema) {
+    return apply_path(dsn, schema, next_migration + "up.sql", "-1");
+}
+
+shell_result take_back_next(std::string const& dsn, std::string const& schema) {
+    return apply_path(dsn, schema, next_migration + "down.sql", "-1");
 }
 
 } // namespace once::testing

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "support/shell.hpp"
+
 #include <string>
 #include <vector>
 
@@ -18,15 +20,16 @@ namespace once::testing {
 /// Creates `schema` and applies all migrations to it.
 void migrate(std::string const& dsn, std::string const& schema);
 
-/// How psql, the tool of the manual, ended.
-struct psql_result {
-    int status = 0;
-    std::string output;
-};
+/// Applies a step that might come after the newest one, or takes it back: tests/support/next_migration/.
+/**
+ * It serves libraries that know the file before it. Applied twice, it is two versions ahead.
+ */
+[[nodiscard]] shell_result apply_next(std::string const& dsn, std::string const& schema = "once");
+[[nodiscard]] shell_result take_back_next(std::string const& dsn, std::string const& schema = "once");
 
 /// Applies one file with psql as the manual says.
 /// @param options `-1` for one transaction
-[[nodiscard]] psql_result apply_with_psql(std::string const& dsn, std::string const& schema,
-                                          std::string const& name, std::string const& options = "-1");
+[[nodiscard]] shell_result apply_with_psql(std::string const& dsn, std::string const& schema,
+                                           std::string const& name, std::string const& options = "-1");
 
 } // namespace once::testing

@@ -40,6 +40,7 @@ std::vector<catalog_entry> read_catalog(pqxx::transaction_base& tx, std::string 
 std::vector<catalog_entry> expected_catalog(session& db, int version) {
     auto const scratch = "once_doctor_" + std::to_string(std::random_device{}());
     pqxx::work tx{db.connection()};
+    tx.exec(queries::bounds);
     tx.exec("create schema " + tx.quote_name(scratch));
     tx.exec(queries::use_schema, pqxx::params{scratch});
     for (auto const& step : migrations()) {
@@ -62,6 +63,7 @@ std::vector<catalog_entry> expected_catalog(session& db, int version) {
 
 std::vector<catalog_entry> live_catalog(session& db) {
     pqxx::work tx{db.connection()};
+    tx.exec(queries::bounds);
     tx.exec("set local search_path = ''");
     return read_catalog(tx, db.where().schema);
 }
@@ -153,6 +155,13 @@ int doctor(session& db, doctor_output how, std::ostream& out) {
     }
     for (auto& one : compare_catalogs(expected_catalog(db, installed), live_catalog(db))) {
         findings.push_back(std::move(one));
+    }
+    if (db.ask(queries::server_process)[0][0].as<int>() != db.connection().backendpid()) {
+        findings.push_back({"this connection goes through a pooler",
+                            "in transaction mode nobody can wake a reader there, and PgBouncer before 1.21 "
+                            "mixes up prepared "
+                            "statements; see Connections and poolers in the operations guide",
+                            ""});
     }
     auto const risky = db.ask(queries::risky_settings);
     for (auto const& row : risky) {

@@ -6,9 +6,10 @@
  */
 namespace once::command::queries {
 
-/// Each session: nothing waits for ever, and a table that is being altered is reported instead of waited for.
-inline constexpr char const* session_settings =
-    R"sql(set statement_timeout = '5min'; set lock_timeout = '5s'; set client_min_messages = 'warning')sql";
+/// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for. Not the
+/// session, which a pooler hands to others afterwards. Compiling the views would take seconds, reading them takes milliseconds.
+inline constexpr char const* bounds =
+    R"sql(set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local client_min_messages = 'warning'; set local jit = off)sql";
 
 /// $1 text: schema. pg_temp goes last, so that a temporary table cannot stand in for one of ours.
 inline constexpr char const* use_schema =
@@ -231,6 +232,9 @@ own as (
     ) as o on true join s on o.nsp = s.oid
 )
 select kind, name, definition, mend from own)sql";
+
+/// The process that answers: another one than the connection was made with, where a pooler stands between.
+inline constexpr char const* server_process = R"sql(select pg_backend_pid())sql";
 
 /// Settings that break a promise. One row each: what, why, what to do.
 ///   $1 text: schema

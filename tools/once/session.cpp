@@ -6,7 +6,6 @@
 #include "queries.hpp"
 
 #include <libpq-fe.h>
-#include <pqxx/nontransaction>
 
 #include <memory>
 
@@ -36,13 +35,11 @@ void check_schema_name(std::string const& name) {
     }
 }
 
-session::session(target where) : m_where{std::move(where)}, m_connection{m_where.conninfo} {
-    pqxx::nontransaction setup{m_connection};
-    setup.exec(queries::session_settings).no_rows();
-}
+session::session(target where) : m_where{std::move(where)}, m_connection{m_where.conninfo} {}
 
 void session::in_transaction(std::function<void(pqxx::work&)> const& body) {
     pqxx::work tx{m_connection};
+    tx.exec(queries::bounds);
     tx.exec(queries::use_schema, pqxx::params{m_where.schema});
     body(tx);
     tx.commit();
@@ -56,6 +53,7 @@ pqxx::result session::ask(std::string_view sql, pqxx::params const& values) {
 
 int session::installed_version() {
     pqxx::work tx{m_connection};
+    tx.exec(queries::bounds);
     auto const there = tx.exec(queries::schema_version_exists, pqxx::params{m_where.schema});
     if (!there[0][0].as<bool>()) {
         return 0;

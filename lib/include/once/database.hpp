@@ -28,7 +28,7 @@ struct database_options {
     std::chrono::milliseconds connect_timeout{5'000};
 
     /// Prepare statements on the server. Turn it off behind a pooler in transaction mode that does not track them
-    /// (PgBouncer before 1.21).
+    /// (PgBouncer before 1.21). The first connection is refused where the library finds that out.
     bool prepared_statements = true;
 
     /// Called with a line of text when the library notices something that nobody returns to the caller: a notice of

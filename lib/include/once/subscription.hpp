@@ -95,8 +95,8 @@ struct reader_options {
     /// How long the slice stays reserved for a worker that is not heard of. 1 second to 1 hour.
     std::chrono::milliseconds lease{15'000};
 
-    /// Whether to LISTEN for messages. Behind a pooler in transaction mode that does nothing: turn it off there, and the
-    /// worker asks every `longest_poll` instead.
+    /// Whether to LISTEN for messages. Not through a pooler, which may hand the session to others: there the worker says
+    /// so in the log, and asks every `longest_poll` instead, as it does when this is off.
     bool listen = true;
 
     /// The longest sleep, and so the longest delay that a lost notification could cause. 100 milliseconds to 1 hour.

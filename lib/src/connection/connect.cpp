@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <poll.h>
 
@@ -115,7 +116,23 @@ server_facts inspect_server(session& session, time_point deadline) {
     facts.system_identifier = row.text(1);
     facts.timeline = row.is_null(2) ? 0 : std::stoul(row.text(2), nullptr, 16);
     facts.loses_data_in_crash = row.bytes(6) != "on" || row.bytes(7) != "on";
+    facts.through_pooler = row.int4(9) != PQbackendPID(session.raw());
     return facts;
+}
+
+bool shares_prepared_statements(session& first, connect_plan const& plan, time_point deadline) {
+    auto const name = first.name_of_prepared(sql::session_facts);
+    if (name.empty()) {
+        return false;
+    }
+    auto const limit = std::min(deadline, std::chrono::steady_clock::now() + std::chrono::seconds{1});
+    try {
+        session second{plan.connect(limit), false};
+        return second.ask({std::string{sql::knows_prepared}, parameters{std::string_view{name}}}, limit)
+            .is_true(0);
+    } catch (pqxx::broken_connection const&) {
+        return false; // a pooler with all of its sessions in use lets nobody in
+    }
 }
 
 } // namespace once::detail

@@ -34,10 +34,21 @@ struct server_facts {
     std::string system_identifier;
     unsigned long timeline = 0;
     bool loses_data_in_crash = false;
+    /// Another process answers than the one that the connection was made with.
+    bool through_pooler = false;
 };
 
 /// Asks a new connection what it leads to.
 /// @throws once::configuration_error when the library cannot work there: encoding, version, string syntax
 [[nodiscard]] server_facts inspect_server(session& session, time_point deadline);
+
+/// Whether a second connection meets the statements that `first` has prepared: a pooler hands sessions of the server
+/// from client to client and does not keep their statements apart.
+/**
+ * True is certain; false is not, since the second one can be given another session. Bounded by a second, and false where
+ * no second connection is to be had.
+ * @param first has been inspected, and prepares its statements
+ */
+[[nodiscard]] bool shares_prepared_statements(session& first, connect_plan const& plan, time_point deadline);
 
 } // namespace once::detail

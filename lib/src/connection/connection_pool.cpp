@@ -11,6 +11,18 @@
 
 namespace once::detail {
 
+namespace {
+
+[[noreturn]] void refuse_shared_statements() {
+    throw configuration_error{
+        "once: a pooler hands one session of the server to several clients, and does not keep their prepared "
+        "statements apart: set database_options::prepared_statements = false, or use PgBouncer 1.21 or later "
+        "with "
+        "max_prepared_statements above 0"};
+}
+
+} // namespace
+
 connection_pool::connection_pool(std::string const& conninfo, database_options options)
     : m_options{std::move(options)},
       m_plan{conninfo},
@@ -135,15 +147,24 @@ void connection_pool::stop_preparing() noexcept {
 std::unique_ptr<session> connection_pool::open_session(time_point deadline) {
     auto const limit = std::min(deadline, std::chrono::steady_clock::now() + m_options.connect_timeout);
     bool prepare = false;
+    bool begins = false;
     {
         std::lock_guard const lock{m_mutex};
         prepare = m_prepare;
+        begins = !m_schema_checked;
     }
     auto opened = std::make_unique<session>(m_plan.connect(limit), prepare);
     if (m_options.log) {
         opened->connection().set_notice_handler([this](pqxx::zview text) noexcept { log(text); });
     }
-    admit(inspect_server(*opened, limit), *opened, limit);
+    try {
+        admit(inspect_server(*opened, limit), *opened, limit);
+    } catch (session_is_shared const&) {
+        if (begins) { // later there are calls under way, which go on without prepared statements
+            refuse_shared_statements();
+        }
+        throw;
+    }
     return opened;
 }
 
@@ -174,7 +195,11 @@ void connection_pool::admit(server_facts const& facts, session& session, time_po
         log("once: the server runs with fsync or full_page_writes off: a crash can lose what was "
             "acknowledged");
     }
+    m_through_pooler = facts.through_pooler;
     if (check_now) {
+        if (facts.through_pooler && shares_prepared_statements(session, m_plan, deadline)) {
+            refuse_shared_statements();
+        }
         check_schema(session, m_options.schema, deadline);
         lock.lock();
         m_schema_checked = true;

@@ -10,6 +10,7 @@
 #include "sql/lease_statements.hpp"
 #include "sql/outbox_statements.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
@@ -66,6 +67,9 @@ public:
     /// After the server forgot a prepared statement: stop using them, a pooler is in between.
     void stop_preparing() noexcept;
 
+    /// Whether the newest connection leads through a pooler, which can hand its session to others.
+    [[nodiscard]] bool through_pooler() const noexcept { return m_through_pooler; }
+
     [[nodiscard]] database_options const& options() const noexcept { return m_options; }
     [[nodiscard]] sql::claim_statements const& statements() const noexcept { return m_statements; }
     [[nodiscard]] sql::lease_statements const& lease_statements() const noexcept {
@@ -92,6 +96,7 @@ private:
     std::vector<std::unique_ptr<session>> m_free; // guarded by m_mutex, as all below
     std::size_t m_open = 0;
     bool m_prepare;
+    std::atomic<bool> m_through_pooler = false;
     bool m_schema_checked = false;
     std::string m_system_identifier;
     unsigned long m_timeline = 0;

@@ -61,6 +61,11 @@ void session::close() noexcept {
     }
 }
 
+std::string session::name_of_prepared(std::string_view sql) const {
+    auto const known = m_prepared.find(std::string{sql});
+    return known == m_prepared.end() ? std::string{} : known->second;
+}
+
 void session::give_up(std::string const& why) {
     close();
     throw pqxx::broken_connection{"once: connection lost: " + why};

@@ -44,6 +44,9 @@ public:
     /// Closes it at once, whatever it is in. The server rolls back when it notices.
     void close() noexcept;
 
+    /// Under which name the server knows a statement of this session; "" when it is not prepared.
+    [[nodiscard]] std::string name_of_prepared(std::string_view sql) const;
+
     [[nodiscard]] PGTransactionStatusType transaction_status() const noexcept {
         return m_raw == nullptr ? PQTRANS_UNKNOWN : PQtransactionStatus(m_raw);
     }

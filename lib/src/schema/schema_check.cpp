@@ -17,7 +17,15 @@ std::string file_name(std::size_t number) {
     return std::string{migrations()[number].name} + ".up.sql";
 }
 
-int installed_version(session& session, std::string const& schema, time_point deadline) {
+std::size_t ask_number(session& session, std::string const& query, time_point deadline) {
+    auto const answer = session.ask({query, {}}, deadline);
+    std::size_t number = 0;
+    auto const text = answer.bytes(0);
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+std::size_t installed_version(session& session, std::string const& schema, time_point deadline) {
     auto const presence =
         session.ask({std::string{sql::schema_presence}, parameters{std::string_view{schema}}}, deadline);
     bool const schema_exists = presence.is_true(0);
@@ -34,26 +42,34 @@ int installed_version(session& session, std::string const& schema, time_point de
     }
     std::string query{sql::installed_version_before};
     query.append(sql::quote_identifier(schema)).append(sql::installed_version_after);
-    auto const answer = session.ask({query, {}}, deadline);
-    int version = 0;
-    auto const text = answer.bytes(0);
-    std::from_chars(text.data(), text.data() + text.size(), version);
-    return version;
+    return ask_number(session, query, deadline);
+}
+
+/// Throws where the schema is newer than this library knows, and its files do not serve this library any more.
+void check_served(session& session, std::string const& schema, std::size_t installed, time_point deadline) {
+    auto const known = migrations().size();
+    std::string query{sql::serves_from_before};
+    query.append(sql::quote_identifier(schema)).append(sql::serves_from_after);
+    auto const oldest = ask_number(session, query, deadline);
+    if (known < oldest) {
+        throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
+                           ", newer than this library knows (" + std::to_string(known) +
+                           "), and it serves only libraries that know version " + std::to_string(oldest) +
+                           " or a later one: upgrade the library"};
+    }
 }
 
 } // namespace
 
 void check_schema(session& session, std::string const& schema, time_point deadline) {
-    auto const installed = static_cast<std::size_t>(installed_version(session, schema, deadline));
+    auto const installed = installed_version(session, schema, deadline);
     if (installed < migrations().size()) {
         throw schema_error{"once: schema \"" + schema + "\" is too old: apply migrations/" +
                            file_name(installed) +
                            (installed + 1 < migrations().size() ? " and those behind it" : "")};
     }
     if (installed > migrations().size()) {
-        throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
-                           ", newer than this library knows (" + std::to_string(migrations().size()) +
-                           "): upgrade the library"};
+        check_served(session, schema, installed, deadline);
     }
     auto const differences =
         session.ask({std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);

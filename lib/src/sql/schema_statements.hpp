@@ -19,6 +19,10 @@ left join pg_catalog.pg_proc as p on p.pronamespace = n.oid and p.proname = 'ins
 inline constexpr std::string_view installed_version_before = "/* once: installed_version */ select ";
 inline constexpr std::string_view installed_version_after = ".installed_version()::text";
 
+/// serves_from() of a quoted schema, as text: the oldest version that a library may know to work on it.
+inline constexpr std::string_view serves_from_before = "/* once: serves_from */ select ";
+inline constexpr std::string_view serves_from_after = ".serves_from()::text";
+
 /// Differences of the live catalog from what the guarantees rest on, one row each: what is wrong, as text.
 ///   $1  text   schema
 /// Reads the catalog only, so it needs no right on any table.

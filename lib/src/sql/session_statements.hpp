@@ -24,12 +24,18 @@ inline constexpr char const* rollback = "rollback";
 ///              pg_control_checkpoint() still shows the old timeline right after a promotion.
 ///   3 text     server_encoding     4 text  client_encoding      5 text  standard_conforming_strings
 ///   6 text     fsync               7 text  full_page_writes     8 text  server_version_num
+///   9 integer  process of the server that answers
 inline constexpr std::string_view session_facts = R"sql(/* once: session_facts */
 select pg_is_in_recovery(),
        (select system_identifier::text from pg_control_system()),
        case when not pg_is_in_recovery() then left(pg_walfile_name(pg_current_wal_lsn()), 8) end,
        current_setting('server_encoding'), current_setting('client_encoding'),
        current_setting('standard_conforming_strings'),
-       current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_version_num'))sql";
+       current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_version_num'),
+       pg_backend_pid())sql";
+
+/// Whether this session has a statement that another client prepared. $1 text: its name
+inline constexpr std::string_view knows_prepared = R"sql(/* once: knows_prepared */
+select exists (select from pg_prepared_statements where name = $1::text))sql";
 
 } // namespace once::sql

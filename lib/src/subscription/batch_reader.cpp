@@ -59,6 +59,18 @@ std::vector<pg_result> batch_reader::exchange(pipeline const& pipeline) {
     }
 }
 
+bool batch_reader::can_listen() {
+    if (m_listen && m_session.pool().through_pooler()) {
+        m_session.pool().log(
+            "once: subscription " + m_subscription +
+            ": a pooler stands between, so nobody can wake this reader, and it asks for messages "
+            "again and again instead. Connect readers directly to let them sleep, or set "
+            "reader_options::listen = false");
+        m_listen = false;
+    }
+    return m_listen;
+}
+
 bool batch_reader::keep() {
     auto const now = clock::now();
     if (m_lease.wants_renewal(now)) {

@@ -131,6 +131,7 @@ private:
     void add_wake_up(pipeline& to);
     void adapt_limit();
     [[nodiscard]] bool has_work() const noexcept;
+    [[nodiscard]] bool can_listen();
     [[nodiscard]] clock::time_point next_event() const noexcept;
     void sleep(std::stop_token const& stop);
     void wait_for_writers(parameters const& writers, std::stop_token const& stop);

@@ -1,0 +1,6 @@
+-- Why does the subscription billing not move?
+-- [region: query]
+select slice, reason, detail, mend
+from once.explain_stall('billing')
+order by slice, reason;
+-- [endregion]
