@@ -51,6 +51,14 @@ double ticks(std::vector<std::string> const& fields, std::size_t last) {
     return sum / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+// In seconds, to the nanosecond; what /proc/PID/stat says is counted in hundredths.
+double run_time(std::string const& pid) {
+    std::ifstream file{"/proc/" + pid + "/schedstat"};
+    double nanoseconds = 0;
+    file >> nanoseconds;
+    return nanoseconds / 1e9;
+}
+
 // Backends that ended are in the postmaster's account of its children.
 double server_cpu(int postmaster) {
     if (postmaster == 0) {
@@ -65,7 +73,7 @@ double server_cpu(int postmaster) {
         }
         auto const fields = process_fields(pid);
         if (fields.size() > last_time && fields[parent] == name) {
-            sum += ticks(fields, user_time + 1);
+            sum += run_time(pid);
         }
     }
     return sum;

@@ -15,11 +15,12 @@ namespace {
 using namespace once::bench;
 
 char const* const outbox_usage =
-    R"(usage: once_bench_outbox [--rounds N] [--seconds S] [--only SECTION] [--long] [--json FILE] [--enforce] [--smoke]
+    R"(usage: once_bench_outbox [--rounds N] [--seconds S] [--only SECTION] [--messages N] [--long] [--json FILE] [--enforce] [--smoke]
 
 --rounds N      rounds of each comparison, in reversed order every other round (default 5)
 --seconds S     length of one sample of writers, and half of one of latency (default 1.5)
 --only SECTION  bulk, writers, drain, backlog, old-snapshot or latency
+--messages N    another backlog than 1 million, from 1000
 --long          also: an old snapshot for 10 minutes, and a backlog of 10 million
 --json FILE     writes all samples, ratios and settings; tests/bench/plot makes pictures of it
 --enforce       exit status 1 when a target is not met
@@ -38,15 +39,23 @@ constexpr std::array<section, 6> sections{{{"bulk", measure_bulk},
                                            {"old-snapshot", measure_old_snapshot},
                                            {"latency", measure_latency}}};
 
-// The options are those of once_bench but for the names of sections.
-arguments parse_options(int count, char const* const* words) {
+struct options {
+    arguments given;
+    std::int64_t messages = sizes{}.backlog;
+};
+
+// The options are those of once_bench but for the names of sections and the size of the backlog.
+options parse_options(int count, char const* const* words) {
     std::vector<char const*> others;
     std::string only;
+    auto messages = options{}.messages;
     bool seconds_given = false;
     for (int i = 0; i < count; ++i) {
         std::string_view const word{words[i]};
         if (word == "--only" && i + 1 < count) {
             only = words[++i];
+        } else if (word == "--messages" && i + 1 < count) {
+            messages = std::strtoll(words[++i], nullptr, 10);
         } else {
             others.push_back(words[i]);
             seconds_given = seconds_given || word == "--seconds";
@@ -56,15 +65,20 @@ arguments parse_options(int count, char const* const* words) {
     if (!only.empty() && std::ranges::find(sections, only, &section::name) == sections.end()) {
         throw std::invalid_argument{"--only " + only + ": there is no such section"};
     }
+    if (messages < 1000) {
+        throw std::invalid_argument{"--messages: not a number from 1000"};
+    }
     given.only = only;
     if (!seconds_given) {
         given.sample = sizes{}.sample;
     }
-    return given;
+    return {given, messages};
 }
 
-sizes sizes_for(arguments const& given) {
+sizes sizes_for(options const& asked) {
+    auto const& given = asked.given;
     sizes made;
+    made.backlog = asked.messages;
     made.rounds = given.rounds;
     made.sample = given.sample;
     if (given.with_growth) {
@@ -83,10 +97,11 @@ sizes sizes_for(arguments const& given) {
     return made;
 }
 
-int run(arguments const& given) {
+int run(options const& asked) {
+    auto const& given = asked.given;
     testbed const bed;
     report report{given, bed, once::testing::seed()};
-    auto const sizes = sizes_for(given);
+    auto const sizes = sizes_for(asked);
     if (given.smoke) {
         std::printf("\nSMOKE TEST: that it runs is shown; no number below means anything\n");
     }
@@ -109,8 +124,8 @@ int main(int count, char** words) {
     constexpr int wrong_usage = 2;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     try {
-        auto const given = parse_options(count, words);
-        if (given.help) {
+        auto const asked = parse_options(count, words);
+        if (asked.given.help) {
             std::fputs(outbox_usage, stdout);
             return EXIT_SUCCESS;
         }
@@ -118,7 +133,7 @@ int main(int count, char** words) {
             std::fputs("NO DATABASE: ONCE_TEST_DSN is not set. Run tests/bench/run --outbox\n", stderr);
             return skipped;
         }
-        return run(given);
+        return run(asked);
     } catch (std::invalid_argument const& e) {
         std::fprintf(stderr, "once_bench_outbox: %s (see --help)\n", e.what());
         return wrong_usage;
