@@ -119,7 +119,7 @@ TEST_CASE("JSON is stored as JSON only when the server is sure to take and keep 
         {"half a word", "[tru]", false},
         {"a longer word", "[nulll]", false},
         {"unclosed string", R"("abc)", false},
-        {"a string that ends with a backslash", R"("abc\")", true},
+        {"a string that ends with a backslash", R"("abc\\")", true},
         {"DEL in a string", "\"a\x7f\"", true},
         {"17 arrays", nested(17, '[', ']'), true},
         {"512 arrays", nested(512, '[', ']'), true},

@@ -98,8 +98,8 @@ bool batch_reader::lead() {
 
 void batch_reader::suspect_batch(std::string const& why) {
     progress made;
-    for (auto const& one : batch().messages) {
-        made.parked.push_back({one.position, parked_as::suspect, why});
+    for (auto const position : batch().positions) {
+        made.parked.push_back({position, parked_as::suspect, why});
     }
     if (!m_batch->empty()) {
         m_session.pool().log("once: subscription " + m_subscription + ": " +
@@ -138,12 +138,7 @@ delivery_batch const& batch_reader::held_batch() {
 
 std::vector<delivery> batch_reader::take_messages() {
     static_cast<void>(held_batch());
-    std::vector<delivery> taken;
-    taken.reserve(m_batch->messages.size());
-    for (auto& one : m_batch->messages) {
-        taken.push_back(std::move(one));
-    }
-    return taken;
+    return std::exchange(m_batch->messages, {});
 }
 
 void batch_reader::add_wake_up(pipeline& to) {
@@ -216,7 +211,7 @@ statement batch_reader::acknowledgement(progress const& made) const {
 }
 
 bool batch_reader::acknowledge(progress const& made, bool durable) {
-    if (!m_batch->full && m_batch->messages.size() > trickle) {
+    if (!m_batch->full && m_batch->positions.size() > trickle) {
         m_session.wait(clock::now() + gathering_time, {}, false);
     }
     pipeline both;
