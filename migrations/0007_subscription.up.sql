@@ -348,9 +348,11 @@ returns table (
     blocked      boolean
 )
 -- STABLE: one snapshot for all of its statements. The planner settings: rows are wanted in the order of an index, and a
--- plan that sorts, made while the tables were small, would be kept for the session.
+-- plan that sorts, made while the tables were small, would be kept for the session. It is to be kept, too: a plan for the
+-- values at hand looks cheaper each time, and to make it takes longer than to read a hundred messages.
 language plpgsql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -365,6 +367,7 @@ declare
     v_prefix  text[];
     v_parked  boolean;
     v_late    xid8[];
+    v_after   bigint;
     v_count   bigint := 0;
     v_more    bigint;
 begin
@@ -387,8 +390,10 @@ begin
     -- Read after the snapshot was taken: whatever that sees has drawn its id before.
     v_newest := (select last_value from outbox_id_seq);
     v_to_id := coalesce(v_at.to_id, v_newest);
-    v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
-    v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
+    if v_sub.topics is not null then
+        v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
+        v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
+    end if;
     v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
 
     -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the
@@ -421,6 +426,7 @@ begin
     -- New: above from_id, whatever to_snap sees and from_snap does not. Nothing is asked of txid as a range here, or the
     -- planner would take that index and sort.
     if v_count < p_limit then
+        v_after := greatest(v_at.from_id, v_at.last_id);
         return query
         select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
                o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
@@ -429,7 +435,7 @@ begin
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key
                          and (v_sub.dead_blocks_key or p.state <> 'dead'))
         from outbox as o
-        where o.id > greatest(v_at.from_id, v_at.last_id) and o.id <= v_to_id
+        where o.id > v_after and o.id <= v_to_id
           and not pg_visible_in_snapshot(o.txid, v_at.from_snap) and pg_visible_in_snapshot(o.txid, v_to_snap)
           and (v_sub.slices = 1 or o.bucket % v_sub.slices = p_slice)
           and (v_sub.topics is null or o.topic = any(v_exact) or o.topic ^@ any(v_prefix))

@@ -2,6 +2,8 @@
 #include <once/error.hpp>
 #include <once/message_id.hpp>
 
+#include "message/random_ids.hpp"
+
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
@@ -70,6 +72,21 @@ TEST_CASE("new ids differ, and say their version", "[message_id]") {
         CHECK(std::string{"89ab"}.find(random.to_string()[19]) != std::string::npos);
         CHECK(std::string{"89ab"}.find(ordered.to_string()[19]) != std::string::npos);
     }
+}
+
+TEST_CASE("ids that are drawn together differ, too, within one source and between two", "[message_id]") {
+    constexpr std::size_t each = 500;
+    once::detail::random_ids one;
+    once::detail::random_ids other;
+    std::unordered_set<message_id> seen;
+    for (std::size_t i = 0; i < each; ++i) {
+        for (auto const& id : {one.next(), other.next()}) {
+            CHECK(id.to_string()[14] == '4');
+            CHECK((id.bytes()[8] & std::byte{0xc0}) == std::byte{0x80});
+            seen.insert(id);
+        }
+    }
+    CHECK(seen.size() == 2 * each);
 }
 
 TEST_CASE("version 7 says when it was made, and sorts by it; others do not say", "[message_id]") {

@@ -2,6 +2,8 @@
 #include <once/error.hpp>
 #include <once/message_id.hpp>
 
+#include "message/random_ids.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -67,14 +69,20 @@ bool is_nil(std::span<std::byte const, 16> bytes) noexcept {
     return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
 }
 
-byte_array random_bytes() {
-    byte_array made{};
-    // Up to 256 bytes come whole; only the time before the system has gathered its entropy can be interrupted.
-    while (::getrandom(made.data(), made.size(), 0) != static_cast<ssize_t>(made.size())) {
-        if (errno != EINTR) {
+void fill_with_random(std::span<std::byte> bytes) {
+    while (!bytes.empty()) {
+        auto const drawn = ::getrandom(bytes.data(), bytes.size(), 0);
+        if (drawn > 0) {
+            bytes = bytes.subspan(static_cast<std::size_t>(drawn));
+        } else if (errno != EINTR) {
             throw std::system_error{errno, std::generic_category(), "once: getrandom"};
         }
     }
+}
+
+byte_array random_bytes() {
+    byte_array made{};
+    fill_with_random(made);
     return made;
 }
 
@@ -125,6 +133,19 @@ message_id message_id::time_ordered() {
     }
     stamp(bytes, 7);
     return message_id{bytes};
+}
+
+message_id detail::random_ids::next() {
+    if (m_given == m_drawn) {
+        auto const drawn = std::clamp<std::size_t>(m_drawn * 2, 1, most);
+        fill_with_random(std::span{m_bytes}.first(16 * drawn));
+        m_drawn = drawn;
+        m_given = 0;
+    }
+    byte_array bytes{};
+    std::ranges::copy(std::span{m_bytes}.subspan(16 * m_given++, 16), bytes.begin());
+    stamp(bytes, 4);
+    return message_id::from_bytes(bytes);
 }
 
 std::string message_id::to_string() const {

@@ -84,7 +84,7 @@ parameters message_arrays::take(bool with_due_times) {
 
 message_id staged_messages::add(message const& message) {
     validate(message);
-    auto const id = id_of(message);
+    auto const id = message.id ? *message.id : m_ids.next();
     (message.deliver_at ? m_later : m_now).add(message, id);
     return id;
 }

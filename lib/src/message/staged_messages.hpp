@@ -5,6 +5,7 @@
 #include <once/statement.hpp>
 
 #include "message/binary_array.hpp"
+#include "message/random_ids.hpp"
 #include "sql/outbox_statements.hpp"
 
 #include <cstddef>
@@ -67,6 +68,7 @@ public:
 private:
     message_arrays m_now;
     message_arrays m_later;
+    random_ids m_ids;
 };
 
 /// The statement that stages one message.

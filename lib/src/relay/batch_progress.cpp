@@ -3,9 +3,20 @@
 
 #include <once/error.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
 #include <utility>
 
 namespace once::detail {
+
+namespace {
+
+std::ptrdiff_t offset(std::size_t place) {
+    return static_cast<std::ptrdiff_t>(place);
+}
+
+} // namespace
 
 batch_progress::batch_progress(std::vector<delivery> messages)
     : m_messages{std::move(messages)},
@@ -15,6 +26,15 @@ batch_progress::batch_progress(std::vector<delivery> messages)
 std::span<delivery const> batch_progress::next(std::size_t most) {
     while (m_first_open < m_states.size() && m_states[m_first_open] != state::open) {
         ++m_first_open;
+    }
+    auto const end = std::min(m_messages.size() - m_first_open, most) + m_first_open;
+    auto const is_open = [](state one) { return one == state::open; };
+    if (m_blocked.empty() &&
+        std::all_of(m_states.begin() + offset(m_first_open), m_states.begin() + offset(end), is_open)) {
+        // All of them, as long as nothing went wrong: they are lent where they lie.
+        m_places.resize(end - m_first_open);
+        std::iota(m_places.begin(), m_places.end(), m_first_open);
+        return std::span{m_messages}.subspan(m_first_open, m_places.size());
     }
     for (auto i = m_first_open; i < m_messages.size() && m_sent.size() < most; ++i) {
         if (m_states[i] == state::open && m_blocked.contains(m_messages[i].key)) {

@@ -53,7 +53,7 @@ private:
     std::unordered_set<std::string> m_blocked;
     std::vector<settlement> m_pauses;
     std::size_t m_first_open = 0;
-    // Lent to the publisher, and where they belong.
+    // Lent to the publisher: where they lie, and those that had to be gathered from between others.
     std::vector<delivery> m_sent;
     std::vector<std::size_t> m_places;
     counts m_counted;

@@ -79,7 +79,7 @@ std::string printable(std::string const& text) {
 
 std::size_t count_up_to(delivery_batch const& batch, std::int64_t position) {
     auto const messages =
-        std::ranges::count_if(batch.messages, [&](delivery const& one) { return one.position <= position; });
+        std::ranges::count_if(batch.positions, [&](std::int64_t one) { return one <= position; });
     auto const behind =
         std::ranges::count_if(batch.behind, [&](std::int64_t one) { return one <= position; });
     return static_cast<std::size_t>(messages + behind);
@@ -116,11 +116,13 @@ delivery_batch read_batch(pg_result const& answer) {
     }
     constexpr int first = 1; // column 0 is the token
     made.messages.reserve(static_cast<std::size_t>(last));
+    made.positions.reserve(static_cast<std::size_t>(last));
     for (int row = 0; row < last; ++row) {
         if (answer.is_true(first + behind_message, row)) {
             made.behind.push_back(answer.int8(first + position, row));
         } else {
             made.messages.push_back(read_message(answer, first, row));
+            made.positions.push_back(made.messages.back().position);
             made.bytes += made.messages.back().payload.data().size();
         }
     }

@@ -17,8 +17,10 @@ namespace once::detail {
 
 /// What next_batch() handed out.
 struct delivery_batch {
-    /// To be delivered, in order.
+    /// To be delivered, in order. Whoever publishes them may have taken them away.
     std::vector<delivery> messages{};
+    /// Their positions, which stay.
+    std::vector<std::int64_t> positions{};
     /// Positions of messages that must be parked, because an earlier one of their key is.
     std::vector<std::int64_t> behind{};
     /// What acknowledge() takes.
@@ -32,7 +34,7 @@ struct delivery_batch {
     /// Bytes of all payloads.
     std::size_t bytes = 0;
 
-    [[nodiscard]] bool empty() const noexcept { return messages.empty() && behind.empty(); }
+    [[nodiscard]] bool empty() const noexcept { return positions.empty() && behind.empty(); }
 };
 
 /// Reads the rows of next_batch.
