@@ -69,12 +69,22 @@ inline constexpr char const* redrive = R"sql(select redrive($1, $2::uuid, $3))sq
 /// $1 text: subscription, $2 uuid: message, $3 text or null: service
 inline constexpr char const* discard = R"sql(select discard($1, $2::uuid, $3))sql";
 
-/// $1 integer: most rows at a time
-inline constexpr char const* purge_records = R"sql(select purge($1))sql";
-
-/// $1 interval: keep, $2 integer: most rows at a time
-inline constexpr char const* trim_outbox =
-    R"sql(select slots, messages, identities, checkpoints, expired from trim_outbox($1::interval, $2))sql";
+/// The jobs of purge. Each: $1 integer: most rows at a time, $2 interval: keep messages, $3 interval: unused leases
+inline constexpr char const* purge_records =
+    R"sql(select purge($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_inbox =
+    R"sql(select purge_inbox($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_operations =
+    R"sql(select purge_operations($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_windows =
+    R"sql(select purge_windows($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_tokens =
+    R"sql(select purge_tokens($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_leases =
+    R"sql(select purge_leases($3::interval, $1) from (select $2::text) as unused)sql";
+inline constexpr char const* trim_outbox = R"sql(
+select messages, identities, checkpoints, slots, expired
+from trim_outbox($2::interval, $1) cross join (select $3::text) as unused)sql";
 
 /// Where the log ends now: snapshot, and a number that lies below every message of a transaction that begins later. It
 /// has to be read before this transaction takes an id of its own, which is why the two stand in this order.
@@ -101,6 +111,19 @@ order by id)sql";
 /// All metrics.
 inline constexpr char const* metrics =
     R"sql(select name, labels, kind, value, help from metrics order by name, labels)sql";
+
+/// A scrape ends before Prometheus gives up on it.
+inline constexpr char const* scrape_settings =
+    R"sql(set local statement_timeout = '8s'; set local lock_timeout = '2s')sql";
+
+/// Those of one subscription of the service that is connected. $1 text: subscription
+inline constexpr char const* metrics_of_subscription = R"sql(
+select name, labels, kind, value, help from metrics
+where labels::json ->> 'subscription' = $1 and labels::json ->> 'service' = current_service()
+order by name, labels)sql";
+
+/// Fails with 22023 when there is no such slice, ON060 when there is no such subscription. $1 text, $2 integer: slice
+inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch($1, $2, 1))sql";
 
 /// $1 text or null: subscription
 inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1))sql";
