@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 #include <once/version.hpp>
 
+#include "bench/bench.hpp"
 #include "completion.hpp"
 #include "config_file.hpp"
 #include "conninfo.hpp"
@@ -55,6 +56,7 @@ public:
         add_records();
         add_tail();
         add_relay();
+        add_bench();
         add_completion();
     }
 
@@ -247,6 +249,27 @@ private:
         });
     }
 
+    void add_bench() {
+        auto* const load = m_app.add_subcommand(
+            "bench", "what this database can do: claims, replays, publishing and delivery a second");
+        load->add_option("--seconds", m_bench.seconds, "for each job")
+            ->check(CLI::Range(1, 3600))
+            ->capture_default_str();
+        load->add_option("--connections", m_bench.connections, "side by side")
+            ->check(CLI::Range(1, 64))
+            ->capture_default_str();
+        load->add_flag("--yes", m_bench.yes, "really put load on it");
+        load->footer("It works in a schema of its own, and drops it in the end, also when it is stopped. "
+                     "wal_bytes counts "
+                     "what the whole server wrote meanwhile.");
+        load->callback([this] {
+            m_run = [this] {
+                complete_target();
+                return bench(m_target, m_bench, how(), m_stop, m_out);
+            };
+        });
+    }
+
     void add_completion() {
         auto* const shell =
             m_app.add_subcommand("completion", "print completion for bash: eval \"$(once completion)\"");
@@ -282,6 +305,7 @@ private:
     parked_choice m_choice;
     tail_options m_tail;
     relay_settings m_relay;
+    bench_options m_bench;
 };
 
 } // namespace

@@ -122,6 +122,30 @@ select name, labels, kind, value, help from metrics
 where labels::json ->> 'subscription' = $1 and labels::json ->> 'service' = current_service()
 order by name, labels)sql";
 
+/// Where `bench` would put load on: database, server, other sessions.
+inline constexpr char const* bench_facts = R"sql(
+select current_database(), coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'a local socket'),
+       (select count(*) from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()))sql";
+
+/// Bytes of WAL since the cluster was made.
+inline constexpr char const* wal_position = R"sql(select pg_current_wal_insert_lsn() - '0/0'::pg_lsn)sql";
+
+/// $1 integer: how many messages
+inline constexpr char const* bench_messages = R"sql(
+select count(publish_many(
+    array_fill('bench'::text, array[1000]),
+    array(select (i % 1000)::text from generate_series(1, 1000) as i),
+    array_fill('{"number":"A-17","customer":"alice","amount":4200}'::json, array[1000]),
+    p_content_types => array_fill('application/json'::text, array[1000])))
+from generate_series(1, $1 / 1000))sql";
+
+/// What was measured, as a table. $1 json
+inline constexpr char const* bench_table = R"sql(
+select job, jobs, per_second, median_ms, p99_ms, wal_bytes
+from json_to_recordset($1::json) as r (job text, jobs bigint, per_second numeric, median_ms numeric, p99_ms numeric,
+                                       wal_bytes numeric))sql";
+
 /// Fails with 22023 when there is no such slice, ON060 when there is no such subscription. $1 text, $2 integer: slice
 inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch($1, $2, 1))sql";
 
