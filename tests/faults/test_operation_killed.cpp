@@ -80,6 +80,7 @@ std::string describe(place const& where) {
 template <class Meanwhile>
 child_process::ending disturb(booking_database const& db, effect how, place const& where,
                               std::string const& key, int signal, Meanwhile&& meanwhile) {
+    auto const begun = db.ask("select clock_timestamp()");
     wire_proxy proxy{db.upstream()};
     std::atomic<pid_t> client = 0;
     // What a killed client has sent in one go would arrive whole, so the stream is cut behind the message, too.
@@ -95,7 +96,16 @@ child_process::ending disturb(booking_database const& db, effect how, place cons
     child_process process{db.command(db.through(proxy), how, key)};
     CHECK(hit.wait_fired());
     meanwhile(client.load());
-    return process.wait();
+    auto const end = process.wait();
+    if (signal ==
+        SIGKILL) { // its server process still carries out what it has got, and only then finds nobody there
+        CHECK(wait_until([&] {
+            return db.ask("select count(*) from pg_stat_activity where datname = current_database()"
+                          " and pid <> pg_backend_pid() and backend_start > '" +
+                          begun + "'") == "0";
+        }));
+    }
+    return end;
 }
 
 } // namespace
