@@ -6,9 +6,10 @@
  */
 namespace once::command::queries {
 
-/// Each session: nothing waits for ever, and a table that is being altered is reported instead of waited for.
+/// Each session: nothing waits for ever, and a table that is being altered is reported instead of waited for. Compiling
+/// a view of many parts takes a second and more, reading it milliseconds.
 inline constexpr char const* session_settings =
-    R"sql(set statement_timeout = '5min'; set lock_timeout = '5s'; set client_min_messages = 'warning')sql";
+    R"sql(set statement_timeout = '5min'; set lock_timeout = '5s'; set client_min_messages = 'warning'; set jit = off)sql";
 
 /// $1 text: schema. pg_temp goes last, so that a temporary table cannot stand in for one of ours.
 inline constexpr char const* use_schema =

@@ -34,8 +34,8 @@ public:
     }
 };
 
-nlohmann::ordered_json rounded(std::optional<double> value, double digits) {
-    return value ? nlohmann::ordered_json(std::round(*value * digits) / digits)
+nlohmann::ordered_json rounded(std::optional<double> value, double parts) {
+    return value ? nlohmann::ordered_json(std::round(*value * parts) / parts)
                  : nlohmann::ordered_json(nullptr);
 }
 
@@ -81,10 +81,10 @@ private:
         }
         m_rows.push_back({{"job", name},
                           {"jobs", result.jobs},
-                          {"per_second", rounded(result.per_second(), 1)},
+                          {"per_second", rounded(result.per_second(), 10)},
                           {"median_ms", rounded(result.percentile(0.5), 1000)},
                           {"p99_ms", rounded(result.percentile(0.99), 1000)},
-                          {"wal_bytes", rounded(per_job, 1)}});
+                          {"wal_bytes", rounded(per_job, 10)}});
     }
 
     // Bytes of WAL that the server has written; nothing where the role may not ask.
