@@ -83,7 +83,8 @@ comment on column operation.owner is 'Random number of who runs it, or finished 
 comment on column operation.owned_by is 'application_name or role of the session that ran it last.';
 comment on column operation.lease_until is 'From then on another process may take a running operation over.';
 comment on column operation.fence is
-    'Grows with each change of the owner, also over a failover. Whoever holds an older number can change nothing.';
+    'Grows with each change of the owner, also over a failover and over purge_operations(). Whoever holds an older '
+    'number can change nothing.';
 comment on column operation.updated_at is 'When the row was last changed.';
 comment on column operation.last_error is 'Why the last attempt at this recovery point ended; cut to 500 characters.';
 comment on column operation.data is 'What the phases hand on to each other; up to 1 MiB.';
@@ -283,7 +284,11 @@ begin
         values (v_service, p_scope, p_key, p_name, 'running', v_now, p_fingerprint, p_retention, p_phases,
                 p_phases[1], p_call, 1, p_owner,
                 coalesce(nullif(current_setting('application_name'), ''), session_user),
-                v_now + p_lease, fence_after(coalesce(v_record.fence, 0)), v_now, p_data)
+                v_now + p_lease,
+                -- An operation of this key that was purged had a smaller one: each of its fences took a transaction.
+                case when v_record.fence is null then fence_after(0) + pg_current_xact_id()::text::bigint
+                     else fence_after(v_record.fence) end,
+                v_now, p_data)
         returning * into v_record;
         return answer_of_operation(v_record, 'started');
     end if;

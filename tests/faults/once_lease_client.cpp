@@ -114,18 +114,20 @@ int race(once::database& db, std::string const& name, std::string const& worker)
 int redeem(once::database& db, std::string const& how, std::string const& token, std::string const& key) {
     once::redemption const given{.token = token, .principal = "alice", .purpose = "pay"};
     once::call_options const options{.wait = 8s, .deadline = 20s};
-    auto const reply =
-        how == "callback"
-            ? once::execute(
-                  db, given,
-                  [&](once::transaction& tx) {
-                      tx.exec("insert into effect (key) values ($1)", pqxx::params{key});
-                      return once::response{.status = 201, .body = once::body::text("paid " + key)};
-                  },
-                  options)
-            : once::execute(db, given,
-                            {{"insert into effect (key) values ($1) returning key", once::parameters{key}}},
-                            201, options);
+    auto const reply = [&] {
+        if (how == "callback") {
+            return once::execute(
+                db, given,
+                [&](once::transaction& tx) {
+                    tx.exec("insert into effect (key) values ($1)", pqxx::params{key});
+                    return once::response{.status = 201, .body = once::body::text("paid " + key)};
+                },
+                options);
+        }
+        return once::execute(db, given,
+                             {{"insert into effect (key) values ($1) returning key", once::parameters{key}}},
+                             201, options);
+    }();
     say(std::string{to_string(reply.outcome())});
     say(reply.has_response() ? reply.response().body.data() : "");
     return 0;

@@ -283,19 +283,24 @@ TEST_CASE("data and responses beyond their limits are refused by name", "[resuma
 
 TEST_CASE("a finished operation is purged with its response, and its key is free", "[resumable]") {
     operations_database const server;
+    auto const fence = [&] { return std::stoll(server.ask("select fence from once.operation")); };
     once::database db{server.dsn()};
     fake_provider provider;
     auto const book = booking(once::effect::idempotent_remote, provider);
     CHECK(book.run(db, asked("k")).outcome == finished);
     CHECK(server.ask("select once.purge_operations()") == "0");
+    auto const first = fence();
     CHECK(server.ask("select once.purge_operations(10, now() + interval '25 hours')") == "1");
     CHECK(book.run(db, asked("k")).outcome == replayed); // the record lives on its own
     server.run("update once.idempotency_record set expires_at = now()");
     CHECK(book.run(db, asked("k")).outcome == finished);
+    auto const second = fence();
+    CHECK(second > first); // an owner of the one that was purged can change nothing here
     // Expired, but not purged: the leftover is replaced.
     server.run("update once.idempotency_record set expires_at = now(); update once.operation set expires_at "
                "= now()");
     CHECK(book.run(db, asked("k")).outcome == finished);
+    CHECK(fence() > second);
     CHECK(server.ask("select once.purge_operations(10, now())") == "0");
     CHECK(server.effects("confirm") == 3);
     CHECK(provider.charges() == 1); // the same key for the call: the provider does not charge again

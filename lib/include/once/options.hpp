@@ -62,7 +62,7 @@ struct call_options {
     int max_attempts = 20;
 
     /// Largest body that is stored.
-    std::size_t max_response_bytes = 1024 * 1024;
+    std::size_t max_response_bytes = std::size_t{1024} * 1024;
 
     once::durability durability = once::durability::at_least_on;
 

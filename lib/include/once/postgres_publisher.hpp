@@ -31,8 +31,8 @@ struct postgres_publisher_options {
      * | service | text | that staged it |
      * | published_at | timestamptz | when it was staged |
      *
-     * For example: insert into invoice (order_number, amount) select payload->>'number', (payload->>'amount')::bigint
-     * from message. One statement without a semicolon, that may begin with WITH; to do more, call a function. Its rows are
+     * For example: `insert into invoice (order_number, amount) select payload->>'number', cast(payload->>'amount' as
+     * bigint) from message`. One statement without a semicolon, that may begin with WITH; to do more, call a function. Its rows are
      * ignored.
      */
     std::string sql{};
