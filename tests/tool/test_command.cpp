@@ -3,6 +3,7 @@
 
 #include "command.hpp"
 #include "exit_status.hpp"
+#include "purge.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -174,12 +175,57 @@ TEST_CASE("purge removes what has expired and what every subscription has passed
     db.sql("select once.claim('s', 'new')");
     db.sql("select once.subscribe('billing')");
     db.sql("select once.publish('orders.placed', 'A-17', '{}')");
-    CHECK(db.run({"purge", "--keep", "0 seconds"}).says("removed 1 expired records, 0 messages"));
+    CHECK(db.run({"purge", "--keep", "0 seconds"}).says("removed 1 expired records, 0 inbox entries"));
     CHECK(db.ask("select string_agg(key, ',') from once.idempotency_record") == "new");
     db.sql("do $$ declare b text; begin select max(batch) into b from once.next_batch('billing'); "
            "perform once.acknowledge('billing', 0, b); end $$");
     CHECK(db.run({"purge", "--keep", "0 seconds", "--json"}).json()["messages"] == 1);
     CHECK(db.run({"purge", "--batch", "0"}).status == exit_status::usage);
+}
+
+TEST_CASE("purge runs every purge job of the schema, or those that are named", "[command]") {
+    command_database<test_database> const db;
+    // What has expired, three of each but of operations: those only go once they are finished.
+    db.sql("select once.claim('s', 'r' || i, p_retention => '1 second', p_now => now() - interval '1 hour') "
+           "from "
+           "generate_series(1, 3) as i");
+    db.sql("select once.issue_token('alice', 'p', '1 second', now() - interval '1 hour') from "
+           "generate_series(1, 3) as i");
+    db.sql("select once.receive('c', gen_random_uuid(), p_retention => '1 second', p_now => now() - interval "
+           "'1 hour') from "
+           "generate_series(1, 3) as i");
+    db.sql("select once.open_window('w', 'k' || i, decode(lpad(i::text, 64, '0'), 'hex'), '1 second', p_now "
+           "=> now() - interval "
+           "'1 hour') from generate_series(1, 3) as i");
+    db.sql("select once.acquire_lease('l' || i, '1 second', p_now => now() - interval '100 days') from "
+           "generate_series(1, 3) as i");
+    CHECK(db.run({"purge", "--only", "tokens", "--only", "leases", "--batch", "2"}).out ==
+          "removed 3 expired tokens, 3 unused leases\n");
+    auto const sum = db.run({"purge", "--batch", "1", "--json"}).json();
+    CHECK(sum["records"] == 3);
+    CHECK(sum["inbox"] == 3);
+    CHECK(sum["windows"] == 3);
+    CHECK(sum["operations"] == 0);
+    CHECK(sum["tokens"] == 0);
+    CHECK(sum["leases"] == 0);
+    CHECK(db.run({"purge", "--only", "attic"}).status == exit_status::usage);
+
+    // Whatever purges is a job of the command.
+    CHECK(db.ask("select count(*) from pg_proc where pronamespace = 'once'::regnamespace and (proname like "
+                 "'purge%' or proname like 'trim%')") == std::to_string(once::command::purge_jobs().size()));
+}
+
+TEST_CASE("a purge job that fails does not keep the others from running", "[command]") {
+    command_database<test_database> const db;
+    db.sql("select once.claim('s', 'r', p_retention => '1 second', p_now => now() - interval '1 hour')");
+    db.sql("select once.issue_token('alice', 'p', '1 second', now() - interval '1 hour')");
+    db.sql("drop function once.purge(integer, timestamptz)");
+    auto const result = db.run({"purge"});
+    CHECK(result.status == exit_status::refused);
+    CHECK_THAT(result.err, ContainsSubstring("records: "));
+    CHECK(result.says("removed 0 expired records"));
+    CHECK(result.says("1 expired tokens"));
+    CHECK(db.ask("select count(*) from once.token") == "0");
 }
 
 TEST_CASE("tail shows messages when their transaction commits, also one that began before it", "[command]") {

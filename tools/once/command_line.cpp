@@ -4,12 +4,20 @@
 #include <once/error.hpp>
 #include <once/version.hpp>
 
+#include "bench/bench.hpp"
 #include "completion.hpp"
+#include "config_file.hpp"
+#include "conninfo.hpp"
 #include "doctor.hpp"
 #include "exit_status.hpp"
 #include "look.hpp"
+#include "metrics.hpp"
 #include "migrate.hpp"
+#include "purge.hpp"
 #include "records.hpp"
+#include "relay/arguments.hpp"
+#include "relay/relay.hpp"
+#include "relay/secrets.hpp"
 #include "tail.hpp"
 
 #include <pqxx/except>
@@ -39,6 +47,7 @@ public:
             ->envname("ONCE_SCHEMA")
             ->capture_default_str();
         m_app.add_flag("--json", m_json, "for machines: JSON instead of a table");
+        add_config_file(m_app);
         m_app.footer("Exit status: 0 all well, 1 something found, 2 wrong use, 3 database not reached, 4 "
                      "refused, 5 not there.\n"
                      "once COMMAND --help tells more. The manual page is once(1).");
@@ -46,12 +55,17 @@ public:
         add_look();
         add_records();
         add_tail();
+        add_relay();
+        add_bench();
         add_completion();
     }
 
     int run(int argc, char const* const* argv) {
+        refuse_secrets(argc, argv);
         try {
             m_app.parse(argc, argv);
+        } catch (CLI::ConfigError const& e) {
+            throw std::invalid_argument{explain_config_error(e)};
         } catch (CLI::ParseError const& e) {
             int const status = m_app.exit(e, m_out, m_err);
             return status == 0 ? exit_status::ok : exit_status::usage;
@@ -62,7 +76,7 @@ public:
 private:
     [[nodiscard]] format how() const { return m_json ? format::json : format::table; }
 
-    session connect() {
+    void complete_target() {
         check_schema_name(m_target.schema);
         if (m_target.conninfo.empty()) {
             if (char const* const given = std::getenv("ONCE_DATABASE")) { // NOLINT(concurrency-mt-unsafe)
@@ -71,6 +85,10 @@ private:
         } else {
             refuse_password(m_target.conninfo);
         }
+    }
+
+    session connect() {
+        complete_target();
         return session{m_target};
     }
 
@@ -142,9 +160,12 @@ private:
             "serve them at http://HOST:PORT/metrics until SIGTERM, for example 127.0.0.1:9187");
         numbers->callback([this] {
             m_run = [this] {
+                if (m_listen) {
+                    complete_target();
+                    return serve_metrics(m_target, *m_listen, m_stop, m_out);
+                }
                 auto db = connect();
-                return m_listen ? serve_metrics(m_target, *m_listen, m_stop, m_out)
-                                : print_metrics(db, how(), m_out);
+                return print_metrics(db, how(), m_out);
             };
         });
     }
@@ -159,12 +180,17 @@ private:
         connected(show, [this](session& db) { return request_show(db, m_request, how(), m_out); });
 
         auto* const purge_command = m_app.add_subcommand(
-            "purge", "remove expired records, and what the outbox does not need any more");
+            "purge",
+            "remove what has expired: records, messages, inbox, operations, windows, tokens, leases");
         purge_command->add_option("--keep", m_purge.keep, "keep delivered messages for so long (an interval)")
             ->capture_default_str();
         purge_command->add_option("--batch", m_purge.batch, "most rows in one transaction")
             ->check(CLI::Range(1, 100'000))
             ->capture_default_str();
+        purge_command->add_option("--unused", m_purge.unused, "keep leases that nobody holds for so long")
+            ->capture_default_str();
+        purge_command->add_option("--only", m_purge.only, "only this job; may be repeated")
+            ->check(CLI::IsMember(purge_jobs()));
         connected(purge_command, [this](session& db) { return purge(db, m_purge, how(), m_out); });
 
         auto* const parked = m_app.add_subcommand("parked", "messages whose delivery failed");
@@ -206,6 +232,44 @@ private:
         connected(watch, [this](session& db) { return tail(db, m_tail, how(), m_stop, m_out); });
     }
 
+    void add_relay() {
+        auto* const daemon = m_app.add_subcommand(
+            "relay",
+            "hand the messages of a subscription to a file, a webhook or another database, until SIGTERM");
+        add_relay_options(*daemon, m_relay);
+        daemon->footer(
+            "Each option is also a key of the section [relay] in the file of --config, and a variable "
+            "ONCE_RELAY_..., in capitals.\nThe command line wins over the variable, and that over the "
+            "file. Secrets: only in a variable, or in a file of their own.");
+        daemon->callback([this] {
+            m_run = [this] {
+                complete_target();
+                return relay(m_target, m_relay, m_stop, m_out, m_err);
+            };
+        });
+    }
+
+    void add_bench() {
+        auto* const load = m_app.add_subcommand(
+            "bench", "what this database can do: claims, replays, publishing and delivery a second");
+        load->add_option("--seconds", m_bench.seconds, "for each job")
+            ->check(CLI::Range(1, 3600))
+            ->capture_default_str();
+        load->add_option("--connections", m_bench.connections, "side by side")
+            ->check(CLI::Range(1, 64))
+            ->capture_default_str();
+        load->add_flag("--yes", m_bench.yes, "really put load on it");
+        load->footer("It works in a schema of its own, and drops it in the end, also when it is stopped. "
+                     "wal_bytes counts "
+                     "what the whole server wrote meanwhile.");
+        load->callback([this] {
+            m_run = [this] {
+                complete_target();
+                return bench(m_target, m_bench, how(), m_stop, m_out);
+            };
+        });
+    }
+
     void add_completion() {
         auto* const shell =
             m_app.add_subcommand("completion", "print completion for bash: eval \"$(once completion)\"");
@@ -240,6 +304,8 @@ private:
     bool m_payload = false;
     parked_choice m_choice;
     tail_options m_tail;
+    relay_settings m_relay;
+    bench_options m_bench;
 };
 
 } // namespace
@@ -247,7 +313,10 @@ private:
 int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out,
                      std::ostream& err) {
     auto const fail = [&err](int status, std::exception const& e) {
-        err << "once: " << e.what() << '\n';
+        std::string_view text{e.what()}; // those of the library begin with its name
+        text.remove_prefix(text.starts_with("once: ") ? 6 : 0);
+        text = text.substr(0, text.find_last_not_of('\n') + 1);
+        err << "once: " << text << '\n';
         return status;
     };
     try {

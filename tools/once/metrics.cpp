@@ -1,17 +1,17 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "metrics.hpp"
+
+#include "conninfo.hpp"
 #include "exit_status.hpp"
-#include "look.hpp"
+#include "http_server.hpp"
 #include "queries.hpp"
 
+#include <pqxx/except>
+
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <ostream>
-#include <prometheus/collectable.h>
-#include <prometheus/exposer.h>
-#include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
-#include <vector>
 
 namespace once::command {
 
@@ -39,39 +39,43 @@ std::vector<prometheus::MetricFamily> to_families(pqxx::result const& rows) {
     return made;
 }
 
-// Asks the database at each scrape. What it cannot reach it says by once_up.
-class database_metrics final : public prometheus::Collectable {
-public:
-    explicit database_metrics(target where) : m_where{std::move(where)} {}
-
-    std::vector<prometheus::MetricFamily> Collect() const override {
-        std::lock_guard const lock{m_mutex};
-        std::vector<prometheus::MetricFamily> made;
-        bool up = false;
-        try {
-            if (!m_session) {
-                m_session = std::make_unique<session>(m_where);
-            }
-            made = to_families(m_session->ask(queries::metrics));
-            up = true;
-        } catch (std::exception const&) {
-            m_session.reset(); // connect again at the next scrape
-        }
-        auto& family = made.emplace_back();
-        family.name = "once_up";
-        family.help = "Whether the database answered.";
-        family.type = prometheus::MetricType::Gauge;
-        family.metric.emplace_back().gauge.value = up ? 1 : 0;
-        return made;
-    }
-
-private:
-    target m_where;
-    mutable std::mutex m_mutex;
-    mutable std::unique_ptr<session> m_session;
-};
+bool refused(pqxx::sql_error const& e) {
+    return std::string_view{e.sqlstate()} == "42501";
+}
 
 } // namespace
+
+scraped scrape(target const& where, std::optional<std::string> const& subscription) {
+    scraped made;
+    try {
+        // Prometheus gives up after 10 seconds; a server that does not answer must not cost more.
+        session db{{with_default(with_default(where.conninfo, "connect_timeout", "PGCONNECT_TIMEOUT", "5"),
+                                 "tcp_user_timeout", nullptr, "8000"),
+                    where.schema}};
+        db.in_transaction([&](pqxx::work& tx) {
+            tx.exec(queries::scrape_settings);
+            made.families = to_families(
+                subscription ? tx.exec(queries::metrics_of_subscription, pqxx::params{*subscription})
+                             : tx.exec(queries::metrics));
+        });
+        made.up = true;
+    } catch (pqxx::sql_error const& e) {
+        made.up = refused(e);
+    } catch (std::exception const&) {
+        made.up = false;
+    }
+    return made;
+}
+
+std::string to_text(scraped const& all) {
+    auto families = all.families;
+    auto& family = families.emplace_back();
+    family.name = "once_up";
+    family.help = "Whether the database answered.";
+    family.type = prometheus::MetricType::Gauge;
+    family.metric.emplace_back().gauge.value = all.up ? 1 : 0;
+    return prometheus::TextSerializer{}.Serialize(families);
+}
 
 int print_metrics(session& db, format how, std::ostream& out) {
     auto const rows = db.ask(queries::metrics);
@@ -84,12 +88,11 @@ int print_metrics(session& db, format how, std::ostream& out) {
 }
 
 int serve_metrics(target const& where, std::string const& address, std::stop_token stop, std::ostream& out) {
-    auto const source = std::make_shared<database_metrics>(where);
-    prometheus::Exposer exposer{address, 1};
-    exposer.RegisterCollectable(source, "/metrics");
-    out << "http://" << address.substr(0, address.rfind(':')) << ':' << exposer.GetListeningPorts().front()
-        << "/metrics\n"
-        << std::flush;
+    http_server server{address};
+    server.on("/metrics", [&where] { return http_page{200, to_text(scrape(where)), metrics_content_type}; });
+    server.on("/healthz", [] { return http_page{200, "ok\n"}; });
+    server.start();
+    out << server.url() << "/metrics\n" << std::flush;
     std::mutex mutex;
     std::condition_variable_any stopped;
     std::unique_lock lock{mutex};

@@ -70,12 +70,22 @@ inline constexpr char const* redrive = R"sql(select redrive($1, $2::uuid, $3))sq
 /// $1 text: subscription, $2 uuid: message, $3 text or null: service
 inline constexpr char const* discard = R"sql(select discard($1, $2::uuid, $3))sql";
 
-/// $1 integer: most rows at a time
-inline constexpr char const* purge_records = R"sql(select purge($1))sql";
-
-/// $1 interval: keep, $2 integer: most rows at a time
-inline constexpr char const* trim_outbox =
-    R"sql(select slots, messages, identities, checkpoints, expired from trim_outbox($1::interval, $2))sql";
+/// The jobs of purge. Each: $1 integer: most rows at a time, $2 interval: keep messages, $3 interval: unused leases
+inline constexpr char const* purge_records =
+    R"sql(select purge($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_inbox =
+    R"sql(select purge_inbox($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_operations =
+    R"sql(select purge_operations($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_windows =
+    R"sql(select purge_windows($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_tokens =
+    R"sql(select purge_tokens($1) from (select $2::text, $3::text) as unused)sql";
+inline constexpr char const* purge_leases =
+    R"sql(select purge_leases($3::interval, $1) from (select $2::text) as unused)sql";
+inline constexpr char const* trim_outbox = R"sql(
+select messages, identities, checkpoints, slots, expired
+from trim_outbox($2::interval, $1) cross join (select $3::text) as unused)sql";
 
 /// Where the log ends now: snapshot, and a number that lies below every message of a transaction that begins later. It
 /// has to be read before this transaction takes an id of its own, which is why the two stand in this order.
@@ -102,6 +112,43 @@ order by id)sql";
 /// All metrics.
 inline constexpr char const* metrics =
     R"sql(select name, labels, kind, value, help from metrics order by name, labels)sql";
+
+/// A scrape ends before Prometheus gives up on it.
+inline constexpr char const* scrape_settings =
+    R"sql(set local statement_timeout = '8s'; set local lock_timeout = '2s')sql";
+
+/// Those of one subscription of the service that is connected. $1 text: subscription
+inline constexpr char const* metrics_of_subscription = R"sql(
+select name, labels, kind, value, help from metrics
+where labels::json ->> 'subscription' = $1 and labels::json ->> 'service' = current_service()
+order by name, labels)sql";
+
+/// Where `bench` would put load on: database, server, other sessions.
+inline constexpr char const* bench_facts = R"sql(
+select current_database(), coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'a local socket'),
+       (select count(*) from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()))sql";
+
+/// Bytes of WAL since the cluster was made.
+inline constexpr char const* wal_position = R"sql(select pg_current_wal_insert_lsn() - '0/0'::pg_lsn)sql";
+
+/// $1 integer: how many messages
+inline constexpr char const* bench_messages = R"sql(
+select count(publish_many(
+    array_fill('bench'::text, array[1000]),
+    array(select (i % 1000)::text from generate_series(1, 1000) as i),
+    array_fill('{"number":"A-17","customer":"alice","amount":4200}'::json, array[1000]),
+    p_content_types => array_fill('application/json'::text, array[1000])))
+from generate_series(1, $1 / 1000))sql";
+
+/// What was measured, as a table. $1 json
+inline constexpr char const* bench_table = R"sql(
+select job, jobs, per_second, median_ms, p99_ms, wal_bytes
+from json_to_recordset($1::json) as r (job text, jobs bigint, per_second numeric, median_ms numeric, p99_ms numeric,
+                                       wal_bytes numeric))sql";
+
+/// Fails with 22023 when there is no such slice, ON060 when there is no such subscription. $1 text, $2 integer: slice
+inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch($1, $2, 1))sql";
 
 /// $1 text or null: subscription
 inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1))sql";

@@ -81,29 +81,4 @@ int parked_discard(session& db, parked_choice const& choice, format how, std::os
     return exit_status::ok;
 }
 
-int purge(session& db, purge_options const& options, format how, std::ostream& out) {
-    nlohmann::ordered_json sum{{"records", 0}, {"messages", 0}, {"slots", 0}, {"ids", 0}, {"checkpoints", 0}};
-    auto const add = [&](char const* name, int number) { sum[name] = sum[name].get<long long>() + number; };
-    for (int removed = options.batch; removed >= options.batch;) {
-        removed = db.ask(queries::purge_records, pqxx::params{options.batch})[0][0].as<int>();
-        add("records", removed);
-    }
-    for (int removed = options.batch; removed >= options.batch;) {
-        auto const row = db.ask(queries::trim_outbox, pqxx::params{options.keep, options.batch});
-        add("slots", row[0][0].as<int>());
-        removed = row[0][1].as<int>();
-        add("messages", removed);
-        add("ids", row[0][2].as<int>());
-        add("checkpoints", row[0][3].as<int>());
-    }
-    if (how == format::json) {
-        out << sum.dump() << '\n';
-    } else {
-        out << "removed " << sum["records"] << " expired records, " << sum["messages"] << " messages and "
-            << sum["slots"] << " full slots of the outbox, " << sum["ids"] << " message ids, "
-            << sum["checkpoints"] << " old checkpoints\n";
-    }
-    return exit_status::ok;
-}
-
 } // namespace once::command

@@ -38,11 +38,4 @@ struct parked_choice {
 int parked_redrive(session& db, parked_choice const& choice, format how, std::ostream& out);
 int parked_discard(session& db, parked_choice const& choice, format how, std::ostream& out);
 
-/// `purge`: expired records and what the outbox does not need any more, in bounded steps until nothing is left.
-struct purge_options {
-    std::string keep = "1 hour";
-    int batch = 10'000;
-};
-int purge(session& db, purge_options const& options, format how, std::ostream& out);
-
 } // namespace once::command

@@ -5,29 +5,7 @@
 
 #include "queries.hpp"
 
-#include <libpq-fe.h>
-
-#include <memory>
-
 namespace once::command {
-
-void refuse_password(std::string const& conninfo) {
-    std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> const options{
-        PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree};
-    if (!options) {
-        throw std::invalid_argument{
-            "--database: libpq does not understand it; give keyword=value pairs, or a "
-            "postgresql:// URI"};
-    }
-    for (auto const* option = options.get(); option->keyword != nullptr; ++option) {
-        std::string_view const keyword{option->keyword};
-        if ((keyword == "password" || keyword == "sslpassword") && option->val != nullptr) {
-            throw std::invalid_argument{
-                "--database: no password on the command line, others can read it there; use "
-                "~/.pgpass, a service file, or ONCE_DATABASE in the environment"};
-        }
-    }
-}
 
 void check_schema_name(std::string const& name) {
     if (!is_identifier(name)) {

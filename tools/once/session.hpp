@@ -21,10 +21,6 @@ struct target {
     std::string schema = "once";
 };
 
-/// Reads a connection string as an operator may give it on a command line.
-/// @throws std::invalid_argument when it holds a password, which everybody on the machine could read
-void refuse_password(std::string const& conninfo);
-
 /// @throws std::invalid_argument when it is no name that the library takes for a schema
 void check_schema_name(std::string const& name);
 

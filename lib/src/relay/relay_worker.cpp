@@ -220,12 +220,22 @@ void relay_worker::run(std::stop_token const& stop) {
     while (!stop.stop_requested()) {
         try {
             turn(stop);
-            m_failures = 0;
+            note_success();
         } catch (std::exception const& e) {
             recover(e, stop);
         }
     }
     m_reader.release();
+}
+
+// The next outage is told again, also when it says the same.
+void relay_worker::note_success() {
+    if (m_failures > 0) {
+        log("once: subscription " + m_subscription + ": goes on after " + std::to_string(m_failures) +
+            (m_failures == 1 ? " failure" : " failures"));
+    }
+    m_failures = 0;
+    m_last_line.clear();
 }
 
 void relay_worker::turn(std::stop_token const& stop) {
@@ -235,7 +245,10 @@ void relay_worker::turn(std::stop_token const& stop) {
     } else if (summary.idle() && !stop.stop_requested()) {
         m_reader.wait(stop);
     } else {
-        m_unavailable_times = summary.accepted > 0 ? 0 : m_unavailable_times;
+        if (summary.accepted > 0 && m_unavailable_times > 0) {
+            log("once: subscription " + m_subscription + ": the receiver takes messages again");
+            m_unavailable_times = 0;
+        }
     }
 }
 

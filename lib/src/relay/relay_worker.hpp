@@ -45,6 +45,7 @@ private:
     void note_unavailable(publish_report const& report, relay_summary& summary);
 
     void turn(std::stop_token const& stop);
+    void note_success();
     void pause_unavailable(relay_summary const& summary, std::stop_token const& stop);
     void recover(std::exception const& e, std::stop_token const& stop);
     void log(std::string_view line) const noexcept;

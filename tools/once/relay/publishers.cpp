@@ -1,0 +1,164 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "relay/publishers.hpp"
+
+#include <once/json_lines_publisher.hpp>
+#include <once/postgres_publisher.hpp>
+
+#include "conninfo.hpp"
+#include "relay/secrets.hpp"
+
+#include <pqxx/except>
+
+#include <atomic>
+#include <csignal>
+
+namespace once::command {
+
+destination::~destination() = default;
+
+namespace {
+
+using time_point = std::chrono::steady_clock::time_point;
+
+// Standard output: slices take turns, because a stream is for one thread.
+class stream_publisher final : public publisher {
+public:
+    stream_publisher(std::ostream& out, std::mutex& turn) : m_lines{out}, m_turn{turn} {}
+    publish_report publish(std::span<delivery const> messages, time_point deadline) override {
+        std::lock_guard const lock{m_turn};
+        return m_lines.publish(messages, deadline);
+    }
+
+private:
+    json_lines_publisher m_lines;
+    std::mutex& m_turn;
+};
+
+class stream_destination final : public destination {
+public:
+    explicit stream_destination(std::ostream& out) : m_out{out} {}
+    std::unique_ptr<publisher> make_publisher() override {
+        return std::make_unique<stream_publisher>(m_out, m_turn);
+    }
+
+private:
+    std::ostream& m_out;
+    std::mutex m_turn;
+};
+
+// Counts SIGHUP: the file is opened anew after each.
+std::atomic<unsigned> hangups = 0;
+static_assert(std::atomic<unsigned>::is_always_lock_free);
+
+extern "C" void count_hangup(int /*signal*/) {
+    ++hangups;
+}
+
+class file_publisher final : public publisher {
+public:
+    file_publisher(std::string const& path, json_lines_options options) : m_lines{path, options} {}
+    publish_report publish(std::span<delivery const> messages, time_point deadline) override {
+        if (auto const now = hangups.load(); now != m_seen) {
+            m_seen = now;
+            m_lines.reopen();
+        }
+        return m_lines.publish(messages, deadline);
+    }
+
+private:
+    json_lines_publisher m_lines;
+    unsigned m_seen = hangups;
+};
+
+class file_destination final : public destination {
+public:
+    explicit file_destination(jsonl_settings const& settings) : m_path{settings.file} {
+        m_options.flush = settings.no_fsync ? json_lines_options::durability::none
+                                            : json_lines_options::durability::each_batch;
+        static_cast<void>(json_lines_publisher{m_path, m_options}); // looks at the path
+        std::signal(SIGHUP, count_hangup);
+    }
+    std::unique_ptr<publisher> make_publisher() override {
+        return std::make_unique<file_publisher>(m_path, m_options);
+    }
+
+private:
+    std::string m_path;
+    json_lines_options m_options;
+};
+
+std::string target_of(postgres_settings const& settings) {
+    if (!settings.target_file.empty()) {
+        return read_secret_file("target-file", settings.target_file);
+    }
+    if (settings.target.empty()) {
+        throw std::invalid_argument{
+            "--to postgres: which database? Give --target, --target-file or ONCE_RELAY_TARGET"};
+    }
+    if (variable("ONCE_RELAY_TARGET") != settings.target) {
+        refuse_password(settings.target, "--target");
+    }
+    return settings.target;
+}
+
+std::string statement_of(postgres_settings const& settings) {
+    if (settings.statement.empty() == settings.statement_file.empty()) {
+        throw std::invalid_argument{"--to postgres: what to do with a message? Give one of --statement and "
+                                    "--statement-file"};
+    }
+    return settings.statement.empty() ? read_text_file("statement-file", settings.statement_file)
+                                      : settings.statement;
+}
+
+class postgres_destination final : public destination {
+public:
+    postgres_destination(relay_settings const& settings, std::size_t slices,
+                         std::function<void(std::string_view)> log)
+        : m_log{std::move(log)},
+          m_target{target_of(settings.postgres),
+                   {.schema = settings.postgres.target_schema,
+                    .max_connections = slices,
+                    .prepared_statements = !settings.no_prepared_statements,
+                    .log = m_log}},
+          m_options{.consumer = settings.postgres.consumer.empty() ? settings.subscription
+                                                                   : settings.postgres.consumer,
+                    .sql = statement_of(settings.postgres),
+                    .retention = std::chrono::milliseconds{settings.postgres.retention}} {
+        static_cast<void>(postgres_publisher{m_target, m_options}); // looks at the options
+    }
+
+    void check() override {
+        try {
+            m_target.check();
+        } catch (pqxx::broken_connection const& e) {
+            m_log(std::string{"the target database was not reached, it will be tried again: "} + e.what());
+        }
+    }
+    std::unique_ptr<publisher> make_publisher() override {
+        return std::make_unique<postgres_publisher>(m_target, m_options);
+    }
+
+private:
+    std::function<void(std::string_view)> m_log;
+    database m_target;
+    postgres_publisher_options m_options;
+};
+
+} // namespace
+
+std::unique_ptr<destination> make_destination(relay_settings const& settings, std::ostream& out,
+                                              std::function<void(std::string_view)> log) {
+    constexpr std::size_t most_slices = 64;
+    if (settings.to == "webhook") {
+        return make_webhook(settings.webhook);
+    }
+    if (settings.to == "postgres") {
+        return std::make_unique<postgres_destination>(settings, most_slices, std::move(log));
+    }
+    if (settings.jsonl.file == "-") {
+        return std::make_unique<stream_destination>(out);
+    }
+    return std::make_unique<file_destination>(settings.jsonl);
+}
+
+} // namespace once::command

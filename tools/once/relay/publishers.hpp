@@ -1,0 +1,43 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/database.hpp>
+#include <once/publisher.hpp>
+
+#include "relay/settings.hpp"
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+namespace once::command {
+
+/// Where all slices of one relay send to; each has a publisher of its own.
+class destination {
+public:
+    destination() = default;
+    virtual ~destination();
+    destination(destination const&) = delete;
+    destination& operator=(destination const&) = delete;
+
+    /// Fails for what no waiting can mend. A receiver that does not answer is no such thing.
+    virtual void check() {}
+    /// A publisher for one slice; the destination outlives it.
+    [[nodiscard]] virtual std::unique_ptr<publisher> make_publisher() = 0;
+};
+
+/// What the settings name.
+/**
+ * @param out standard output, for JSON lines
+ * @param log gets lines for people
+ * @throws std::invalid_argument, once::invalid_argument when a setting is wrong, naming it and no secret
+ */
+[[nodiscard]] std::unique_ptr<destination> make_destination(relay_settings const& settings, std::ostream& out,
+                                                            std::function<void(std::string_view)> log);
+
+/// The same for a webhook. Throws std::invalid_argument where the command was built without it.
+[[nodiscard]] std::unique_ptr<destination> make_webhook(webhook_settings const& settings);
+
+} // namespace once::command

@@ -1,0 +1,96 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/relay.hpp>
+
+#include "event_log.hpp"
+#include "session.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace once::command {
+
+/// Milliseconds, as CLI11 reads them from "15s".
+using duration = long long;
+
+/// `relay --to jsonl`
+struct jsonl_settings {
+    /// - is standard output.
+    std::string file = "-";
+    bool no_fsync = false;
+};
+
+/// `relay --to webhook`
+struct webhook_settings {
+    std::string url;
+    /// Secrets come from ONCE_RELAY_SECRET or from this file, one a line.
+    std::string secret_file;
+    /// Headers of each request, one a line; they may be secrets.
+    std::string headers_file;
+    /// plain, binary or structured
+    std::string form = "plain";
+    std::string source;
+    std::string type_prefix;
+    std::size_t parallel = 16;
+    duration connect_timeout = 5'000;
+    duration request_timeout = 5'000;
+    duration max_retry_after = 3'600'000;
+    bool conflict_is_accepted = false;
+    bool public_addresses_only = false;
+    std::string proxy;
+    std::string ca_file;
+};
+
+/// `relay --to postgres`
+struct postgres_settings {
+    /// Without a password, which comes from ONCE_RELAY_TARGET, from `target_file`, or from ~/.pgpass.
+    std::string target;
+    std::string target_file;
+    std::string target_schema = "once";
+    std::string statement;
+    std::string statement_file;
+    /// Empty: the name of the subscription.
+    std::string consumer;
+    duration retention = 30LL * 24 * 3'600'000;
+};
+
+/// All that `relay` can be told.
+struct relay_settings {
+    std::string subscription;
+    std::string to;
+    /// Empty: all that the subscription has.
+    std::vector<int> slices;
+    bool until_idle = false;
+    /// host:port for metrics and health.
+    std::optional<std::string> listen;
+    log_form log = log_form::text;
+    bool verbose = false;
+    /// Empty: "once relay SUBSCRIPTION".
+    std::string worker;
+    bool poll = false;
+    bool no_prepared_statements = false;
+    bool async_checkpoints = false;
+    int batch_messages = 1'000;
+    std::size_t batch_bytes = std::size_t{16} * 1024 * 1024;
+    duration lease = 15'000;
+    duration longest_sleep = 5'000;
+    duration longest_poll = 20;
+    duration reply_timeout = 10'000;
+    std::size_t publish_messages = 1'000;
+    duration checkpoint_every = 5'000;
+    duration publish_timeout = 0;
+    duration pause_base = 250;
+    duration pause_cap = 60'000;
+    jsonl_settings jsonl;
+    webhook_settings webhook;
+    postgres_settings postgres;
+};
+
+/// The library's options for one slice.
+[[nodiscard]] relay_options to_options(relay_settings const& settings, int slice);
+
+} // namespace once::command
