@@ -50,6 +50,7 @@ void workers::take(worker& from) {
 
 void workers::listen(std::chrono::milliseconds moment) {
     std::vector<pollfd> waiting;
+    waiting.reserve(m_workers.size());
     for (auto const& one : m_workers) {
         waiting.push_back(
             {.fd = one.process ? one.process->descriptor() : -1, .events = POLLIN, .revents = 0});
