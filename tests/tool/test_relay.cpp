@@ -301,6 +301,7 @@ TEST_CASE("a relay serves its numbers, its life and whether it is ready", "[rela
     CHECK(status_of(get(url, "/nothing")) == 404);
     // A second one cannot take the port, and says so.
     words.back() = url.substr(7);
+    words.emplace_back("--until-idle"); // so that a test that fails ends
     auto const second = db.run(words);
     CHECK(second.status == exit_status::refused);
     CHECK_THAT(second.err, ContainsSubstring("--listen: cannot listen at"));

@@ -4,9 +4,8 @@
 #include <once/migrations.hpp>
 
 #include "exit_status.hpp"
+#include "output.hpp"
 #include "queries.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <ostream>
@@ -117,7 +116,7 @@ void print_findings(std::vector<finding> const& findings, doctor_output how, std
         for (auto const& one : findings) {
             list.push_back({{"what", one.what}, {"why", one.why}, {"mend", one.mend}});
         }
-        out << list.dump(2) << '\n';
+        print_json(out, list);
         return;
     }
     if (how == doctor_output::text && findings.empty()) {

@@ -36,7 +36,7 @@ int status(session& db, format how, std::ostream& out) {
         all["oldest_transaction"] =
             oldest.empty() ? nlohmann::ordered_json(nullptr) : to_json(oldest).front();
         all["needs_a_person"] = found;
-        out << all.dump(2) << '\n';
+        print_json(out, all);
     } else {
         print_records(out, overview);
         out << "\nSubscriptions (waiting: at most so many messages, whatever their topic)\n";
@@ -54,7 +54,7 @@ int explain_stall(session& db, std::optional<std::string> const& subscription, f
                   std::ostream& out) {
     auto const rows = db.ask(queries::explain_stall, pqxx::params{subscription});
     if (how == format::json) {
-        out << to_json(rows).dump(2) << '\n';
+        print_json(out, to_json(rows));
     } else if (rows.empty()) {
         out << "nothing stands in the way\n";
     } else {

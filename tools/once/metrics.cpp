@@ -80,7 +80,7 @@ std::string to_text(scraped const& all) {
 int print_metrics(session& db, format how, std::ostream& out) {
     auto const rows = db.ask(queries::metrics);
     if (how == format::json) {
-        out << to_json(rows).dump(2) << '\n';
+        print_json(out, to_json(rows));
     } else {
         out << prometheus::TextSerializer{}.Serialize(to_families(rows));
     }

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <ostream>
+#include <vector>
 
 namespace once::command {
 
@@ -24,17 +25,55 @@ void refuse_unknown(int version) {
     }
 }
 
-// One file, in a transaction of its own, as psql -1 would.
-void apply(session& db, std::string_view name, std::string_view sql, std::ostream& out) {
-    auto const begin = std::chrono::steady_clock::now();
-    db.in_transaction([&](pqxx::work& tx) { tx.exec(std::string{sql}); });
-    auto const took =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-    out << name << "  " << took.count() << " ms\n" << std::flush;
+// One file to run.
+struct step {
+    std::string name;
+    std::string_view sql;
+};
+
+// The files above version `low` up to `high`, in the order in which they are run.
+std::vector<step> steps_up(int low, int high) {
+    std::vector<step> made;
+    for (auto const& one : migrations()) {
+        if (one.version > low && one.version <= high) {
+            made.push_back({std::string{one.name} + ".up.sql", one.up});
+        }
+    }
+    return made;
 }
 
-void print_step(std::string_view name, std::string_view sql, std::ostream& out) {
-    out << "-- " << name << "\nbegin;\n" << sql << "commit;\n\n";
+// Those that take the schema from `high` back to `low`.
+std::vector<step> steps_down(int high, int low) {
+    std::vector<step> made;
+    for (auto const& one : migrations()) {
+        if (one.version > low && one.version <= high) {
+            made.insert(made.begin(), {std::string{one.name} + ".down.sql", one.down});
+        }
+    }
+    return made;
+}
+
+// In a transaction of its own, as psql -1 would.
+void apply(session& db, step const& one, std::ostream& out) {
+    auto const begin = std::chrono::steady_clock::now();
+    db.in_transaction([&](pqxx::work& tx) { tx.exec(std::string{one.sql}); });
+    auto const took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+    out << one.name << "  " << took.count() << " ms\n" << std::flush;
+}
+
+void print_step(step const& one, std::ostream& out) {
+    out << "-- " << one.name << "\nbegin;\n" << one.sql << "commit;\n\n";
+}
+
+void run_steps(session& db, std::vector<step> const& steps, bool dry_run, std::ostream& out) {
+    for (auto const& one : steps) {
+        if (dry_run) {
+            print_step(one, out);
+        } else {
+            apply(db, one, out);
+        }
+    }
 }
 
 } // namespace
@@ -61,20 +100,9 @@ int migrate_up(session& db, migrate_up_options const& options, std::ostream& out
     if (options.dry_run) {
         out << "set search_path = " << db.connection().quote_name(db.where().schema) << ";\n\n";
     }
-    int applied = 0;
-    for (auto const& step : migrations()) {
-        if (step.version <= installed || step.version > target) {
-            continue;
-        }
-        auto const name = std::string{step.name} + ".up.sql";
-        if (options.dry_run) {
-            print_step(name, step.up, out);
-        } else {
-            apply(db, name, step.up, out);
-        }
-        ++applied;
-    }
-    if (applied == 0) {
+    auto const steps = steps_up(installed, target);
+    run_steps(db, steps, options.dry_run, out);
+    if (steps.empty()) {
         out << (options.dry_run ? "-- " : "") << "nothing to do: the schema is at version " << installed
             << '\n';
     }
@@ -89,21 +117,9 @@ int migrate_down(session& db, migrate_down_options const& options, std::ostream&
             "this drops the data of " + std::to_string(installed - options.to) +
             " migration(s). See what it would do with --dry-run; give --yes to do it"};
     }
-    int reversed = 0;
-    auto const steps = migrations();
-    for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-        if (step->version > installed || step->version <= options.to) {
-            continue;
-        }
-        auto const name = std::string{step->name} + ".down.sql";
-        if (options.dry_run) {
-            print_step(name, step->down, out);
-        } else {
-            apply(db, name, step->down, out);
-        }
-        ++reversed;
-    }
-    if (reversed == 0) {
+    auto const steps = steps_down(installed, options.to);
+    run_steps(db, steps, options.dry_run, out);
+    if (steps.empty()) {
         out << "nothing to do: the schema is at version " << installed << '\n';
     }
     return exit_status::ok;
@@ -118,14 +134,12 @@ int migrate_status(session& db, format how, std::ostream& out) {
                 pending.push_back(step.name);
             }
         }
-        out << nlohmann::ordered_json{{"schema", db.where().schema},
-                                      {"installed", installed},
-                                      {"known", newest_known()},
-                                      {"applied", installed > 0 ? to_json(db.ask(queries::applied_versions))
-                                                                : nlohmann::ordered_json::array()},
-                                      {"pending", pending}}
-                   .dump(2)
-            << '\n';
+        print_json(out, {{"schema", db.where().schema},
+                         {"installed", installed},
+                         {"known", newest_known()},
+                         {"applied", installed > 0 ? to_json(db.ask(queries::applied_versions))
+                                                   : nlohmann::ordered_json::array()},
+                         {"pending", pending}});
     } else {
         if (installed > 0) {
             print_table(out, db.ask(queries::applied_versions), "");
@@ -148,19 +162,8 @@ int migrate_print(std::optional<int> from, std::optional<int> to, bool down, std
     int const high = to.value_or(newest_known());
     refuse_unknown(low);
     refuse_unknown(high);
-    auto const steps = migrations();
-    if (down) {
-        for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-            if (step->version > low && step->version <= high) {
-                print_step(std::string{step->name} + ".down.sql", step->down, out);
-            }
-        }
-    } else {
-        for (auto const& step : steps) {
-            if (step.version > low && step.version <= high) {
-                print_step(std::string{step.name} + ".up.sql", step.up, out);
-            }
-        }
+    for (auto const& one : down ? steps_down(high, low) : steps_up(low, high)) {
+        print_step(one, out);
     }
     return exit_status::ok;
 }

@@ -72,6 +72,10 @@ nlohmann::ordered_json to_json(pqxx::result const& rows) {
     return list;
 }
 
+void print_json(std::ostream& out, nlohmann::ordered_json const& value) {
+    out << value.dump(2) << '\n';
+}
+
 void print_table(std::ostream& out, pqxx::result const& rows, std::string const& empty) {
     if (rows.empty()) {
         out << empty << '\n';
@@ -116,7 +120,7 @@ void print_records(std::ostream& out, pqxx::result const& rows) {
 
 void print(std::ostream& out, format how, pqxx::result const& rows, std::string const& empty) {
     if (how == format::json) {
-        out << to_json(rows).dump(2) << '\n';
+        print_json(out, to_json(rows));
     } else {
         print_table(out, rows, empty);
     }

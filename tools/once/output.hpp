@@ -15,6 +15,9 @@ enum class format { table, json };
 /// The rows as JSON: an array of objects, numbers and truth values as such, everything else as text.
 [[nodiscard]] nlohmann::ordered_json to_json(pqxx::result const& rows);
 
+/// For machines: indented, with a line break at its end.
+void print_json(std::ostream& out, nlohmann::ordered_json const& value);
+
 /// The rows as a table with a line of column names; `empty` stands where there is none.
 void print_table(std::ostream& out, pqxx::result const& rows, std::string const& empty);
 

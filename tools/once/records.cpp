@@ -29,7 +29,7 @@ int request_show(session& db, request_options const& options, format how, std::o
             "no record of this key: it was never claimed, its transaction did not commit, or it was purged"};
     }
     if (how == format::json) {
-        out << to_json(rows).dump(2) << '\n';
+        print_json(out, to_json(rows));
     } else {
         print_records(out, rows);
     }
@@ -51,7 +51,7 @@ int parked_show(session& db, std::string const& message, bool payload, format ho
     if (payload) {
         out << db.ask(queries::parked_show_payload, pqxx::params{message})[0][0].view() << '\n';
     } else if (how == format::json) {
-        out << to_json(rows).dump(2) << '\n';
+        print_json(out, to_json(rows));
     } else {
         print_records(out, rows);
     }
