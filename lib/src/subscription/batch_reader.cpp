@@ -21,6 +21,8 @@ constexpr int most_released = 1000;
 // takes that from them. So it lets some gather. One or two in a batch are a trickle, where only the delay would be felt.
 constexpr std::size_t trickle = 3;
 constexpr milliseconds gathering_time = 1ms;
+// So long after that it does not go to sleep: all writers at once would have to wake it.
+constexpr milliseconds busy_time = 3ms;
 
 std::chrono::steady_clock::time_point in_milliseconds(pg_result const& answer, int column) {
     return answer.is_null(column) ? std::chrono::steady_clock::time_point::max()
@@ -225,6 +227,7 @@ statement batch_reader::acknowledgement(progress const& made) const {
 bool batch_reader::acknowledge(progress const& made, bool durable) {
     if (!m_batch->full && m_batch->positions.size() > trickle) {
         m_session.wait(clock::now() + gathering_time, {}, false);
+        m_busy_until = clock::now() + busy_time;
     }
     pipeline both;
     both.add_transaction(

@@ -167,6 +167,8 @@ private:
     // The last sleep whose end was passed on.
     std::int64_t m_woken = 0;
     std::chrono::milliseconds m_idle_pause{1};
+    // Writers seem to be busy until then.
+    clock::time_point m_busy_until{};
     clock::time_point m_look_for_due_at{};
     clock::time_point m_scheduled_at = clock::time_point::max();
     clock::time_point m_parked_at = clock::time_point::max();

@@ -21,7 +21,7 @@ void batch_reader::wait(std::stop_token const& stop) {
     unless_taken([&] {
         if (!m_lease.held()) {
             m_session.wait(std::max(m_lease.try_at(), clock::now() + 1ms), stop, false);
-        } else if (can_listen()) {
+        } else if (can_listen() && clock::now() >= m_busy_until) {
             sleep(stop);
         } else {
             poll_shortly(stop);
