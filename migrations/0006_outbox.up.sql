@@ -247,6 +247,9 @@ declare
     v_service constant text := service_of_session();
     v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
 begin
+    if p_content_type is null and p_json is not null then
+        p_content_type := 'application/json';
+    end if;
     if p_message_id is not null and not p_fresh
        and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
         return v_id;
@@ -262,7 +265,8 @@ begin
 end $$;
 
 comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
-    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload. '
+    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; p_json '
+    'without a p_content_type is application/json. '
     'With a p_message_id of its own an application may stage the same message again: nothing is staged then; with '
     'other content it is error ON050. p_fresh: the id was just made for this message, so nobody need look.';
 
@@ -287,7 +291,8 @@ begin
     select v_service, m.id, bucket_of(m.key, m.id),
            m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
     from (
-        select u.topic, u.key, u.json, u.bytes, u.content_type, u.headers, u.traceparent,
+        select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent,
+               coalesce(u.content_type, case when u.json is not null then 'application/json' end) as content_type,
                coalesce(u.given, gen_random_uuid()) as id, u.given
         from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)
             as u (topic, key, json, bytes, content_type, headers, traceparent, given)

@@ -59,6 +59,16 @@ TEST_CASE("a message is staged if and only if the transaction of its request com
           "orders.placed A-17 {\"n\":1} application/json");
 }
 
+TEST_CASE("a JSON payload that SQL stages without a media type is application/json", "[publish]") {
+    effects_database const server;
+    server.run("select once.publish('t', p_json => '1');"
+               "select once.publish_many('{t,t}', p_json => array['1', null]::json[], p_bytes => '{NULL,a}');"
+               "select once.schedule('t', now(), p_json => '1');"
+               "select once.release_due()");
+    CHECK(server.ask("select string_agg(coalesce(content_type, 'none'), ' ' order by id) from once.outbox") ==
+          "application/json application/json none application/json");
+}
+
 TEST_CASE("messages and at_commit statements keep their common order", "[publish]") {
     effects_database const server;
     once::database db{server.dsn()};
