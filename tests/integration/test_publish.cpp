@@ -63,7 +63,7 @@ TEST_CASE("a JSON payload that SQL stages without a media type is application/js
     effects_database const server;
     server.run("select once.publish('t', p_json => '1');"
                "select once.publish_many('{t,t}', p_json => array['1', null]::json[], p_bytes => '{NULL,a}');"
-               "select once.schedule('t', now(), p_json => '1');"
+               "select once.schedule(now(), 't', p_json => '1');"
                "select once.release_due()");
     CHECK(server.ask("select string_agg(coalesce(content_type, 'none'), ' ' order by id) from once.outbox") ==
           "application/json application/json none application/json");
