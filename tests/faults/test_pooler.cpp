@@ -17,11 +17,13 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <pqxx/connection>
+#include <pqxx/except>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <stop_token>
@@ -44,7 +46,8 @@ public:
     pooler(effects_database const& server, std::string const& mode, int pool_size,
            std::vector<std::string> const& settings = {}) {
         pqxx::connection const direct{server.dsn()};
-        m_folder = fs::path{"/tmp"} / (server.name() + "_pooler");
+        // Its path stands in what libpq says about lost connections, and the word pooler is listened for.
+        m_folder = fs::path{"/tmp"} / (server.name() + "_between");
         std::vector<std::string> command{ONCE_SOURCE_DIR "/tests/faults/run_pooler",
                                          m_folder.string(),
                                          mode,
@@ -55,8 +58,7 @@ public:
         m_process = std::make_unique<child_process>(command);
         m_dsn =
             "host=" + m_folder.string() + " port=6432 user=" + direct.username() + " dbname=" + server.name();
-        bool const up =
-            wait_until([&] { return fs::exists(m_folder / ".s.PGSQL.6432") || m_process->ended(); });
+        bool const up = wait_until([&] { return m_process->ended() || lets_in(); });
         if (m_process->ended()) {
             auto const how = m_process->wait();
             if (WIFEXITED(how.status) && WEXITSTATUS(how.status) == 4) {
@@ -81,6 +83,16 @@ public:
     }
 
 private:
+    // The socket is there a moment before anybody listens at it.
+    [[nodiscard]] bool lets_in() const {
+        try {
+            pqxx::connection const tried{m_dsn};
+            return true;
+        } catch (pqxx::broken_connection const&) {
+            return false;
+        }
+    }
+
     fs::path m_folder;
     std::string m_dsn;
     std::unique_ptr<child_process> m_process;
@@ -151,11 +163,14 @@ once::subscription_options from_the_beginning() {
 }
 
 /// A consumer that stays, messages that come while it waits, and one that is published through the pooler.
-void check_messages(once::database& db, once::consumer_options const& options) {
+void check_messages(
+    once::database& db, once::consumer_options const& options,
+    std::function<bool()> const& waits = [] { return true; }) {
     std::atomic<std::size_t> handled = 0;
     once::consumer consumer{db, "s", [&](once::delivery const&, once::transaction&) { ++handled; }, options};
     std::jthread const running{[&](std::stop_token const& stop) { consumer.run(stop); }};
     REQUIRE(wait_until([&] { return handled >= 45; }));
+    CHECK(wait_until(waits));
     std::ignore = once::transact(
         db, [](once::transaction& tx) { tx.publish({.topic = "t", .payload = once::body::text("late")}); });
     CHECK(wait_until([&] { return handled == 46; }));
@@ -224,8 +239,8 @@ TEST_CASE("a reader that wants to be woken through a pooler says that it asks in
             db, [](once::transaction& tx) { tx.publish({.topic = "t", .payload = once::body::text("p")}); });
     }
     // A sleep of this length would let the test fail.
-    check_messages(db, {.reader = {.longest_sleep = 1h}});
-    CHECK(ear.heard("a pooler stands between"));
+    check_messages(db, {.reader = {.longest_sleep = 1h}},
+                   [&] { return ear.heard("a pooler stands between"); });
 }
 
 TEST_CASE("everything works through a pooler in session mode, prepared statements, too", "[faults][pooler]") {

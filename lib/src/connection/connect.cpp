@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <poll.h>
+#include <tuple>
 
 namespace once::detail {
 
@@ -128,8 +129,16 @@ bool shares_prepared_statements(session& first, connect_plan const& plan, time_p
     auto const limit = std::min(deadline, std::chrono::steady_clock::now() + std::chrono::seconds{1});
     try {
         session second{plan.connect(limit), false};
-        return second.ask({std::string{sql::knows_prepared}, parameters{std::string_view{name}}}, limit)
-            .is_true(0);
+        // A pooler hands out what it got back last. That is the session of `first`, unless it has not got it back yet.
+        constexpr int most_looks = 5;
+        for (int look = 0; look < most_looks; ++look) {
+            std::ignore = first.ask({std::string{sql::session_facts}, {}}, limit);
+            if (second.ask({std::string{sql::knows_prepared}, parameters{std::string_view{name}}}, limit)
+                    .is_true(0)) {
+                return true;
+            }
+        }
+        return false;
     } catch (pqxx::broken_connection const&) {
         return false; // a pooler with all of its sessions in use lets nobody in
     }
