@@ -102,7 +102,7 @@ comment on type claim_answer is
 comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused or absent.';
 comment on column claim_answer.claimed_at is 'When the record was claimed; null when started: it is now.';
 comment on column claim_answer.completed_at is 'When its response was stored.';
-comment on column claim_answer.expires_at is 'When the key becomes free again.';
+comment on column claim_answer.expires_at is 'When the key becomes free again; null when started: the retention from now.';
 comment on column claim_answer.status is 'Status of the stored response; only when replayed.';
 comment on column claim_answer.headers is 'Headers of the stored response, exact JSON text; only when replayed.';
 comment on column claim_answer.content_type is 'Media type of the stored body; only when replayed.';
@@ -292,7 +292,7 @@ begin
     end if;
 end $$;
 
--- Not a call of complete(): a function inside of a function costs a tenth of the whole call.
+-- Not a call of complete(): a function inside of a function prepares its expressions a second time.
 create function once.complete_with_row(
     p_scope  text,
     p_key    text,

@@ -17,6 +17,7 @@ end $$;
 delete from schema_version where version = 6;
 drop function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean);
 drop function publish(text, text, json, bytea, text, json, text, uuid, boolean);
+drop function media_type_of(text, json);
 drop function bucket_of(text, uuid);
 drop function take_identity(text, uuid, bytea);
 drop function message_digest(text, text, text, json, json, bytea);

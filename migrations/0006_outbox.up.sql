@@ -230,6 +230,13 @@ return (hashtextextended(coalesce(p_key, p_message_id::text) collate "C", 0) & 1
 comment on function bucket_of(text, uuid) is
     'The bucket of a message, 0 to 1023: that of its key, or of its id where it has no key.';
 
+create function media_type_of(p_given text, p_json json) returns text
+language sql immutable parallel safe
+return coalesce(p_given, case when p_json is not null then 'application/json' end);
+
+comment on function media_type_of(text, json) is
+    'The media type of a payload: what was given, and application/json where that is nothing and the payload is JSON.';
+
 create function publish(
     p_topic        text,
     p_key          text        default null,
@@ -247,9 +254,7 @@ declare
     v_service constant text := service_of_session();
     v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
 begin
-    if p_content_type is null and p_json is not null then
-        p_content_type := 'application/json';
-    end if;
+    p_content_type := media_type_of(p_content_type, p_json);
     if p_message_id is not null and not p_fresh
        and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
         return v_id;
@@ -292,7 +297,7 @@ begin
            m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
     from (
         select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent,
-               coalesce(u.content_type, case when u.json is not null then 'application/json' end) as content_type,
+               media_type_of(u.content_type, u.json) as content_type,
                coalesce(u.given, gen_random_uuid()) as id, u.given
         from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)
             as u (topic, key, json, bytes, content_type, headers, traceparent, given)
@@ -317,6 +322,7 @@ revoke all on function
     message_digest(text, text, text, json, json, bytea),
     take_identity(text, uuid, bytea),
     bucket_of(text, uuid),
+    media_type_of(text, json),
     publish(text, text, json, bytea, text, json, text, uuid, boolean),
     publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
 from public;

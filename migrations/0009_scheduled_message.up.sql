@@ -71,9 +71,7 @@ declare
     v_service constant text := service_of_session();
     v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
 begin
-    if p_content_type is null and p_json is not null then
-        p_content_type := 'application/json';
-    end if;
+    p_content_type := media_type_of(p_content_type, p_json);
     if p_message_id is not null and not p_fresh
        and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
         return v_id;

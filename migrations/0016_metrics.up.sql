@@ -205,11 +205,9 @@ begin
                   a.pid, a.usename, a.application_name, a.xact_start, a.state),
            'wait, or select pg_terminate_backend(' || a.pid || ')'
     from pg_stat_activity as a
+    -- Another database, a copy of the same template say, can have a table of the same number.
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '5 seconds'
-      -- Another database, a copy of the same template say, can have a table of the same number.
-      and a.pid in (select l.pid from pg_locks as l
-                    where l.locktype = 'relation' and l.relation = 'outbox'::regclass and l.mode = 'RowExclusiveLock'
-                      and l.database = (select oid from pg_database where datname = current_database()))
+      and a.pid in (select l.pid from pg_locks as l where l.relation = 'outbox'::regclass and l.mode = 'RowExclusiveLock')
     union all
     select null, null, null, 'a prepared transaction may hold messages',
            format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared), format('commit prepared %L, or rollback prepared %1$L', x.gid)
