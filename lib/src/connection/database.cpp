@@ -3,6 +3,7 @@
 #include <once/error.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "request/check_range.hpp"
 #include "request/schema_name.hpp"
 
 namespace once {
@@ -12,13 +13,11 @@ namespace {
 database_options checked(database_options options) {
     using namespace std::chrono_literals;
     detail::checked_schema(options.schema, "database_options.schema");
-    if (options.max_connections < 1 || options.max_connections > 1000) {
-        throw invalid_argument{"database_options.max_connections", "it must be between 1 and 1000"};
-    }
-    if (options.connect_timeout < 100ms || options.connect_timeout > 1h) {
-        throw invalid_argument{"database_options.connect_timeout",
-                               "it must be between 100 milliseconds and 1 hour"};
-    }
+    detail::check_range<std::size_t>(options.max_connections, 1, 1000, "database_options.max_connections",
+                                     "1 and 1000");
+    detail::check_range<std::chrono::milliseconds>(options.connect_timeout, 100ms, 1h,
+                                                   "database_options.connect_timeout",
+                                                   "100 milliseconds and 1 hour");
     return options;
 }
 

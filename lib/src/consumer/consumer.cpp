@@ -2,6 +2,7 @@
 #include <once/consumer.hpp>
 
 #include "consumer/worker.hpp"
+#include "request/check_range.hpp"
 
 namespace once {
 
@@ -42,9 +43,7 @@ void validate(consumer_options const& options) {
             "it must be between 100 milliseconds and 1 hour, and at least 500 milliseconds shorter "
             "than reader.lease"};
     }
-    if (options.max_attempts < 1 || options.max_attempts > 1000) {
-        throw invalid_argument{"consumer_options.max_attempts", "it must be between 1 and 1000"};
-    }
+    detail::check_range(options.max_attempts, 1, 1000, "consumer_options.max_attempts", "1 and 1000");
 }
 
 class consumer::implementation : public detail::consumer_worker {

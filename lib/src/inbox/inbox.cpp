@@ -4,6 +4,7 @@
 
 #include "claim/stored_response.hpp"
 #include "request/borrowed.hpp"
+#include "request/check_range.hpp"
 #include "request/schema_name.hpp"
 #include "request/text_rules.hpp"
 #include "sql/inbox_statements.hpp"
@@ -75,12 +76,10 @@ void validate(std::string const& consumer, inbox_options const& options) {
         throw invalid_argument{"consumer",
                                "1 to 255 bytes of printable ASCII are allowed, with no space at either end"};
     }
-    if (options.retention < 1s || options.retention > 3660 * 24h) {
-        throw invalid_argument{"inbox_options.retention", "it must be between 1 second and 3660 days"};
-    }
-    if (options.wait < 0ms || options.wait > 1h) {
-        throw invalid_argument{"inbox_options.wait", "it must be between 0 and 1 hour"};
-    }
+    detail::check_range<std::chrono::milliseconds>(options.retention, 1s, 3660 * 24h,
+                                                   "inbox_options.retention", "1 second and 3660 days");
+    detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "inbox_options.wait",
+                                                   "0 and 1 hour");
     detail::checked_schema(options.schema, "inbox_options.schema");
 }
 

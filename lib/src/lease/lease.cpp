@@ -3,6 +3,7 @@
 #include <once/lease.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "request/check_range.hpp"
 #include "request/key_text.hpp"
 #include "request/schema_name.hpp"
 
@@ -34,9 +35,8 @@ milliseconds margin_of(milliseconds duration, lease_options const& options) {
 
 void validate(milliseconds duration, lease_options const& options) {
     using namespace std::chrono_literals;
-    if (duration < 100ms || duration > 366 * 24h) {
-        throw invalid_argument{"duration", "it must be between 100 milliseconds and 366 days"};
-    }
+    detail::check_range<milliseconds>(duration, 100ms, 366 * 24h, "duration",
+                                      "100 milliseconds and 366 days");
     if (!options.holder.empty()) {
         detail::require_key_text(options.holder, "lease_options.holder");
     }
@@ -44,9 +44,8 @@ void validate(milliseconds duration, lease_options const& options) {
     if (margin < 0ms || margin >= duration) {
         throw invalid_argument{"lease_options.margin", "it must be less than the duration and not negative"};
     }
-    if (options.timeout < 100ms || options.timeout > 1h) {
-        throw invalid_argument{"lease_options.timeout", "it must be between 100 milliseconds and 1 hour"};
-    }
+    detail::check_range<milliseconds>(options.timeout, 100ms, 1h, "lease_options.timeout",
+                                      "100 milliseconds and 1 hour");
 }
 
 detail::time_point deadline_of(lease_options const& options) {

@@ -6,6 +6,7 @@
 #include "message/binary_array.hpp"
 #include "publisher/key_order.hpp"
 #include "publisher/sqlstate_verdict.hpp"
+#include "request/check_range.hpp"
 #include "request/stored_body.hpp"
 #include "request/text_rules.hpp"
 #include "sql/claim_statements.hpp"
@@ -55,10 +56,8 @@ postgres_publisher_options checked(postgres_publisher_options options) {
     if (trimmed(options.sql).empty() || options.sql.find('\0') != std::string::npos) {
         throw invalid_argument{"postgres_publisher_options.sql", "it is empty or contains a NUL"};
     }
-    if (options.retention < 1s || options.retention > 3660 * 24h) {
-        throw invalid_argument{"postgres_publisher_options.retention",
-                               "it must be between 1 second and 3660 days"};
-    }
+    detail::check_range<std::chrono::milliseconds>(
+        options.retention, 1s, 3660 * 24h, "postgres_publisher_options.retention", "1 second and 3660 days");
     return options;
 }
 

@@ -80,10 +80,6 @@ private:
     int m_depth = 0;
 };
 
-} // namespace
-
-namespace {
-
 /// Says yes to plain JSON: ASCII, no escapes, numbers without exponent, not deep. Most bodies are, and to see that takes
 /// a fraction of the time of a parser. No means: ask the parser.
 class plain_json {

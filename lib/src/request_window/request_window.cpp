@@ -4,6 +4,7 @@
 
 #include "claim/stored_response.hpp"
 #include "request/borrowed.hpp"
+#include "request/check_range.hpp"
 #include "request/schema_name.hpp"
 #include "sql/window_statements.hpp"
 
@@ -20,12 +21,9 @@ void check(request const& request, std::chrono::milliseconds window, claim_optio
     if (request.fingerprint.empty()) {
         throw invalid_argument{"request.fingerprint", "a window compares by it, so there must be one"};
     }
-    if (window < 1ms || window > 24h) {
-        throw invalid_argument{"window", "it must be between 1 millisecond and 1 day"};
-    }
-    if (options.wait < 0ms || options.wait > 1h) {
-        throw invalid_argument{"claim_options.wait", "it must be between 0 and 1 hour"};
-    }
+    detail::check_range<std::chrono::milliseconds>(window, 1ms, 24h, "window", "1 millisecond and 1 day");
+    detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "claim_options.wait",
+                                                   "0 and 1 hour");
     detail::checked_schema(options.schema, "claim_options.schema");
 }
 

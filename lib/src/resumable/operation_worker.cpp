@@ -3,6 +3,7 @@
 #include <once/message_id.hpp>
 #include <once/operation_worker.hpp>
 
+#include "request/check_range.hpp"
 #include "resumable/operation_plan.hpp"
 #include "resumable/operation_run.hpp"
 
@@ -48,13 +49,9 @@ operation_worker::operation_worker(database& db, std::vector<resumable> kinds,
             throw invalid_argument{"kinds", "two operations have the same name"};
         }
     }
-    if (m_options.poll < 1ms || m_options.poll > 1h) {
-        throw invalid_argument{"operation_worker_options.poll",
-                               "it must be between 1 millisecond and 1 hour"};
-    }
-    if (m_options.batch < 1 || m_options.batch > 100'000) {
-        throw invalid_argument{"operation_worker_options.batch", "it must be between 1 and 100000"};
-    }
+    detail::check_range<std::chrono::milliseconds>(m_options.poll, 1ms, 1h, "operation_worker_options.poll",
+                                                   "1 millisecond and 1 hour");
+    detail::check_range(m_options.batch, 1, 100'000, "operation_worker_options.batch", "1 and 100000");
 }
 
 operation_summary operation_worker::run_once() {

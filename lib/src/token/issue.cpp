@@ -4,6 +4,7 @@
 
 #include "connection/connection_pool.hpp"
 #include "request/borrowed.hpp"
+#include "request/check_range.hpp"
 #include "request/schema_name.hpp"
 #include "sql/token_statements.hpp"
 #include "token/token_text.hpp"
@@ -20,9 +21,7 @@ constexpr std::size_t most_at_once = 10'000;
 
 std::vector<std::string> make_tokens(token_terms const& terms, std::size_t count) {
     validate(terms);
-    if (count < 1 || count > most_at_once) {
-        throw invalid_argument{"count", "it must be between 1 and 10000"};
-    }
+    detail::check_range<std::size_t>(count, 1, most_at_once, "count", "1 and 10000");
     std::vector<std::string> tokens(count);
     std::ranges::generate(tokens, detail::make_token);
     return tokens;

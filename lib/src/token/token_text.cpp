@@ -3,6 +3,7 @@
 
 #include <once/error.hpp>
 
+#include "request/check_range.hpp"
 #include "request/key_text.hpp"
 #include "request/sha256.hpp"
 
@@ -44,9 +45,8 @@ std::string to_hex(Bytes const& bytes) {
 void validate(token_terms const& terms) {
     using namespace std::chrono_literals;
     check_bearer(terms.principal, terms.purpose, "token_terms");
-    if (terms.lifetime < 1s || terms.lifetime > 366 * 24h) {
-        throw invalid_argument{"token_terms.lifetime", "it must be between 1 second and 366 days"};
-    }
+    detail::check_range<std::chrono::milliseconds>(terms.lifetime, 1s, 366 * 24h, "token_terms.lifetime",
+                                                   "1 second and 366 days");
 }
 
 void validate(redemption const& redemption) {
