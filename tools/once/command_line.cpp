@@ -9,10 +9,12 @@
 #include "config_file.hpp"
 #include "conninfo.hpp"
 #include "doctor.hpp"
+#include "environment.hpp"
 #include "exit_status.hpp"
 #include "look.hpp"
 #include "metrics.hpp"
 #include "migrate.hpp"
+#include "output.hpp"
 #include "purge.hpp"
 #include "records.hpp"
 #include "relay/arguments.hpp"
@@ -23,7 +25,6 @@
 #include <pqxx/except>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 #include <functional>
 #include <ostream>
 
@@ -79,9 +80,7 @@ private:
     void complete_target() {
         check_schema_name(m_target.schema);
         if (m_target.conninfo.empty()) {
-            if (char const* const given = std::getenv("ONCE_DATABASE")) { // NOLINT(concurrency-mt-unsafe)
-                m_target.conninfo = given;
-            }
+            m_target.conninfo = variable("ONCE_DATABASE").value_or("");
         } else {
             refuse_password(m_target.conninfo);
         }
@@ -313,10 +312,7 @@ private:
 int run_command_line(int argc, char const* const* argv, std::stop_token stop, std::ostream& out,
                      std::ostream& err) {
     auto const fail = [&err](int status, std::exception const& e) {
-        std::string_view text{e.what()}; // those of the library begin with its name
-        text.remove_prefix(text.starts_with("once: ") ? 6 : 0);
-        text = text.substr(0, text.find_last_not_of('\n') + 1);
-        err << "once: " << text << '\n';
+        err << "once: " << bare_line(e.what()) << '\n';
         return status;
     };
     try {

@@ -1,9 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "config_file.hpp"
 
+#include "environment.hpp"
+
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 namespace once::command {
 
@@ -15,15 +16,10 @@ std::string variable_name(std::string const& prefix, std::string name) {
     return prefix + name;
 }
 
-bool is_set(std::string const& variable) {
-    char const* const value = std::getenv(variable.c_str()); // NOLINT(concurrency-mt-unsafe)
-    return value != nullptr && *value != '\0';
-}
-
 // CLI11 lets the file win over the environment; people expect the other way round.
 bool environment_says(CLI::App const& app, CLI::ConfigItem const& item) {
     if (item.parents.empty() && item.name == "database") {
-        return is_set("ONCE_DATABASE");
+        return variable("ONCE_DATABASE").has_value();
     }
     auto const* at = &app;
     try {
@@ -34,7 +30,7 @@ bool environment_says(CLI::App const& app, CLI::ConfigItem const& item) {
         return false; // CLI11 says so, too
     }
     auto const* const option = at->get_option_no_throw("--" + item.name);
-    return option != nullptr && !option->get_envname().empty() && is_set(option->get_envname());
+    return option != nullptr && !option->get_envname().empty() && variable(option->get_envname()).has_value();
 }
 
 class config_reader final : public CLI::ConfigTOML {
@@ -54,13 +50,12 @@ private:
 } // namespace
 
 void add_config_file(CLI::App& app) {
-    char const* const given = std::getenv("ONCE_CONFIG"); // NOLINT(concurrency-mt-unsafe)
-    bool const named = given != nullptr && *given != '\0';
+    auto const named = variable("ONCE_CONFIG");
     app.allow_config_extras(false);
     app.config_formatter(std::make_shared<config_reader>(app));
-    app.set_config("--config", named ? given : "",
+    app.set_config("--config", named.value_or(""),
                    "a file with settings, TOML or INI; a section for each command (default: $ONCE_CONFIG)",
-                   named);
+                   named.has_value());
 }
 
 void add_variables(CLI::App& command, std::string const& prefix) {

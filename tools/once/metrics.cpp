@@ -9,6 +9,7 @@
 #include <pqxx/except>
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <ostream>
 #include <prometheus/text_serializer.h>
@@ -43,17 +44,23 @@ bool refused(pqxx::sql_error const& e) {
     return std::string_view{e.sqlstate()} == "42501";
 }
 
+// Prometheus gives up after 10 seconds; a server that does not answer must not cost more.
+void in_short_session(target const& where, std::function<void(pqxx::work&)> const& body) {
+    session db{{with_default(with_default(where.conninfo, "connect_timeout", "PGCONNECT_TIMEOUT", "5"),
+                             "tcp_user_timeout", nullptr, "8000"),
+                where.schema}};
+    db.in_transaction([&](pqxx::work& tx) {
+        tx.exec(queries::scrape_settings);
+        body(tx);
+    });
+}
+
 } // namespace
 
 scraped scrape(target const& where, std::optional<std::string> const& subscription) {
     scraped made;
     try {
-        // Prometheus gives up after 10 seconds; a server that does not answer must not cost more.
-        session db{{with_default(with_default(where.conninfo, "connect_timeout", "PGCONNECT_TIMEOUT", "5"),
-                                 "tcp_user_timeout", nullptr, "8000"),
-                    where.schema}};
-        db.in_transaction([&](pqxx::work& tx) {
-            tx.exec(queries::scrape_settings);
+        in_short_session(where, [&](pqxx::work& tx) {
             made.families = to_families(
                 subscription ? tx.exec(queries::metrics_of_subscription, pqxx::params{*subscription})
                              : tx.exec(queries::metrics));
@@ -65,6 +72,15 @@ scraped scrape(target const& where, std::optional<std::string> const& subscripti
         made.up = false;
     }
     return made;
+}
+
+bool answers(target const& where) {
+    try {
+        in_short_session(where, [](pqxx::work&) {});
+        return true;
+    } catch (std::exception const&) {
+        return false;
+    }
 }
 
 std::string to_text(scraped const& all) {

@@ -34,6 +34,9 @@ struct scraped {
 /// @param subscription only what is known of this subscription of the service that is connected
 [[nodiscard]] scraped scrape(target const& where, std::optional<std::string> const& subscription = {});
 
+/// Whether the database can be connected to and answers.
+[[nodiscard]] bool answers(target const& where);
+
 /// The families and once_up in the text format of Prometheus.
 [[nodiscard]] std::string to_text(scraped const& all);
 

@@ -57,6 +57,12 @@ std::string cell_text(pqxx::result const& rows, pqxx::result::size_type row, pqx
 
 } // namespace
 
+std::string_view bare_line(std::string_view line) {
+    constexpr std::string_view name = "once: ";
+    line.remove_prefix(line.starts_with(name) ? name.size() : 0);
+    return line.substr(0, line.find_last_not_of('\n') + 1);
+}
+
 nlohmann::ordered_json to_json(pqxx::result const& rows) {
     auto list = nlohmann::ordered_json::array();
     for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {

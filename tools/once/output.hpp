@@ -6,11 +6,15 @@
 
 #include <iosfwd>
 #include <string>
+#include <string_view>
 
 namespace once::command {
 
 /// For people or for machines.
 enum class format { table, json };
+
+/// A line of the library or of libpq without the name of the library in front, and without a line break at its end.
+[[nodiscard]] std::string_view bare_line(std::string_view line);
 
 /// The rows as JSON: an array of objects, numbers and truth values as such, everything else as text.
 [[nodiscard]] nlohmann::ordered_json to_json(pqxx::result const& rows);

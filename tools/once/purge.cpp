@@ -25,6 +25,8 @@ struct job {
     char const* sql;
     /// One for each column of its answer.
     std::vector<count> counts;
+    /// The interval that it takes; null: none.
+    std::string purge_options::* age = nullptr;
 };
 
 // The outbox goes last: it empties slots, and readers wait for that.
@@ -35,14 +37,15 @@ std::array<job, 7> const& jobs() {
         {"operations", queries::purge_operations, {{"operations", "operations"}}},
         {"windows", queries::purge_windows, {{"windows", "request windows"}}},
         {"tokens", queries::purge_tokens, {{"tokens", "expired tokens"}}},
-        {"leases", queries::purge_leases, {{"leases", "unused leases"}}},
+        {"leases", queries::purge_leases, {{"leases", "unused leases"}}, &purge_options::unused},
         {"outbox",
          queries::trim_outbox,
          {{"messages", "messages"},
           {"ids", "message ids"},
           {"checkpoints", "old checkpoints"},
           {"slots", "full slots of the outbox"},
-          {"expired_subscriptions", "subscriptions that expired"}}},
+          {"expired_subscriptions", "subscriptions that expired"}},
+         &purge_options::keep},
     }};
     return all;
 }
@@ -55,8 +58,12 @@ bool is_bounded(std::string_view name) {
 using sums = nlohmann::ordered_json;
 
 void run_job(session& db, job const& one, purge_options const& options, sums& sum) {
+    pqxx::params values{options.batch};
+    if (one.age != nullptr) {
+        values.append(options.*one.age);
+    }
     for (bool more = true; more;) {
-        auto const row = db.ask(one.sql, pqxx::params{options.batch, options.keep, options.unused});
+        auto const row = db.ask(one.sql, values);
         more = false;
         for (std::size_t i = 0; i < one.counts.size(); ++i) {
             auto const removed = row[0][static_cast<pqxx::row::size_type>(i)].as<long long>();

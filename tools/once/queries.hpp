@@ -70,22 +70,17 @@ inline constexpr char const* redrive = R"sql(select redrive($1, $2::uuid, $3))sq
 /// $1 text: subscription, $2 uuid: message, $3 text or null: service
 inline constexpr char const* discard = R"sql(select discard($1, $2::uuid, $3))sql";
 
-/// The jobs of purge. Each: $1 integer: most rows at a time, $2 interval: keep messages, $3 interval: unused leases
-inline constexpr char const* purge_records =
-    R"sql(select purge($1) from (select $2::text, $3::text) as unused)sql";
-inline constexpr char const* purge_inbox =
-    R"sql(select purge_inbox($1) from (select $2::text, $3::text) as unused)sql";
-inline constexpr char const* purge_operations =
-    R"sql(select purge_operations($1) from (select $2::text, $3::text) as unused)sql";
-inline constexpr char const* purge_windows =
-    R"sql(select purge_windows($1) from (select $2::text, $3::text) as unused)sql";
-inline constexpr char const* purge_tokens =
-    R"sql(select purge_tokens($1) from (select $2::text, $3::text) as unused)sql";
-inline constexpr char const* purge_leases =
-    R"sql(select purge_leases($3::interval, $1) from (select $2::text) as unused)sql";
-inline constexpr char const* trim_outbox = R"sql(
-select messages, identities, checkpoints, slots, expired
-from trim_outbox($2::interval, $1) cross join (select $3::text) as unused)sql";
+/// The jobs of purge. $1 integer: most rows at a time
+inline constexpr char const* purge_records = R"sql(select purge($1))sql";
+inline constexpr char const* purge_inbox = R"sql(select purge_inbox($1))sql";
+inline constexpr char const* purge_operations = R"sql(select purge_operations($1))sql";
+inline constexpr char const* purge_windows = R"sql(select purge_windows($1))sql";
+inline constexpr char const* purge_tokens = R"sql(select purge_tokens($1))sql";
+/// $2 interval: that nobody has held for so long
+inline constexpr char const* purge_leases = R"sql(select purge_leases($2::interval, $1))sql";
+/// $2 interval: keep messages for so long
+inline constexpr char const* trim_outbox =
+    R"sql(select messages, identities, checkpoints, slots, expired from trim_outbox($2::interval, $1))sql";
 
 /// Where the log ends now: snapshot, and a number that lies below every message of a transaction that begins later. It
 /// has to be read before this transaction takes an id of its own, which is why the two stand in this order.

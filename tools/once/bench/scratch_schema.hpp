@@ -20,9 +20,6 @@ public:
     scratch_schema(scratch_schema const&) = delete;
     scratch_schema& operator=(scratch_schema const&) = delete;
 
-    /// Connection string and name.
-    [[nodiscard]] target const& where() const noexcept { return m_where; }
-
     /// A name that is not taken: once_bench_PID_RANDOM.
     [[nodiscard]] static std::string make_name();
 

@@ -2,12 +2,15 @@
 #include "relay/arguments.hpp"
 
 #include "config_file.hpp"
+#include "relay/slices.hpp"
 
 #include <map>
 
 namespace once::command {
 
 namespace {
+
+using std::chrono::milliseconds;
 
 // Adds options of one group; what they take is told by the type of the variable.
 class option_group {
@@ -24,18 +27,21 @@ public:
     CLI::Option* add_text(std::string const& name, std::string& value, std::string const& text) {
         return m_app.add_option("--" + name, value, text)->group(m_name);
     }
-    void add_time(std::string const& name, duration& value, std::string const& text) {
-        static std::map<std::string, duration> const units{
+    void add_time(std::string const& name, milliseconds& value, std::string const& text) {
+        static std::map<std::string, milliseconds::rep> const units{
             {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
         using units_of = CLI::AsNumberWithUnit;
-        m_app.add_option("--" + name, value, text + " (default: " + shown(value) + ")")
+        m_app
+            .add_option_function<milliseconds::rep>(
+                "--" + name, [&value](milliseconds::rep const& given) { value = milliseconds{given}; },
+                text + " (default: " + shown(value.count()) + ")")
             ->group(m_name)
             ->type_name("TIME")
             ->transform(units_of{units, static_cast<units_of::Options>(units_of::UNIT_REQUIRED), "TIME"});
     }
 
 private:
-    static std::string shown(duration value) {
+    static std::string shown(milliseconds::rep value) {
         return value == 0 || value % 1'000 != 0 ? std::to_string(value) + "ms"
                : value % 86'400'000 == 0        ? std::to_string(value / 86'400'000) + "d"
                : value % 3'600'000 == 0         ? std::to_string(value / 3'600'000) + "h"
@@ -55,7 +61,8 @@ void add_work(CLI::App& app, relay_settings& s) {
     of.add("to", s.to, "where messages go: jsonl, webhook or postgres")
         ->required()
         ->check(CLI::IsMember({"jsonl", "webhook", "postgres"}));
-    of.add("slice", s.slices, "only this slice; may be repeated (default: all)")->check(CLI::Range(0, 63));
+    of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
+        ->check(CLI::Range(0, most_slices - 1));
     of.add("until-idle", s.until_idle,
            "end when nothing is left to deliver now (exit status 1 when something was not accepted)");
     of.add("listen", s.listen,
@@ -70,16 +77,18 @@ void add_work(CLI::App& app, relay_settings& s) {
 
 void add_reading(CLI::App& app, relay_settings& s) {
     option_group of{app, "Reading"};
-    of.add("batch-messages", s.batch_messages, "most messages of one batch, and of one checkpoint");
-    of.add("batch-bytes", s.batch_bytes, "a batch aims at no more bytes of payload");
-    of.add_time("lease", s.lease, "how long others wait for a relay that died");
+    of.add("batch-messages", s.options.reading.batch_messages,
+           "most messages of one batch, and of one checkpoint");
+    of.add("batch-bytes", s.options.reading.batch_bytes, "a batch aims at no more bytes of payload");
+    of.add_time("lease", s.options.reading.lease, "how long others wait for a relay that died");
     of.add_text("worker", s.worker, "name of this relay in the lease and in pg_stat_activity");
     of.add("poll", s.poll, "do not LISTEN: behind a pooler in transaction mode");
     of.add("no-prepared-statements", s.no_prepared_statements, "behind a pooler that does not track them");
-    of.add_time("longest-sleep", s.longest_sleep, "longest sleep between two looks");
-    of.add_time("longest-poll", s.longest_poll, "longest pause where it has to ask again and again");
-    of.add_time("reply-timeout", s.reply_timeout, "longest silence of the database");
-    of.add_time("checkpoint-every", s.checkpoint_every, "a checkpoint at the latest after so long");
+    of.add_time("longest-sleep", s.options.reading.longest_sleep, "longest sleep between two looks");
+    of.add_time("longest-poll", s.options.reading.longest_poll,
+                "longest pause where it has to ask again and again");
+    of.add_time("reply-timeout", s.options.reading.reply_timeout, "longest silence of the database");
+    of.add_time("checkpoint-every", s.options.checkpoint_every, "a checkpoint at the latest after so long");
     of.add("async-checkpoints", s.async_checkpoints,
            "checkpoints with synchronous_commit off: faster, and a crash of the server repeats the last half "
            "second");
@@ -87,11 +96,12 @@ void add_reading(CLI::App& app, relay_settings& s) {
 
 void add_publishing(CLI::App& app, relay_settings& s) {
     option_group of{app, "Publishing"};
-    of.add("publish-messages", s.publish_messages, "most messages that the publisher gets at once");
-    of.add_time("publish-timeout", s.publish_timeout,
+    of.add("publish-messages", s.options.publish_messages, "most messages that the publisher gets at once");
+    of.add_time("publish-timeout", s.options.publish_timeout,
                 "for one call of the publisher, at most half of the lease; 0ms: two fifths of it");
-    of.add_time("pause-base", s.pause_base, "first pause when the receiver is unavailable; it doubles");
-    of.add_time("pause-cap", s.pause_cap, "longest such pause");
+    of.add_time("pause-base", s.options.pause_base,
+                "first pause when the receiver is unavailable; it doubles");
+    of.add_time("pause-cap", s.options.pause_cap, "longest such pause");
 }
 
 void add_jsonl(CLI::App& app, jsonl_settings& s) {

@@ -26,9 +26,6 @@ public:
     void warn(std::string_view event, nlohmann::ordered_json const& fields) const {
         write("warn", event, fields);
     }
-    void error(std::string_view event, nlohmann::ordered_json const& fields) const {
-        write("error", event, fields);
-    }
 
 private:
     void write(std::string_view level, std::string_view event, nlohmann::ordered_json const& fields) const;

@@ -15,8 +15,8 @@ void add_pages(http_server& server, target const& where, std::string const& subs
         return http_page{200, to_text(all), metrics_content_type};
     });
     server.on("/healthz", [] { return http_page{200, "ok\n"}; });
-    server.on("/readyz", [where, subscription, &numbers] {
-        if (!scrape(where, subscription).up) {
+    server.on("/readyz", [where, &numbers] {
+        if (!answers(where)) {
             return http_page{503, "the database does not answer\n"};
         }
         auto const why = numbers.sum().unavailable;

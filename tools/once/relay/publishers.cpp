@@ -5,7 +5,9 @@
 #include <once/postgres_publisher.hpp>
 
 #include "conninfo.hpp"
+#include "environment.hpp"
 #include "relay/secrets.hpp"
+#include "relay/slices.hpp"
 
 #include <pqxx/except>
 
@@ -112,18 +114,17 @@ std::string statement_of(postgres_settings const& settings) {
 
 class postgres_destination final : public destination {
 public:
-    postgres_destination(relay_settings const& settings, std::size_t slices,
-                         std::function<void(std::string_view)> log)
+    postgres_destination(relay_settings const& settings, std::function<void(std::string_view)> log)
         : m_log{std::move(log)},
           m_target{target_of(settings.postgres),
                    {.schema = settings.postgres.target_schema,
-                    .max_connections = slices,
+                    .max_connections = most_slices,
                     .prepared_statements = !settings.no_prepared_statements,
                     .log = m_log}},
           m_options{.consumer = settings.postgres.consumer.empty() ? settings.subscription
                                                                    : settings.postgres.consumer,
                     .sql = statement_of(settings.postgres),
-                    .retention = std::chrono::milliseconds{settings.postgres.retention}} {
+                    .retention = settings.postgres.retention} {
         static_cast<void>(postgres_publisher{m_target, m_options}); // looks at the options
     }
 
@@ -148,12 +149,11 @@ private:
 
 std::unique_ptr<destination> make_destination(relay_settings const& settings, std::ostream& out,
                                               std::function<void(std::string_view)> log) {
-    constexpr std::size_t most_slices = 64;
     if (settings.to == "webhook") {
         return make_webhook(settings.webhook);
     }
     if (settings.to == "postgres") {
-        return std::make_unique<postgres_destination>(settings, most_slices, std::move(log));
+        return std::make_unique<postgres_destination>(settings, std::move(log));
     }
     if (settings.jsonl.file == "-") {
         return std::make_unique<stream_destination>(out);

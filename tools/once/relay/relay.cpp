@@ -5,6 +5,7 @@
 
 #include "conninfo.hpp"
 #include "exit_status.hpp"
+#include "output.hpp"
 #include "relay/pages.hpp"
 #include "relay/publishers.hpp"
 #include "relay/slices.hpp"
@@ -18,8 +19,6 @@
 namespace once::command {
 
 namespace {
-
-using std::chrono::milliseconds;
 
 // The library names its fields; people know the options, which are called the same.
 [[noreturn]] void refuse(once::invalid_argument const& e) {
@@ -44,13 +43,6 @@ using std::chrono::milliseconds;
                                 (why == std::string::npos ? text : text.substr(why + e.field().size() + 2))};
 }
 
-// The lines of the library begin with its name.
-std::string without_prefix(std::string_view line) {
-    line.remove_prefix(line.starts_with("once: ") ? 6 : 0);
-    return std::string{
-        line.substr(0, line.find_last_not_of('\n') + 1)}; // libpq's texts end with a line break
-}
-
 nlohmann::ordered_json as_fields(relay_numbers::totals const& sum) {
     return {
         {"accepted", sum.accepted}, {"retry", sum.retry}, {"rejected", sum.rejected}, {"behind", sum.behind}};
@@ -70,7 +62,7 @@ public:
           m_numbers{settings.subscription},
           m_database{m_where.conninfo,
                      {.schema = where.schema,
-                      .max_connections = 65, // each slice keeps one
+                      .max_connections = most_slices + 1, // each slice keeps one
                       .prepared_statements = !settings.no_prepared_statements,
                       .log = [this](std::string_view line) { note("database", line); }}},
           m_destination{
@@ -119,7 +111,7 @@ private:
     }
 
     void note(char const* event, std::string_view line) const {
-        m_log.warn(event, with_place({{"message", without_prefix(line)}}));
+        m_log.warn(event, with_place({{"message", bare_line(line)}}));
     }
 
     std::vector<int> find_slices(std::stop_token const& stop) {
@@ -180,7 +172,7 @@ private:
         auto const publisher = m_destination->make_publisher();
         auto options = to_options(m_settings, slice);
         options.log = [this, slice](std::string_view line) {
-            m_log.warn("relay", with_place({{"message", without_prefix(line)}}, slice));
+            m_log.warn("relay", with_place({{"message", bare_line(line)}}, slice));
         };
         options.observer = [this, slice](relay_summary const& round) { observe(slice, round); };
         once::relay worker{m_database, m_settings.subscription, *publisher, options};
@@ -214,20 +206,11 @@ private:
 } // namespace
 
 relay_options to_options(relay_settings const& settings, int slice) {
-    return {.reading = {.slice = slice,
-                        .batch_messages = settings.batch_messages,
-                        .batch_bytes = settings.batch_bytes,
-                        .lease = milliseconds{settings.lease},
-                        .listen = !settings.poll,
-                        .longest_sleep = milliseconds{settings.longest_sleep},
-                        .longest_poll = milliseconds{settings.longest_poll},
-                        .reply_timeout = milliseconds{settings.reply_timeout}},
-            .publish_messages = settings.publish_messages,
-            .checkpoint_every = milliseconds{settings.checkpoint_every},
-            .publish_timeout = milliseconds{settings.publish_timeout},
-            .pause_base = milliseconds{settings.pause_base},
-            .pause_cap = milliseconds{settings.pause_cap},
-            .durable_checkpoints = !settings.async_checkpoints};
+    auto made = settings.options;
+    made.reading.slice = slice;
+    made.reading.listen = !settings.poll;
+    made.durable_checkpoints = !settings.async_checkpoints;
+    return made;
 }
 
 int relay(target const& where, relay_settings const& settings, std::stop_token stop, std::ostream& out,

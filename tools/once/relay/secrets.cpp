@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "relay/secrets.hpp"
 
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -43,11 +42,6 @@ std::vector<std::string> lines_of(std::string const& text) {
         }
     }
     return made;
-}
-
-std::optional<std::string> variable(char const* name) {
-    char const* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe)
-    return value == nullptr || *value == '\0' ? std::nullopt : std::optional<std::string>{value};
 }
 
 void refuse_secrets(int argc, char const* const* argv) {

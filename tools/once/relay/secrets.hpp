@@ -1,7 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,9 +17,6 @@ namespace once::command {
 
 /// The lines of a text that are not empty, without spaces around them. Lines that begin with # are left out.
 [[nodiscard]] std::vector<std::string> lines_of(std::string const& text);
-
-/// A variable of the environment; nothing when it is not set, or empty.
-[[nodiscard]] std::optional<std::string> variable(char const* name);
 
 /// @throws std::invalid_argument when a secret stands on the command line, without showing it
 void refuse_secrets(int argc, char const* const* argv);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/postgres_publisher.hpp>
 #include <once/relay.hpp>
 
 #include "event_log.hpp"
@@ -13,9 +14,6 @@
 #include <vector>
 
 namespace once::command {
-
-/// Milliseconds, as CLI11 reads them from "15s".
-using duration = long long;
 
 /// `relay --to jsonl`
 struct jsonl_settings {
@@ -36,9 +34,9 @@ struct webhook_settings {
     std::string source;
     std::string type_prefix;
     std::size_t parallel = 16;
-    duration connect_timeout = 5'000;
-    duration request_timeout = 5'000;
-    duration max_retry_after = 3'600'000;
+    std::chrono::milliseconds connect_timeout{5'000};
+    std::chrono::milliseconds request_timeout{5'000};
+    std::chrono::milliseconds max_retry_after{std::chrono::hours{1}};
     bool conflict_is_accepted = false;
     bool public_addresses_only = false;
     std::string proxy;
@@ -55,7 +53,7 @@ struct postgres_settings {
     std::string statement_file;
     /// Empty: the name of the subscription.
     std::string consumer;
-    duration retention = 30LL * 24 * 3'600'000;
+    std::chrono::milliseconds retention = postgres_publisher_options{}.retention;
 };
 
 /// All that `relay` can be told.
@@ -74,17 +72,8 @@ struct relay_settings {
     bool poll = false;
     bool no_prepared_statements = false;
     bool async_checkpoints = false;
-    int batch_messages = 1'000;
-    std::size_t batch_bytes = std::size_t{16} * 1024 * 1024;
-    duration lease = 15'000;
-    duration longest_sleep = 5'000;
-    duration longest_poll = 20;
-    duration reply_timeout = 10'000;
-    std::size_t publish_messages = 1'000;
-    duration checkpoint_every = 5'000;
-    duration publish_timeout = 0;
-    duration pause_base = 250;
-    duration pause_cap = 60'000;
+    /// Slice, listen and durable_checkpoints follow from the above.
+    relay_options options;
     jsonl_settings jsonl;
     webhook_settings webhook;
     postgres_settings postgres;

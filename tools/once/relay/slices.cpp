@@ -13,8 +13,6 @@ namespace once::command {
 
 namespace {
 
-constexpr int most_slices = 64;
-
 bool has_state(pqxx::sql_error const& e, std::string_view state) {
     return std::string_view{e.sqlstate()} == state;
 }

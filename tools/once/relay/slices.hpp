@@ -10,6 +10,9 @@
 
 namespace once::command {
 
+/// A subscription has no more.
+inline constexpr int most_slices = 64;
+
 /// How many slices a subscription of the service that is connected has.
 /**
  * It asks next_batch(), because a consumer may not read the table of subscriptions. While the subscription is paused or

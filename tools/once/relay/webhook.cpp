@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/webhook_publisher.hpp>
 
+#include "environment.hpp"
 #include "relay/publishers.hpp"
 #include "relay/secrets.hpp"
 
@@ -10,8 +11,6 @@
 namespace once::command {
 
 namespace {
-
-using std::chrono::milliseconds;
 
 std::string url_of(webhook_settings const& settings) {
     if (settings.url.empty()) {
@@ -68,9 +67,9 @@ public:
                     .cloud_event = {.source = settings.source, .type_prefix = settings.type_prefix},
                     .headers = headers_of(settings),
                     .parallel = settings.parallel,
-                    .connect_timeout = milliseconds{settings.connect_timeout},
-                    .request_timeout = milliseconds{settings.request_timeout},
-                    .max_retry_after = milliseconds{settings.max_retry_after},
+                    .connect_timeout = settings.connect_timeout,
+                    .request_timeout = settings.request_timeout,
+                    .max_retry_after = settings.max_retry_after,
                     .conflict_is_accepted = settings.conflict_is_accepted,
                     .public_addresses_only = settings.public_addresses_only,
                     .proxy = settings.proxy,
