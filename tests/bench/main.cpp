@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "arguments.hpp"
 #include "growth.hpp"
-#include "report.hpp"
+#include "program.hpp"
 #include "smoke.hpp"
 #include "storage.hpp"
 #include "support/seed.hpp"
@@ -9,9 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <iterator>
-#include <stdexcept>
 #include <vector>
 
 namespace {
@@ -64,35 +62,18 @@ int run(arguments const& given) {
     if (given.with_growth && wanted("growth")) {
         measure_growth(report, given, seed);
     }
-    bool const all_met = report.summary();
-    if (!given.json.empty()) {
-        report.write_json(given.json);
-    }
-    return given.enforce && !all_met ? EXIT_FAILURE : EXIT_SUCCESS;
+    return finish(report, given);
 }
 
 } // namespace
 
 int main(int count, char** words) {
-    constexpr int skipped = 4;
-    constexpr int wrong_usage = 2;
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    try {
-        auto const given = parse(count, words);
-        if (given.help) {
+    return run_program("once_bench", [&] {
+        auto const asked = parse(count, words);
+        if (asked.help) {
             std::fputs(usage, stdout);
             return EXIT_SUCCESS;
         }
-        if (std::getenv("ONCE_TEST_DSN") == nullptr) {
-            std::fputs("NO DATABASE: ONCE_TEST_DSN is not set. Run tests/bench/run\n", stderr);
-            return skipped;
-        }
-        return run(given);
-    } catch (std::invalid_argument const& e) {
-        std::fprintf(stderr, "once_bench: %s (see --help)\n", e.what());
-        return wrong_usage;
-    } catch (std::exception const& e) {
-        std::fprintf(stderr, "once_bench: %s\n", e.what());
-        return EXIT_FAILURE;
-    }
+        return has_server("tests/bench/run") ? run(asked) : skipped;
+    });
 }

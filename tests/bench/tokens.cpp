@@ -2,6 +2,7 @@
 #include <once/once.hpp>
 
 #include "../../examples/redis_server.hpp"
+#include "program.hpp"
 #include "sample.hpp"
 #include "support/seed.hpp"
 
@@ -10,7 +11,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -269,13 +269,11 @@ void measure(int rounds, std::chrono::duration<double> time) {
 } // namespace
 
 int main(int count, char** words) {
-    std::vector<std::string> const given{words, words + count};
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    try {
-        if (std::getenv("ONCE_TEST_DSN") == nullptr) {
-            std::fputs("NO DATABASE: ONCE_TEST_DSN is not set. Run tests/bench/run\n", stderr);
-            return 4;
+    return run_program("once_bench_tokens", [&] {
+        if (!has_server("tests/bench/run --tokens")) {
+            return skipped;
         }
+        std::vector<std::string> const given{words, words + count};
         smoke = count == 2 && given[1] == "--smoke";
         if (smoke) {
             measure(1, 50ms);
@@ -284,8 +282,5 @@ int main(int count, char** words) {
                     std::chrono::duration<double>{count > 2 ? std::stod(given[2]) : 1.0});
         }
         return EXIT_SUCCESS;
-    } catch (std::exception const& e) {
-        std::fprintf(stderr, "once_bench_tokens: %s\n", e.what());
-        return EXIT_FAILURE;
-    }
+    });
 }

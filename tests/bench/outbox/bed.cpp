@@ -37,21 +37,24 @@ void run_sql(std::string const& dsn, std::string const& sql) {
     session.exec(sql);
 }
 
+void publish_in_batches(pqxx::connection& connection, std::int64_t count, std::size_t at_once) {
+    std::vector<message> messages;
+    for (std::int64_t number = 0; number < count;) {
+        messages.clear();
+        for (; number < count && messages.size() < at_once; ++number) {
+            messages.push_back(message_number(number));
+        }
+        pqxx::work tx{connection};
+        publish(tx, messages);
+        tx.commit();
+    }
+}
+
 void fill_outbox(std::string const& dsn, std::int64_t count) {
-    constexpr std::int64_t at_once = 1000;
     {
         pqxx::connection connection{dsn};
         pqxx::nontransaction{connection}.exec("set synchronous_commit = off");
-        std::vector<message> messages;
-        for (std::int64_t number = 0; number < count;) {
-            messages.clear();
-            for (; number < count && messages.size() < at_once; ++number) {
-                messages.push_back(message_number(number));
-            }
-            pqxx::work tx{connection};
-            publish(tx, messages);
-            tx.commit();
-        }
+        publish_in_batches(connection, count, 1000);
     }
     run_sql(dsn, "vacuum (analyze) once.outbox");
     run_sql(dsn, "checkpoint");

@@ -5,6 +5,8 @@
 
 #include "../sample.hpp"
 
+#include <pqxx/connection>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -33,7 +35,10 @@ struct sizes {
 /// The message with this number: 200 bytes of JSON, one of 10 000 keys.
 [[nodiscard]] message message_number(std::int64_t number);
 
-/// Stages messages through the library, 1000 to a transaction, and lets the server settle.
+/// Stages the messages 0 to `count` - 1 through the library, so many to a transaction.
+void publish_in_batches(pqxx::connection& connection, std::int64_t count, std::size_t at_once);
+
+/// Stages messages, 1000 to a transaction, and lets the server settle.
 void fill_outbox(std::string const& dsn, std::int64_t count);
 
 /// Runs SQL, several statements allowed.

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "../program.hpp"
 #include "sections.hpp"
 #include "support/seed.hpp"
 
@@ -6,7 +7,6 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <stdexcept>
 #include <string_view>
 
@@ -110,35 +110,18 @@ int run(options const& asked) {
             one.measure(report, sizes);
         }
     }
-    bool const all_met = report.summary();
-    if (!given.json.empty()) {
-        report.write_json(given.json);
-    }
-    return given.enforce && !all_met ? EXIT_FAILURE : EXIT_SUCCESS;
+    return finish(report, given);
 }
 
 } // namespace
 
 int main(int count, char** words) {
-    constexpr int skipped = 4;
-    constexpr int wrong_usage = 2;
-    std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    try {
+    return run_program("once_bench_outbox", [&] {
         auto const asked = parse_options(count, words);
         if (asked.given.help) {
             std::fputs(outbox_usage, stdout);
             return EXIT_SUCCESS;
         }
-        if (std::getenv("ONCE_TEST_DSN") == nullptr) {
-            std::fputs("NO DATABASE: ONCE_TEST_DSN is not set. Run tests/bench/run --outbox\n", stderr);
-            return skipped;
-        }
-        return run(asked);
-    } catch (std::invalid_argument const& e) {
-        std::fprintf(stderr, "once_bench_outbox: %s (see --help)\n", e.what());
-        return wrong_usage;
-    } catch (std::exception const& e) {
-        std::fprintf(stderr, "once_bench_outbox: %s\n", e.what());
-        return EXIT_FAILURE;
-    }
+        return has_server("tests/bench/run --outbox") ? run(asked) : skipped;
+    });
 }

@@ -52,16 +52,7 @@ private:
     double publish_them() {
         pqxx::connection connection{m_dsn};
         cost_clock const clock{m_dsn};
-        std::vector<message> messages;
-        for (std::int64_t number = 0; number < m_messages;) {
-            messages.clear();
-            for (; number < m_messages && messages.size() < batch; ++number) {
-                messages.push_back(message_number(number));
-            }
-            pqxx::work tx{connection};
-            publish(tx, messages);
-            tx.commit();
-        }
+        publish_in_batches(connection, m_messages, batch);
         return clock.stop(m_messages).rate();
     }
 
