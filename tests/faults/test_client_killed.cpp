@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include "faults/child_process.hpp"
 #include "faults/fault_sweep.hpp"
 #include "faults/ledger.hpp"
 #include "faults/workload.hpp"
+#include "support/child_process.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

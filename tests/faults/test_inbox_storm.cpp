@@ -3,7 +3,7 @@
 #include <once/execute.hpp>
 #include <once/inbox.hpp>
 
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 #include "support/effects.hpp"
 #include "support/seed.hpp"
 

@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/lease.hpp>
 
-#include "faults/child_process.hpp"
 #include "faults/fault_sweep.hpp"
 #include "faults/ledger.hpp"
+#include "support/child_process.hpp"
 #include "support/seed.hpp"
 #include "support/wait_until.hpp"
 

@@ -2,7 +2,7 @@
 #include <once/operation_worker.hpp>
 
 #include "faults/booking.hpp"
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 #include "support/effects.hpp"
 #include "support/wait_until.hpp"
 
@@ -97,8 +97,8 @@ child_process::ending disturb(booking_database const& db, effect how, place cons
     CHECK(hit.wait_fired());
     meanwhile(client.load());
     auto const end = process.wait();
-    if (signal ==
-        SIGKILL) { // its server process still carries out what it has got, and only then finds nobody there
+    // The server process of a killed client still carries out what it has got, and only then finds nobody there.
+    if (signal == SIGKILL) {
         CHECK(wait_until([&] {
             return db.ask("select count(*) from pg_stat_activity where datname = current_database()"
                           " and pid <> pg_backend_pid() and backend_start > '" +

@@ -9,7 +9,7 @@
 #include <once/publish.hpp>
 #include <once/subscription.hpp>
 
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 #include "support/effects.hpp"
 #include "support/shell.hpp"
 #include "support/wait_until.hpp"

@@ -2,7 +2,7 @@
 #include <once/execute.hpp>
 #include <once/subscription.hpp>
 
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 #include "support/database.hpp"
 #include "support/http_receiver.hpp"
 #include "support/seed.hpp"

@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/token.hpp>
 
-#include "faults/child_process.hpp"
 #include "faults/ledger.hpp"
+#include "support/child_process.hpp"
 #include "support/wire_proxy.hpp"
 
 #include <catch2/catch_test_macros.hpp>

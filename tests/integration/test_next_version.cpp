@@ -10,6 +10,7 @@
 #include <once/publish.hpp>
 #include <once/subscription.hpp>
 
+#include "integration/schema_verdict.hpp"
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
 #include "support/migrations_folder.hpp"
@@ -29,20 +30,6 @@ namespace {
 void require_done(shell_result const& done) {
     INFO(done.output);
     REQUIRE(done.status == 0);
-}
-
-std::string verdict(std::string const& dsn) {
-    once::database db{dsn};
-    try {
-        db.check();
-        return "accepted";
-    } catch (once::schema_error const& e) {
-        return e.what();
-    }
-}
-
-bool contains(std::string const& text, std::string const& part) {
-    return text.find(part) != std::string::npos;
 }
 
 std::string const known = std::to_string(once::migrations().size());

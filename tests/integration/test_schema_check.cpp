@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 #include <once/execute.hpp>
 
+#include "integration/schema_verdict.hpp"
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
 #include "support/migrations_folder.hpp"
@@ -19,21 +20,6 @@
 using namespace once::testing;
 
 namespace {
-
-/// The text of the schema_error that `check` throws, "accepted" without one.
-std::string verdict(std::string const& dsn, std::string const& schema = "once") {
-    once::database db{dsn, {.schema = schema}};
-    try {
-        db.check();
-        return "accepted";
-    } catch (once::schema_error const& e) {
-        return e.what();
-    }
-}
-
-bool contains(std::string const& text, std::string const& part) {
-    return text.find(part) != std::string::npos;
-}
 
 struct alteration {
     std::string sql;

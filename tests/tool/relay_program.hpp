@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 #include "support/raw_http.hpp"
 #include "support/wait_until.hpp"
 
@@ -52,13 +52,17 @@ private:
     return text.str();
 }
 
-[[nodiscard]] inline std::vector<std::string> lines_of_file(std::string const& path) {
+[[nodiscard]] inline std::vector<std::string> lines_of(std::string const& text) {
     std::vector<std::string> made;
-    std::ifstream file{path};
-    for (std::string line; std::getline(file, line);) {
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);) {
         made.push_back(line);
     }
     return made;
+}
+
+[[nodiscard]] inline std::vector<std::string> lines_of_file(std::string const& path) {
+    return lines_of(read_file(path));
 }
 
 /// The program `once`, beside the test.
@@ -77,6 +81,15 @@ public:
     [[nodiscard]] bool logs(std::string const& text) const {
         return wait_until([&] { return log().find(text) != std::string::npos || ended(); }) &&
                log().find(text) != std::string::npos;
+    }
+    /// Where it serves its numbers, as the line says with which it has started; empty when there is none.
+    [[nodiscard]] std::string url() const {
+        static_cast<void>(logs("url=http"));
+        auto const text = log();
+        auto const begin = text.find("url=");
+        return begin == std::string::npos
+                   ? std::string{}
+                   : text.substr(begin + 4, text.find_first_of(" \n", begin) - begin - 4);
     }
     /// Its exit status, or minus the signal that ended it.
     [[nodiscard]] int wait() {

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
 using namespace once::testing;
 using namespace std::chrono_literals;
 namespace exit_status = once::command::exit_status;
@@ -44,14 +45,6 @@ std::string check(std::vector<std::string> const& lines, std::set<std::string> c
            (seen.size() == staged.size() ? "" : "lost: " + std::to_string(staged.size() - seen.size()));
 }
 
-/// The address in the line that says that it has started.
-std::string url_of(once_program const& program) {
-    REQUIRE(program.logs("url=http"));
-    auto const log = program.log();
-    auto const begin = log.find("url=") + 4;
-    return log.substr(begin, log.find_first_of(" \n", begin) - begin);
-}
-
 } // namespace
 
 TEST_CASE("relay appends each message to a file once, in the order of its key, and then is done", "[relay]") {
@@ -78,16 +71,10 @@ TEST_CASE("relay writes JSON lines to standard output, and nothing else there", 
     db.publish(10);
     auto const result = db.run({"relay", "s", "--to", "jsonl", "--until-idle", "--log", "json", "--verbose"});
     CHECK(result.status == exit_status::ok);
-    std::istringstream out{result.out};
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(out, line);) {
-        lines.push_back(line);
-    }
-    CHECK(check(lines, db.ids()) == "");
+    CHECK(check(lines_of(result.out), db.ids()) == "");
     // The log is JSON, too, and holds no payload.
-    std::istringstream err{result.err};
     std::set<std::string> events;
-    for (std::string line; std::getline(err, line);) {
+    for (auto const& line : lines_of(result.err)) {
         events.insert(nlohmann::json::parse(line)["event"].get<std::string>());
     }
     CHECK(events.contains("started"));
@@ -102,12 +89,7 @@ TEST_CASE("one slice alone is relayed when one is named", "[relay]") {
     auto const run = [&](std::string const& slice) {
         return db.run({"relay", "s", "--to", "jsonl", "--until-idle", "--slice", slice});
     };
-    auto const both = run("0").out + run("1").out;
-    std::istringstream out{both};
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(out, line);) {
-        lines.push_back(line);
-    }
+    auto const lines = lines_of(run("0").out + run("1").out);
     CHECK(lines.size() == 40);
     CHECK(check(lines, db.ids()) == "");
     auto const third = run("2");
@@ -286,7 +268,8 @@ TEST_CASE("a relay serves its numbers, its life and whether it is ready", "[rela
     auto words = to_file(folder.file("out.jsonl"));
     words.insert(words.end(), {"--listen", "127.0.0.1:0"});
     once_program relay{words, {db.variable()}};
-    auto const url = url_of(relay);
+    auto const url = relay.url();
+    REQUIRE_THAT(url, StartsWith("http://127.0.0.1:"));
     CHECK(wait_until([&] {
         return get(url, "/metrics")
                    .find("once_relay_messages_total{subscription=\"s\",slice=\"0\",result=\"accepted\"} "

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include "faults/child_process.hpp"
+#include "support/child_process.hpp"
 
 #include <array>
 #include <cerrno>
