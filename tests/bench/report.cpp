@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <sys/utsname.h>
 #include <thread>
+#include <utility>
 
 namespace once::bench {
 
@@ -91,7 +92,7 @@ report::report(arguments const& given, testbed const& bed, std::uint64_t seed) {
 }
 
 void report::add(place const& where, rates const& measured) {
-    std::printf("\n%s%s\n%-14s %10s %8s %7s   %s\n", where.name().c_str(), where.link ? " (1 ms)" : "",
+    std::printf("\n%s%s\n%-16s %10s %8s %7s   %s\n", where.name().c_str(), where.link ? " (1 ms)" : "",
                 "variant", "jobs/s", "ms/job", "/ bare", "lowest .. highest of the rounds");
     for (auto const& variant : variants()) {
         auto const found = measured.find(variant.name);
@@ -100,16 +101,27 @@ void report::add(place const& where, rates const& measured) {
         }
         auto const middle = median(found->second);
         auto const [low, high] = std::ranges::minmax(found->second);
-        std::printf("%-14s %10.0f %8.3f %7.2f   %.0f .. %.0f\n", std::string{variant.name}.c_str(), middle,
+        std::printf("%-16s %10.0f %8.3f %7.2f   %.0f .. %.0f\n", std::string{variant.name}.c_str(), middle,
                     1000.0 * where.connections / middle,
                     measured.contains("bare") ? ratio(measured, variant.name, "bare") : 1.0, low, high);
         m_json["rates"][where.name()][std::string{variant.name}] = {{"median", middle},
                                                                     {"rounds", found->second}};
     }
+    add_floor(where, measured);
     for (auto const& one : judge(where, measured)) {
         add(one);
     }
     std::fflush(stdout);
+}
+
+void report::add_floor(place const& where, rates const& measured) {
+    for (auto const& [of, floor] : {std::pair{"execute-0", "plain-0"}, {"one-trip-0", "plain-one-trip-0"}}) {
+        if (measured.contains(of) && measured.contains(floor)) {
+            auto const share = ratio(measured, of, floor);
+            m_json["share_of_floor"][where.name()][of] = share;
+            std::printf("  %s reaches %.2f of %s, the same rows by plain SQL\n", of, share, floor);
+        }
+    }
 }
 
 void report::add(std::string const& name, nlohmann::ordered_json table, std::string const& printed) {

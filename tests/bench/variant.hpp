@@ -58,6 +58,9 @@ struct variant {
 [[nodiscard]] std::unique_ptr<worker> hand_written(std::string const& dsn);
 [[nodiscard]] std::unique_ptr<worker> primary_key_select(std::string const& dsn);
 
+// plain_sql.cpp: libpq alone, into the table of once
+[[nodiscard]] std::unique_ptr<worker> plain_sql(std::string const& dsn, bool one_trip);
+
 // through_once.cpp
 /// What a callback of `execute` sends.
 enum class business { none, prepared, plain_sql };
