@@ -40,7 +40,7 @@ std::string make_folder() {
     return name;
 }
 
-std::string quoted(std::string const& value) {
+std::string quoted_value(std::string const& value) {
     std::string result = "'";
     for (char const c : value) {
         if (c == '\'' || c == '\\') {
@@ -208,8 +208,8 @@ int wire_proxy::dsn_port() const {
 }
 
 std::string wire_proxy::dsn(std::string const& dbname, std::string const& user) const {
-    return "host=" + quoted(dsn_host()) + " port=" + std::to_string(dsn_port()) +
-           " dbname=" + quoted(dbname) + " user=" + quoted(user);
+    return "host=" + quoted_value(dsn_host()) + " port=" + std::to_string(dsn_port()) +
+           " dbname=" + quoted_value(dbname) + " user=" + quoted_value(user);
 }
 
 void wire_proxy::add(rule decide) {

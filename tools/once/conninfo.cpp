@@ -18,7 +18,7 @@ parsed_conninfo parse(std::string const& conninfo) {
     return {PQconninfoParse(conninfo.c_str(), nullptr), &PQconninfoFree};
 }
 
-std::string quoted(std::string_view value) {
+std::string quoted_value(std::string_view value) {
     std::string made = "'";
     for (char const c : value) {
         if (c == '\'' || c == '\\') {
@@ -63,9 +63,9 @@ std::string with_default(std::string const& conninfo, std::string const& keyword
         if (one->keyword == keyword) {
             return conninfo;
         }
-        made += std::string{one->keyword} + "=" + quoted(one->val) + " ";
+        made += std::string{one->keyword} + "=" + quoted_value(one->val) + " ";
     }
-    return made + keyword + "=" + quoted(value);
+    return made + keyword + "=" + quoted_value(value);
 }
 
 } // namespace once::command
