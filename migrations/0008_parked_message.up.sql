@@ -46,7 +46,8 @@ create table parked_message (
 )
 with (fillfactor = 80);
 
-create index parked_message_key_idx on parked_message (service, subscription, key, id);
+-- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
+create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
 create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at)
     where state = 'retrying';
 
@@ -129,9 +130,9 @@ create function park(
     p_errors       text[],
     p_now          timestamptz default null
 ) returns void
--- Few rows by their id, whatever the plan was made for.
+-- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
     v_service constant text         := service_of_session();
@@ -143,15 +144,17 @@ begin
         raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
     end if;
     with named as materialized (
-        select o as message, p.error,
+        select o as message, p.error, row_number() over (partition by o.key order by o.id) as place,
                case when p.parked_as = 'retry' and v_sub.max_attempts <= 1 then 'dead' else p.parked_as end as parked_as
         from unnest(p_ids, p_as, p_errors) as p (id, parked_as, error)
         join outbox as o on o.id = p.id
     ), placed as (
         select n.*,
-               -- Whatever is behind another message of its key waits for it.
+               -- Whatever is behind another message of its key waits for it. Asked once for each key, before the first of
+               -- it is here: who asks in between goes through all of them again.
                (n.message).key is not null and (
-                   key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key)
+                   bool_or(n.place = 1 and key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key))
+                   over (partition by (n.message).key)
                    or coalesce(bool_or(v_sub.dead_blocks_key or n.parked_as <> 'dead')
                                over (partition by (n.message).key order by (n.message).id
                                      rows between unbounded preceding and 1 preceding), false)) as waits
@@ -183,8 +186,10 @@ comment on function park(text, integer, bigint[], text[], text[], timestamptz) i
     'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; comes '
     'again at once, alone).';
 
+-- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were few
+-- rows, or none, goes through all of the subscription for each of them.
 create function promote_keys(p_subscription subscription, p_keys text[], p_now timestamptz) returns bigint
-language plpgsql
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_promoted bigint;
@@ -193,12 +198,11 @@ begin
     set state = 'retrying', next_attempt_at = p_now
     from (select distinct k from unnest(p_keys) as k where k is not null) as keys (key)
     cross join lateral (
-        select id from parked_message as f
+        select f.ctid from parked_message as f
         where f.service = p_subscription.service and f.subscription = p_subscription.name and f.key = keys.key
           and (p_subscription.dead_blocks_key or f.state <> 'dead')
-        order by f.key, f.id limit 1) as first
-    where p.service = p_subscription.service and p.subscription = p_subscription.name and p.id = first.id
-      and p.state = 'waiting';
+        order by f.key, f.id limit 1) as first (place)
+    where p.ctid = first.place and p.state = 'waiting';
     get diagnostics v_promoted = row_count;
     return v_promoted;
 end $$;
