@@ -242,8 +242,8 @@ bool batch_reader::acknowledge(progress const& made, bool durable) {
     both.add_transaction(
         detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, durable));
     add_wake_up(both);
-    // What was just parked may be due at once.
-    auto const at = add_read(both, !made.parked.empty() || !m_batch->behind.empty());
+    // What was just parked may be due at once. What is behind another one is not, or it can wait for the next look.
+    auto const at = add_read(both, !made.parked.empty());
     return unless_taken([&] { take_read(at, exchange(both)); }) && m_lease.held();
 }
 
