@@ -534,6 +534,23 @@ TEST_CASE("a dead message that lets others pass does not stop those that come to
     CHECK(take(db) == (blocks ? "2 3" : "2 3 5"));
 }
 
+TEST_CASE("those that come together end in front of one that has failed before", "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 4, ", p_dead_blocks_key => false");
+    CHECK(take(db) == "1");
+    settle(db, "1", "rejected"); // which lets the others pass
+    CHECK(take(db) == "2 3 4");
+    settle(db, "2,3,4", "retry,unavailable,unavailable");
+    CHECK(db.ask("select redrive('s')") == "1");
+    CHECK(parked_rows(db) == "1 retrying 0, 2 waiting 1, 3 waiting 0, 4 waiting 0");
+    CHECK(take(db) == "1");
+    settle(db, "1", "accepted");
+    CHECK(take(db) == "2");
+    settle(db, "2", "accepted");
+    CHECK(take(db) == "3 4");
+}
+
 TEST_CASE("of messages that come together, only the one that kills its worker is blamed",
           "[outbox][parked]") {
     auto const attempts = GENERATE(1, 2, 3);
