@@ -40,13 +40,14 @@ create table parked_message (
     constraint parked_message_pkey primary key (service, subscription, id),
     constraint parked_message_state_valid check (state in ('retrying', 'waiting', 'dead')),
     constraint parked_message_state_times check ((state = 'retrying') = (next_attempt_at is not null)
-                                                 and (started_at is null or state = 'retrying')),
+                                                 and (started_at is null or state <> 'dead')),
     constraint parked_message_attempts_valid check (attempts >= 0),
     constraint parked_message_error_short check (octet_length(last_error) <= 4096)
 )
 with (fillfactor = 80);
 
-create index parked_message_key_idx on parked_message (service, subscription, key, id);
+-- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
+create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
 create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at)
     where state = 'retrying';
 
@@ -61,12 +62,14 @@ comment on column parked_message.message_id is 'Identity of the message.';
 comment on column parked_message.state is
     'retrying: comes again at next_attempt_at; waiting: an earlier message of its key is here; dead: its attempts are '
     'used up, or it was rejected: call redrive() or discard().';
-comment on column parked_message.attempts is 'How often it was tried; counted before each attempt.';
+comment on column parked_message.attempts is
+    'How often it was tried. Counted before the attempt; for what is handed out behind another message, when it failed.';
 comment on column parked_message.last_error is 'Why the last attempt failed; up to 4096 bytes.';
 comment on column parked_message.parked_at is 'When it was parked.';
 comment on column parked_message.next_attempt_at is 'When it comes again.';
 comment on column parked_message.started_at is
-    'An attempt began then and has not been reported: it is running, or it ended its worker.';
+    'It was handed out then, and what came of it has not been reported: it is on its way, or its worker ended. When it is '
+    'waiting, it was handed out behind an earlier message of its key.';
 comment on column parked_message.published_at is 'When the message was staged.';
 comment on column parked_message.published_by is 'The service that staged it.';
 comment on column parked_message.topic is 'As in the outbox.';
@@ -78,7 +81,8 @@ comment on column parked_message.payload_json is 'As in the outbox.';
 comment on column parked_message.payload_bytes is 'As in the outbox.';
 comment on constraint parked_message_pkey on parked_message is 'A message is parked once per subscription.';
 comment on constraint parked_message_state_valid on parked_message is 'The states there are.';
-comment on constraint parked_message_state_times on parked_message is 'Only what is retrying has a next attempt, or a running one.';
+comment on constraint parked_message_state_times on parked_message is
+    'Only what is retrying has a next attempt, and what is dead is not on its way.';
 comment on constraint parked_message_attempts_valid on parked_message is 'Attempts are counted from 0.';
 comment on constraint parked_message_error_short on parked_message is 'Up to 4096 bytes.';
 comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
@@ -129,9 +133,9 @@ create function park(
     p_errors       text[],
     p_now          timestamptz default null
 ) returns void
--- Few rows by their id, whatever the plan was made for.
+-- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
     v_service constant text         := service_of_session();
@@ -143,15 +147,17 @@ begin
         raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
     end if;
     with named as materialized (
-        select o as message, p.error,
+        select o as message, p.error, row_number() over (partition by o.key order by o.id) as place,
                case when p.parked_as = 'retry' and v_sub.max_attempts <= 1 then 'dead' else p.parked_as end as parked_as
         from unnest(p_ids, p_as, p_errors) as p (id, parked_as, error)
         join outbox as o on o.id = p.id
     ), placed as (
         select n.*,
-               -- Whatever is behind another message of its key waits for it.
+               -- Whatever is behind another message of its key waits for it. Asked once for each key, before the first of
+               -- it is here: who asks in between goes through all of them again.
                (n.message).key is not null and (
-                   key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key)
+                   bool_or(n.place = 1 and key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key))
+                   over (partition by (n.message).key)
                    or coalesce(bool_or(v_sub.dead_blocks_key or n.parked_as <> 'dead')
                                over (partition by (n.message).key order by (n.message).id
                                      rows between unbounded preceding and 1 preceding), false)) as waits
@@ -167,7 +173,7 @@ begin
            left(error, 1000),
            case when parked_as = 'dead' or waits then null
                 when parked_as = 'retry' then v_now + backoff(v_sub, 1) else v_now end,
-           case when parked_as = 'suspect' and not waits then v_now end,
+           case when parked_as = 'suspect' then v_now end,
            (message).published_at, (message).service, (message).topic, (message).key, (message).traceparent,
            (message).content_type, (message).headers, (message).payload_json, (message).payload_bytes
     from placed
@@ -183,8 +189,10 @@ comment on function park(text, integer, bigint[], text[], text[], timestamptz) i
     'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; comes '
     'again at once, alone).';
 
+-- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were few
+-- rows, or none, goes through all of the subscription for each of them.
 create function promote_keys(p_subscription subscription, p_keys text[], p_now timestamptz) returns bigint
-language plpgsql
+language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
 declare
     v_promoted bigint;
@@ -193,25 +201,49 @@ begin
     set state = 'retrying', next_attempt_at = p_now
     from (select distinct k from unnest(p_keys) as k where k is not null) as keys (key)
     cross join lateral (
-        select id from parked_message as f
+        select f.ctid from parked_message as f
         where f.service = p_subscription.service and f.subscription = p_subscription.name and f.key = keys.key
           and (p_subscription.dead_blocks_key or f.state <> 'dead')
-        order by f.key, f.id limit 1) as first
-    where p.service = p_subscription.service and p.subscription = p_subscription.name and p.id = first.id
-      and p.state = 'waiting';
+        order by f.key, f.id limit 1) as first (place)
+    where p.ctid = first.place and p.state = 'waiting';
     get diagnostics v_promoted = row_count;
     return v_promoted;
 end $$;
 comment on function promote_keys(subscription, text[], timestamptz) is
     'Whatever has become the first of these keys is due now.';
 
+create function untried_behind(p_subscription subscription, p_slice integer, p_key text, p_id bigint, p_most integer)
+returns setof bigint
+language plpgsql stable
+as $$
+begin
+    -- The limit stands before the conditions, so that no more rows are read, however many are dead or were tried.
+    return query
+    select n.id
+    from (select p.id, p.state,
+                 bool_and(p.slice = p_slice and (
+                              (p.state = 'waiting' and p.attempts = 0 and p.started_at is null)
+                              or (p.state = 'dead' and not p_subscription.dead_blocks_key))) over (order by p.id) as untried
+          from (select f.id, f.slice, f.state, f.attempts, f.started_at from parked_message as f
+                where f.service = p_subscription.service and f.subscription = p_subscription.name and f.key = p_key
+                  and f.id > p_id
+                order by f.key, f.id limit p_most) as p) as n
+    where n.untried and n.state = 'waiting';
+end $$;
+comment on function untried_behind(subscription, integer, text, bigint, integer) is
+    'What can be handed out together with this message of this key: those that wait behind it, up to the first that was '
+    'tried, or was on its way when a worker ended. Reads so many entries of an index.';
+
 create function take_parked(
     p_subscription text,
     p_slice        integer     default 0,
     p_limit        integer     default 100,
+    p_keys         integer     default null,
     p_now          timestamptz default null
 ) returns setof parked_message
+-- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -221,49 +253,71 @@ declare
     v_alone   bigint;
     v_keys    text[];
 begin
+    if not exists (select from parked_message
+                   where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+                     and next_attempt_at <= v_now) then
+        return;
+    end if;
+    -- Nobody discards or redrives one of a key between the look at what waits and the mark that it is on its way.
+    perform lock_subscription(v_service, p_subscription);
     -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it. The
     -- last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
-    if exists (select from parked_message
-               where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-                 and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts) then
-        perform lock_subscription(v_service, p_subscription);
-        with ended as (
-            update parked_message
-            set state = 'dead', next_attempt_at = null, started_at = null,
-                last_error = 'the worker ended during this attempt, the last of ' || attempts
-            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-              and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
-            returning key
-        )
-        select array_agg(key) into v_keys from ended;
-        perform promote_keys(v_sub, v_keys, v_now);
-    end if;
+    with ended as (
+        update parked_message
+        set state = 'dead', next_attempt_at = null, started_at = null,
+            last_error = 'the worker ended during this attempt, the last of ' || attempts
+        where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+          and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
+        returning key
+    )
+    select array_agg(key) into v_keys from ended;
+    perform promote_keys(v_sub, v_keys, v_now);
     select id into v_alone from parked_message
     where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
       and started_at is not null and next_attempt_at <= v_now
     order by next_attempt_at, id limit 1;
+    -- Where the first attempt is the last, that would be every message. There it counts when it failed, and comes alone
+    -- after its worker ended.
     if not found then
-        select case when attempts >= v_sub.max_attempts - 1 then id end into v_alone from parked_message
+        select case when attempts >= greatest(v_sub.max_attempts - 1, 1) then id end into v_alone from parked_message
         where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
           and next_attempt_at <= v_now
         order by next_attempt_at, id limit 1;
     end if;
 
     return query
-    update parked_message as p
-    set attempts = p.attempts + 1, started_at = v_now
-    from (select id from parked_message
-          where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-            and next_attempt_at <= v_now
-            and case when v_alone is null then attempts < v_sub.max_attempts - 1 else id = v_alone end
-          order by next_attempt_at, id limit p_limit) as due
-    where p.service = v_service and p.subscription = p_subscription and p.id = due.id
-    returning p.*;
+    with first as materialized (
+        -- What has failed before shows whether its key has recovered. Only what was never tried brings others along.
+        select id, key, attempts = 0 and key is not null and v_alone is null as leads from parked_message
+        where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+          and next_attempt_at <= v_now
+          and case when v_alone is null then attempts < greatest(v_sub.max_attempts - 1, 1) else id = v_alone end
+        order by next_attempt_at, id limit least(p_limit, p_keys)
+    ), share as materialized (
+        select ((p_limit - count(*)) / greatest(count(*) filter (where leads), 1))::integer as most from first
+    ), due as materialized (
+        select id, case when v_alone is null and v_sub.max_attempts = 1 then 0 else 1 end as counted from first
+        union all
+        select b.id, 0 from first as f cross join share as s
+        cross join lateral untried_behind(v_sub, p_slice, f.key, f.id, s.most) as b (id)
+        where f.leads
+    ), taken as (
+        update parked_message as p
+        set attempts = p.attempts + due.counted, started_at = v_now
+        from due cross join lateral (
+            select q.ctid from parked_message as q
+            where q.service = v_service and q.subscription = p_subscription and q.id = due.id offset 0) as found (place)
+        where p.ctid = found.place
+        returning p.*
+    )
+    select * from taken order by id;
 end $$;
-comment on function take_parked(text, integer, integer, timestamptz) is
-    'Parked messages that are due, each the first of its key, with the attempt counted. Commit before you try them, and '
-    'report with settle_parked(): so a message that ends its worker ends up dead. For its last attempt, and after it may '
-    'have ended a worker, a message comes alone. Only the active reader of the slice calls it.';
+comment on function take_parked(text, integer, integer, integer, timestamptz) is
+    'Parked messages that are due, of up to p_keys keys, with the attempt counted. What was never tried comes with those '
+    'that wait untried behind it, in their order: deliver none after an earlier one of its key was not accepted, and '
+    'report it as unavailable. Commit before you try them, and report all with settle_parked(): so a message that ends its '
+    'worker ends up dead. For its last attempt, and after it may have ended a worker, a message comes alone. Only the '
+    'active reader of the slice calls it.';
 
 create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
 language plpgsql stable security definer set search_path from current
@@ -289,7 +343,9 @@ create function settle_parked(
     p_after        bigint[]    default null,
     p_now          timestamptz default null
 ) returns void
+-- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off
 as $$
 declare
     v_service constant text         := service_of_session();
@@ -302,27 +358,34 @@ begin
        or not p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] then
         raise exception 'p_results says for each id accepted, retry, rejected or unavailable' using errcode = '22023';
     end if;
-    with reported as (
-        select * from unnest(p_ids, p_results, p_errors, p_after) as r (id, result, error, after_ms)
+    with reported as materialized (
+        select r.*, found.place
+        from unnest(p_ids, p_results, p_errors, p_after) as r (id, result, error, after_ms)
+        cross join lateral (
+            select q.ctid from parked_message as q
+            where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place)
     ), delivered as (
         delete from parked_message as p using reported as r
-        where p.service = v_service and p.subscription = p_subscription and p.slice = p_slice and p.id = r.id
-          and r.result = 'accepted'
+        where p.ctid = r.place and p.slice = p_slice and r.result = 'accepted'
         returning p.key
     ), failed as (
         update parked_message as p
-        set attempts = greatest(p.attempts - case when r.result = 'unavailable' then 1 else 0 end, 0),
+        -- What was handed out behind another message has its attempt counted now, when there was one.
+        set attempts = case when r.result = 'unavailable' then greatest(p.attempts - 1, 0) else greatest(p.attempts, 1) end,
             started_at = null,
-            state = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
-                         then 'dead' else 'retrying' end,
-            next_attempt_at = case when r.result = 'rejected' or (r.result = 'retry' and p.attempts >= v_sub.max_attempts)
-                                   then null
+            state = case when r.result = 'rejected'
+                              or (r.result = 'retry' and greatest(p.attempts, 1) >= v_sub.max_attempts) then 'dead'
+                         when r.result = 'unavailable' then p.state else 'retrying' end,
+            next_attempt_at = case when r.result = 'rejected'
+                                        or (r.result = 'retry' and greatest(p.attempts, 1) >= v_sub.max_attempts)
+                                        or (r.result = 'unavailable' and p.state = 'waiting') then null
                                    else v_now + greatest(backoff(v_sub, p.attempts),
                                                          least(coalesce(r.after_ms, 0), 604800000) * interval '1 millisecond') end,
-            last_error = coalesce(left(r.error, 1000), p.last_error)
+            last_error = case when r.result = 'unavailable' and p.state = 'waiting' then p.last_error
+                              else coalesce(left(r.error, 1000), p.last_error) end
         from reported as r
-        where p.service = v_service and p.subscription = p_subscription and p.slice = p_slice and p.id = r.id
-          and p.state = 'retrying' and r.result <> 'accepted'
+        where p.ctid = r.place and p.slice = p_slice and r.result <> 'accepted'
+          and (p.state = 'retrying' or p.started_at is not null)
         returning p.key, p.state
     )
     select array_agg(key) into v_keys
@@ -330,15 +393,22 @@ begin
     -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier one of
     -- its key may have been redriven: it waits for that one then.
     update parked_message as p set state = 'waiting', next_attempt_at = null
-    where p.service = v_service and p.subscription = p_subscription and p.id = any (p_ids) and p.state = 'retrying'
-      and exists (select from parked_message as e where e.service = p.service and e.subscription = p.subscription
-                  and e.key = p.key and e.id < p.id and (v_sub.dead_blocks_key or e.state <> 'dead'));
+    from unnest(p_ids, p_results) as r (id, result)
+    cross join lateral (
+        select q.ctid, q.key, q.id from parked_message as q
+        where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, key, id)
+    cross join lateral (
+        select from parked_message as e
+        where e.service = v_service and e.subscription = p_subscription and e.key = found.key and e.id < found.id
+          and (v_sub.dead_blocks_key or e.state <> 'dead')
+        order by e.key, e.id limit 1) as earlier
+    where r.result <> 'accepted' and p.ctid = found.place and p.state = 'retrying';
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
 comment on function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz) is
     'Reports what came of messages that take_parked() handed out. accepted: delivered, it goes. retry: later, or dead '
     'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 days. rejected: dead. '
-    'unavailable: nobody could take anything, the attempt does not count.';
+    'unavailable: nobody could take anything, or an earlier message of its key was not accepted; the attempt does not count.';
 
 create function redrive(
     p_subscription text,
@@ -401,7 +471,8 @@ revoke all on function
     key_is_blocked(text, text, text, boolean),
     backoff(subscription, integer),
     park(text, integer, bigint[], text[], text[], timestamptz),
-    take_parked(text, integer, integer, timestamptz),
+    untried_behind(subscription, integer, text, bigint, integer),
+    take_parked(text, integer, integer, integer, timestamptz),
     parked_due(text, integer, timestamptz),
     promote_keys(subscription, text[], timestamptz),
     settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),

@@ -12,14 +12,16 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
 /** @file
  * usage: once_fault_consumer DSN DIRECT_DSN SUBSCRIPTION COUNT
  *
- * Consumes a subscription, one row of `effect` per message, until COUNT different messages have had their effect. It is a
- * program of its own so that a test can kill or stop it at any moment. It looks through DIRECT_DSN.
+ * Consumes a subscription, one row of `effect` per message, until COUNT different messages have had their effect. Where its
+ * name begins with "late", message 2 fails at first, so that those behind it have to catch up. It is a program of its own so
+ * that a test can kill or stop it at any moment. It looks through DIRECT_DSN.
  */
 int main(int argc, char** argv) {
     using namespace std::chrono_literals;
@@ -32,6 +34,10 @@ int main(int argc, char** argv) {
         once::consumer consumer{db,
                                 name,
                                 [&](once::delivery const& message, once::transaction& tx) {
+                                    if (name.starts_with("late") && message.payload.data() == "2" &&
+                                        message.attempt == 1) {
+                                        throw std::runtime_error{"not yet"};
+                                    }
                                     tx.exec("insert into effect (key) values ($1)",
                                             pqxx::params{message.topic + " " + message.payload.data()});
                                 },

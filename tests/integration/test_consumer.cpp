@@ -208,6 +208,109 @@ TEST_CASE("a failing message is parked with those behind it, and everything else
     CHECK(outbox.parked() == "");
 }
 
+TEST_CASE("a key that recovers is handled in a few transactions, not one for each message", "[consumer]") {
+    outbox_fixture outbox;
+    std::vector<std::string> texts;
+    std::string expected;
+    for (int i = 0; i < 200; ++i) {
+        texts.push_back(std::to_string(i));
+        expected += (i == 0 ? "" : " ") + texts.back();
+    }
+    outbox.publish(texts, "k");
+    bool broken = true;
+    auto const handle = [&](delivery const& d, once::transaction& tx) {
+        if (broken) {
+            tx.exec("select 1 / 0");
+        }
+        write_effect(d, tx);
+    };
+    auto const in_batches = [&](std::span<delivery const> batch, once::transaction& tx) {
+        for (auto const& d : batch) {
+            handle(d, tx);
+        }
+    };
+    bool const batches = GENERATE(false, true);
+    CAPTURE(batches);
+    once::consumer_options const options{.reader = {.batch_messages = 50}};
+    consumer one =
+        batches ? consumer{outbox.db, "s", in_batches, options} : consumer{outbox.db, "s", handle, options};
+    CHECK(wait_until([&] {
+        static_cast<void>(one.run_once());
+        return outbox.server.ask("select count(*) from once.parked_message") == "200";
+    }));
+    broken = false;
+    drain(outbox, one);
+    CHECK(outbox.effects() == expected);
+    CHECK(outbox.parked() == "");
+    // The one that had failed, then the others in fifties.
+    CHECK(std::stoi(outbox.server.ask("select count(distinct xmin::text) from effect")) <= 1 + 4);
+}
+
+TEST_CASE("order stays when the handler fails in the middle of those that catch up", "[consumer]") {
+    outbox_fixture outbox;
+    outbox.publish({"0", "1", "2", "bad", "4", "5"}, "k");
+    outbox.publish({"other"}, "l");
+    bool broken = true;
+    auto const handle = [&](delivery const& d, once::transaction& tx) {
+        write_effect(d, tx);
+        if (broken && d.key == "k") {
+            tx.exec("select 1 / 0");
+        }
+        if (d.payload.data() == "bad") {
+            throw once::message_rejected{"unknown kind"};
+        }
+    };
+    auto const in_batches = [&](std::span<delivery const> batch, once::transaction& tx) {
+        for (auto const& d : batch) {
+            handle(d, tx);
+        }
+    };
+    bool const batches = GENERATE(false, true);
+    CAPTURE(batches);
+    consumer one = batches ? consumer{outbox.db, "s", in_batches} : consumer{outbox.db, "s", handle};
+    for (int i = 0; i < 3; ++i) {
+        static_cast<void>(one.run_once());
+    }
+    REQUIRE(outbox.parked("state") == "retrying waiting waiting waiting waiting waiting");
+    broken = false;
+    auto const total = drain(outbox, one);
+    CHECK(total.rejected == 1);
+    CHECK(outbox.server.ask("select string_agg(what, ' ' order by id) from effect where what <> 'other'") ==
+          "0 1 2");
+    CHECK(outbox.parked() == "dead:1 waiting:0 waiting:0");
+    outbox.server.run("select once.discard('s', message_id) from once.parked_message where state = 'dead'");
+    drain(outbox, one);
+    CHECK(outbox.server.ask("select string_agg(what, ' ' order by id) from effect where what <> 'other'") ==
+          "0 1 2 4 5");
+}
+
+TEST_CASE(
+    "a message that costs the connection among those that catch up is found, and the others are not blamed",
+    "[consumer]") {
+    outbox_fixture outbox{{.max_attempts = 3, .backoff_base = 1ms, .backoff_cap = 1ms}};
+    outbox.publish({"0", "1", "2", "poison", "4", "5"}, "k");
+    bool broken = true;
+    consumer one{outbox.db, "s", [&](delivery const& d, once::transaction& tx) {
+                     write_effect(d, tx);
+                     if (broken) {
+                         tx.exec("select 1 / 0");
+                     }
+                     if (d.payload.data() == "poison") {
+                         tx.exec("select pg_terminate_backend(pg_backend_pid())");
+                     }
+                 }};
+    for (int i = 0; i < 2; ++i) {
+        static_cast<void>(one.run_once());
+    }
+    REQUIRE(outbox.parked("state") == "retrying waiting waiting waiting waiting waiting");
+    broken = false;
+    std::jthread const worker{[&](std::stop_token stop) { one.run(stop); }};
+    CHECK(wait_until([&] { return outbox.parked() == "dead:3 waiting:0 waiting:0"; }));
+    CHECK(outbox.effects() == "0 1 2");
+    outbox.server.run("select once.discard('s', message_id) from once.parked_message where state = 'dead'");
+    CHECK(wait_until([&] { return outbox.effects() == "0 1 2 4 5" && outbox.parked().empty(); }));
+}
+
 TEST_CASE("a rejected message is dead at once", "[consumer]") {
     outbox_fixture outbox{{.backoff_base = 1ms, .backoff_cap = 1ms, .dead_blocks_key = false}};
     outbox.publish({"1", "no", "2"}, "k");

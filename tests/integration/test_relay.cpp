@@ -10,7 +10,10 @@
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/pqxx>
 
+#include <algorithm>
 #include <atomic>
+#include <map>
+#include <optional>
 #include <thread>
 
 using namespace once;
@@ -134,6 +137,102 @@ TEST_CASE("a message that fails waits with its key, everything else flows, and o
     CHECK(server.parked() == "");
     auto const arrived = publisher.accepted();
     CHECK(std::ranges::count_if(arrived, [](auto const& one) { return one.attempt == 4; }) == 1);
+}
+
+TEST_CASE("a key that recovers catches up in as many calls as its messages fill, not one for each",
+          "[relay]") {
+    relay_database server;
+    scripted_publisher publisher;
+    bool broken = true;
+    std::size_t calls = 0;
+    publisher.answer = [&](delivery const& one) {
+        return broken && one.key == "k" ? failed(publish_result::retry) : publish_answer{};
+    };
+    publisher.before = [&](std::span<delivery const> messages) {
+        calls += std::ranges::any_of(messages, [](auto const& one) { return one.key == "k"; }) ? 1 : 0;
+        CHECK(messages.size() <= 100);
+        return std::nullopt;
+    };
+    relay worker{server.db, "s", publisher, {.publish_messages = 100}};
+    texts expected;
+    std::vector<message> messages;
+    for (int i = 0; i < 500; ++i) {
+        expected.push_back(std::to_string(i));
+        messages.push_back({.topic = "t", .key = "k", .payload = body::text(expected.back())});
+        messages.push_back({.topic = "t", .key = "other", .payload = body::text(expected.back())});
+    }
+    server.publish(messages);
+    drain(worker, [&] { return publisher.payloads("other").size() == 500; });
+    CHECK(server.ask("select count(*) from once.parked_message") == "500");
+    CHECK(server.ask("select sum(attempts) from once.parked_message where id > 1") == "0");
+    broken = false;
+    calls = 0;
+    drain(worker, [&] { return server.parked().empty(); });
+    CHECK(calls <= 1 + 5); // the one that had failed, and the others in hundreds
+    CHECK(publisher.payloads("k") == expected);
+    auto const arrived = publisher.accepted();
+    CHECK(std::ranges::all_of(arrived,
+                              [](auto const& one) { return one.attempt == 1 || one.payload.data() == "0"; }));
+}
+
+TEST_CASE("a key with messages in every batch is not parked any more once it has caught up", "[relay]") {
+    relay_database server;
+    scripted_publisher publisher;
+    bool broken = true;
+    publisher.answer = [&](delivery const&) {
+        return broken ? failed(publish_result::retry) : publish_answer{};
+    };
+    relay worker{server.db, "s", publisher};
+    int next = 0;
+    auto const publish_some = [&] {
+        for (int i = 0; i < 5; ++i) {
+            server.publish("k", std::to_string(next++));
+        }
+    };
+    publish_some();
+    CHECK(worker.run_once().retry == 1);
+    broken = false;
+    // Each round finds new ones.
+    CHECK(wait_until([&] {
+        publish_some();
+        auto const did = worker.run_once();
+        return did.accepted >= 5 && did.behind == 0 && server.parked().empty();
+    }));
+    texts expected;
+    for (int i = 0; i < next; ++i) {
+        expected.push_back(std::to_string(i));
+    }
+    CHECK(publisher.payloads("k") == expected);
+}
+
+TEST_CASE("order stays when one of the messages that catch up fails in the middle", "[relay]") {
+    relay_database server{{.max_attempts = 2}};
+    scripted_publisher publisher;
+    std::map<std::string, int> failures{{"0", 1}, {"3", 1}};
+    std::optional<std::string> away;
+    publisher.answer = [&](delivery const& one) {
+        if (one.payload.data() == away) {
+            return failed(publish_result::not_sent, "away");
+        }
+        return failures[one.payload.data()]-- > 0 ? failed(publish_result::retry) : publish_answer{};
+    };
+    relay worker{server.db, "s", publisher};
+    for (int i = 0; i < 8; ++i) {
+        server.publish("k", std::to_string(i));
+    }
+    SECTION("it is asked for again") {
+        drain(worker, [&] { return publisher.payloads().size() == 3; });
+        CHECK(server.parked() == "retrying1 no, waiting0, waiting0, waiting0, waiting0");
+    }
+    SECTION("nothing more could be sent") {
+        failures.erase("3");
+        away = "5";
+        drain(worker, [&] { return publisher.payloads().size() == 5; });
+        CHECK(server.parked() == "retrying0, waiting0, waiting0");
+        away.reset();
+    }
+    drain(worker, [&] { return server.parked().empty(); });
+    CHECK(publisher.payloads() == texts{"0", "1", "2", "3", "4", "5", "6", "7"});
 }
 
 TEST_CASE("a rejected message is dead with its reason, and its key waits for a person", "[relay]") {

@@ -78,6 +78,8 @@ public:
     }
 
     [[nodiscard]] std::size_t deaths() const { return m_deaths; }
+    /// Messages that were handed out behind another one.
+    [[nodiscard]] std::size_t together() const { return m_together; }
 
 private:
     int roll(int sides) { return std::uniform_int_distribution<int>{0, sides - 1}(m_random); }
@@ -131,6 +133,9 @@ private:
                 continue;
             }
             m_parked[id] = {key, parked_as == "behind" ? 0 : 1, parked_as == "dead"};
+            if (parked_as == "suspect") {
+                m_started.insert(id);
+            }
             ids += (ids.empty() ? "" : ",") + std::to_string(id);
             as += (as.empty() ? "" : ",") + parked_as;
             if (parked_as == "dead") {
@@ -153,55 +158,103 @@ private:
         }
     }
 
+    /// Handed out together with `head`: those behind it that were never tried, without a gap.
+    [[nodiscard]] std::set<long> run_of(long head) const {
+        std::set<long> run{head};
+        auto const& first = m_parked.at(head);
+        if (first.key.empty() || first.attempts > 0 || m_started.contains(head)) {
+            return run;
+        }
+        for (auto each = m_parked.upper_bound(head); each != m_parked.end(); ++each) {
+            auto const& [id, what] = *each;
+            if (what.key != first.key || (what.dead && !m_dead_blocks)) {
+                continue;
+            }
+            if (what.dead || what.attempts > 0 || m_started.contains(id)) {
+                break;
+            }
+            run.insert(id);
+        }
+        return run;
+    }
+
     void retry() {
         m_hours += !m_kind && roll(4) == 0 ? 0 : 1; // the longest pause is shorter
         auto const now = "clock_timestamp() + interval '" + std::to_string(m_hours) + " hours'";
         auto const due =
             m_db.ask("select count(*) from parked_message where next_attempt_at <= " + now) != "0";
-        auto const taken = m_db.rows("select id, key, attempts from take_parked('s', 0, " +
-                                     std::to_string(1 + roll(5)) + ", " + now + ")");
+        auto const limit = 1 + roll(9);
+        auto const most_keys = 1 + roll(5);
+        auto const taken =
+            m_db.rows("select id, key, attempts from take_parked('s', 0, " + std::to_string(limit) + ", " +
+                      std::to_string(most_keys) + ", " + now + ")");
         settle_ended();
+        CHECK(taken.size() <= limit);
         std::string ids;
         std::string results;
-        std::set<std::string> keys;
+        std::map<std::string, std::set<long>> runs; // what may come of a key, in order
+        int heads = 0;
         for (auto const& row : taken) {
             auto const id = row[0].as<long>();
             auto const key = row[1].as<std::string>("");
             auto& mine = m_parked.at(id);
             INFO("taken: " << id << " of " << key);
+            CHECK((!m_started.contains(id) || taken.size() == 1)); // a suspect is alone
+            CHECK(!mine.dead);
+            if (auto const run = runs.find(key); run != runs.end() && !key.empty()) {
+                CHECK(row[2].as<int>() == 0); // nothing is counted for it yet
+                REQUIRE(!run->second.empty());
+                CHECK(*run->second.begin() == id);
+                run->second.erase(run->second.begin());
+                m_together += 1;
+                ids += "," + std::to_string(id);
+                continue;
+            }
+            ++heads;
+            auto run = run_of(id);
+            run.erase(id);
+            runs[key] = std::move(run);
             CHECK(row[2].as<int>() == ++mine.attempts);
             CHECK((mine.attempts < max_attempts || taken.size() == 1)); // the last attempt is alone
-            CHECK((!m_started.contains(id) || taken.size() == 1));      // and so is a suspect
-            CHECK(!mine.dead);
-            CHECK((key.empty() || keys.insert(key).second));
             for (auto const& [other, what] : m_parked) {
                 auto const before =
                     other < id && what.key == key && !key.empty() && (m_dead_blocks || !what.dead);
                 CHECK((!before || m_passed.contains(other) || m_passed.contains(id)));
             }
-            m_started.insert(id);
             ids += (ids.empty() ? "" : ",") + std::to_string(id);
         }
+        for (auto const& row : taken) {
+            m_started.insert(row[0].as<long>());
+        }
+        CHECK(heads <= most_keys);
         CHECK((!due || !taken.empty() || m_ended));
         if (taken.empty() || (!m_kind && roll(5) == 0)) {
             return; // the worker ends
         }
-        std::vector<std::pair<long, std::string>> accepted;
+        std::set<std::string> failed;
         for (auto const& row : taken) {
             auto const id = row[0].as<long>();
             auto& mine = m_parked.at(id);
             static char const* const all[] = {"accepted", "retry", "rejected", "unavailable"};
-            auto const* const result = all[m_kind ? 0 : roll(4)];
+            auto const* const result = all[m_kind                      ? 0
+                                           : failed.contains(mine.key) ? 3
+                                                                       : std::max(0, roll(7) - 3)];
+            if (result != all[0] && !mine.key.empty()) {
+                failed.insert(mine.key);
+            }
             results += (results.empty() ? "" : ",") + std::string{result};
             m_started.erase(id);
             if (result == all[0]) {
                 deliver(id, mine.key);
                 m_parked.erase(id);
             } else if (result == all[3]) {
-                --mine.attempts;
-            } else if (result == all[2] || mine.attempts >= max_attempts) {
-                mine.dead = true;
-                died(id);
+                mine.attempts = std::max(mine.attempts - 1, 0);
+            } else {
+                mine.attempts = std::max(mine.attempts, 1);
+                if (result == all[2] || mine.attempts >= max_attempts) {
+                    mine.dead = true;
+                    died(id);
+                }
             }
         }
         m_db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}', null, null, " + now +
@@ -296,6 +349,7 @@ private:
     int m_hours{0};
     std::size_t m_published{0};
     std::size_t m_deaths{0};
+    std::size_t m_together{0};
     std::map<long, parked> m_parked;
     std::set<long> m_started; ///< taken and not reported
     std::set<long> m_delivered;
@@ -311,6 +365,7 @@ TEST_CASE("parked messages follow the model: once, in order of the key, dead one
     auto const dead_blocks = GENERATE(true, false);
     INFO("ONCE_SEED=" << seed() << ", dead messages block: " << dead_blocks);
     std::size_t deaths = 0;
+    std::size_t together = 0;
     for (std::uint64_t run = 0; run < (long_form() ? 40U : 3U); ++run) {
         INFO("run " << run);
         test_database const server;
@@ -321,8 +376,10 @@ TEST_CASE("parked messages follow the model: once, in order of the key, dead one
         }
         it.finish();
         deaths += it.deaths();
+        together += it.together();
     }
     CHECK(deaths > 0);
+    CHECK(together > 0);
 }
 
 TEST_CASE("a message that is parked behind one which is discarded at that moment does not wait for ever",
@@ -364,7 +421,7 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
     // Whoever gets message 3 dies.
     for (int i = 0; i < 100; ++i) {
         auto const taken =
-            db.rows("select id from take_parked('s', 0, 100, clock_timestamp() + interval '1 day')");
+            db.rows("select id from take_parked('s', 0, 100, null, clock_timestamp() + interval '1 day')");
         std::string ids;
         for (auto const& row : taken) {
             ids += (ids.empty() ? "" : ",") + row[0].as<std::string>();
@@ -376,6 +433,177 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
     }
     CHECK(db.ask("select string_agg(id || ' ' || state || ' ' || attempts, ',') from parked_message") ==
           "3 dead " + std::to_string(attempts));
+}
+
+namespace {
+
+/// Messages 1 to `count` of one key, of which the first was tried once and the others wait.
+void park_one_key(session& db, int count, std::string const& options = "") {
+    db.run("select subscribe('s', p_from => 'beginning'" + options + ")");
+    db.run("select publish('t.x', 'k', to_json(n)) from generate_series(1, " + std::to_string(count) +
+           ") as n");
+    auto const all = next_batch(db, "s", count);
+    db.run("select acknowledge('s', 0, '" + all.token + "', " + std::to_string(count) + ", " +
+           std::to_string(count) +
+           ", array_agg(n), array_agg(case n when 1 then 'retry' else 'behind' end)) " +
+           "from generate_series(1, " + std::to_string(count) + ") as n");
+}
+
+/// What is due within a day, as "1 2 3"; empty: nothing.
+std::string take(session& db, int limit = 100) {
+    return db.ask("select coalesce(string_agg(id::text, ' '), '') from take_parked('s', 0, " +
+                  std::to_string(limit) + ", null, clock_timestamp() + interval '1 day')");
+}
+
+void settle(session& db, std::string const& ids, std::string const& results) {
+    db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}')");
+}
+
+/// As "3 retrying 1, 4 waiting 0".
+std::string parked_rows(session& db) {
+    return db.ask(
+        "select coalesce(string_agg(id || ' ' || state || ' ' || attempts || case when started_at is not "
+        "null then ' on its way' else '' end, ', ' order by id), '') from parked_message");
+}
+
+} // namespace
+
+TEST_CASE("once the failed message of a key is delivered, those behind it come together and in order",
+          "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 6);
+    CHECK(take(db) == "1"); // it shows whether the key has recovered
+    settle(db, "1", "accepted");
+    CHECK(take(db, 4) == "2 3 4 5");
+    CHECK(parked_rows(db) == "2 retrying 1 on its way, 3 waiting 0 on its way, 4 waiting 0 on its way, 5 "
+                             "waiting 0 on its way, 6 waiting 0");
+    settle(db, "2,3,4,5", "accepted,accepted,accepted,accepted");
+    CHECK(take(db) == "6");
+}
+
+TEST_CASE("a message that fails behind another one holds back those behind it, and costs them no attempt",
+          "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 5, ", p_max_attempts => 2");
+    CHECK(take(db) == "1");
+    settle(db, "1", "accepted");
+    CHECK(take(db) == "2 3 4 5");
+    SECTION("it comes again") {
+        settle(db, "2,3,4,5", "accepted,retry,unavailable,unavailable");
+        CHECK(parked_rows(db) == "3 retrying 1, 4 waiting 0, 5 waiting 0");
+        CHECK(take(db) == "3");
+        settle(db, "3", "retry");
+        CHECK(parked_rows(db) == "3 dead 2, 4 waiting 0, 5 waiting 0");
+        CHECK(take(db).empty());
+        CHECK(db.ask("select redrive('s')") == "1");
+        CHECK(take(db) == "3 4 5");
+    }
+    SECTION("it was rejected, and is given up") {
+        settle(db, "2,3,4,5", "accepted,rejected,unavailable,unavailable");
+        CHECK(parked_rows(db) == "3 dead 1, 4 waiting 0, 5 waiting 0");
+        CHECK(db.ask("select discard('s', message_id) from parked_message where id = 3") == "t");
+        CHECK(take(db) == "4 5");
+    }
+    SECTION("the receiver was away") {
+        settle(db, "2,3,4,5", "accepted,unavailable,unavailable,unavailable");
+        CHECK(parked_rows(db) == "3 retrying 0, 4 waiting 0, 5 waiting 0");
+        CHECK(take(db) == "3 4 5");
+    }
+    SECTION("the first of them was not sent") {
+        settle(db, "2,3,4,5", "unavailable,unavailable,unavailable,unavailable");
+        CHECK(parked_rows(db) == "2 retrying 0, 3 waiting 0, 4 waiting 0, 5 waiting 0");
+    }
+    SECTION("the first of them is given up while they are on their way") {
+        CHECK(db.ask("select discard('s', message_id) from parked_message where id = 2") == "t");
+        settle(db, "2,3,4,5", "accepted,retry,unavailable,unavailable");
+        CHECK(parked_rows(db) == "3 retrying 1, 4 waiting 0, 5 waiting 0");
+    }
+}
+
+TEST_CASE("a dead message that lets others pass does not stop those that come together", "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    auto const blocks = GENERATE(true, false);
+    INFO("dead messages block: " << blocks);
+    park_one_key(db, 5, blocks ? "" : ", p_dead_blocks_key => false");
+    db.run("update parked_message set state = 'dead', attempts = 1 where id = 4");
+    CHECK(take(db) == "1");
+    settle(db, "1", "accepted");
+    CHECK(take(db) == (blocks ? "2 3" : "2 3 5"));
+}
+
+TEST_CASE("those that come together end in front of one that has failed before", "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 4, ", p_dead_blocks_key => false");
+    CHECK(take(db) == "1");
+    settle(db, "1", "rejected"); // which lets the others pass
+    CHECK(take(db) == "2 3 4");
+    settle(db, "2,3,4", "retry,unavailable,unavailable");
+    CHECK(db.ask("select redrive('s')") == "1");
+    CHECK(parked_rows(db) == "1 retrying 0, 2 waiting 1, 3 waiting 0, 4 waiting 0");
+    CHECK(take(db) == "1");
+    settle(db, "1", "accepted");
+    CHECK(take(db) == "2");
+    settle(db, "2", "accepted");
+    CHECK(take(db) == "3 4");
+}
+
+TEST_CASE("of messages that come together, only the one that kills its worker is blamed",
+          "[outbox][parked]") {
+    auto const attempts = GENERATE(1, 2, 3);
+    INFO("attempts " << attempts);
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 9, ", p_max_attempts => 3");
+    db.run("update subscription set max_attempts = " + std::to_string(attempts));
+    std::string delivered;
+    int deaths = 0;
+    // Whoever gets message 5 dies when it comes to it.
+    for (std::string ids = take(db); !ids.empty(); ids = take(db)) {
+        if (ids.find('5') != std::string::npos) {
+            REQUIRE(++deaths <= attempts + 1);
+            continue;
+        }
+        delivered += ids + " ";
+        std::ranges::replace(ids, ' ', ',');
+        db.run("select settle_parked('s', 0, '{" + ids + "}', array_fill('accepted'::text, array[" +
+               std::to_string(1 + std::ranges::count(ids, ',')) + "]))");
+    }
+    CHECK(delivered == "1 2 3 4 ");
+    CHECK(parked_rows(db).starts_with("5 dead " + std::to_string(attempts) + ", 6 waiting 0"));
+    CHECK(db.ask("select sum(attempts) from parked_message") == std::to_string(attempts)); // nobody else's
+    db.run("select discard('s', message_id) from parked_message where id = 5");
+    CHECK(take(db) == "6"); // it may have been the one: it comes alone
+    settle(db, "6", "accepted");
+    CHECK(take(db) == "7");
+    settle(db, "7", "accepted");
+    CHECK(take(db) == "8");
+    settle(db, "8", "accepted");
+    CHECK(take(db) == "9");
+}
+
+TEST_CASE("a round with parked messages reads no more of them than it hands out, however many wait",
+          "[outbox][parked]") {
+    test_database const server;
+    session db{server.dsn()};
+    park_one_key(db, 20'000);
+    CHECK(take(db) == "1");
+    settle(db, "1", "accepted");
+    auto const touched = [&] {
+        return db.ask("select (seq_scan = 0 and idx_tup_fetch < 1000)::text || ' ' || seq_scan || ' ' || "
+                      "idx_tup_fetch from pg_stat_xact_user_tables where relname = 'parked_message'");
+    };
+    db.run("begin");
+    CHECK(db.ask("select count(*) from take_parked('s', 0, 100)") == "100");
+    db.run("select settle_parked('s', 0, array_agg(n), array_agg(case when n < 50 then 'accepted' when n = "
+           "50 then "
+           "'retry' else 'unavailable' end)) from generate_series(2, 101) as n");
+    INFO(touched());
+    CHECK(touched().starts_with("true"));
+    db.run("commit");
 }
 
 TEST_CASE("what was handed out can be reported while the subscription is paused", "[outbox][parked]") {

@@ -14,8 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-// Parked messages per round, so that a long queue of them does not hold up the others.
-constexpr int parked_at_a_time = 20;
+// Keys with parked messages per round, so that a long queue of them does not hold up the others.
+constexpr int parked_keys_at_a_time = 20;
 // As many connections may be lost by chance; then the batch is suspected.
 constexpr int most_losses = 3;
 
@@ -30,6 +30,24 @@ call_options call_options_of(consumer_options const& options) {
 // Its first part counts the batches of the slice; the rest differs each time the same batch is read.
 std::string number_of(delivery_batch const& batch) {
     return batch.token.substr(0, batch.token.find('/'));
+}
+
+// The messages at the head that have one key; one that has none is by itself.
+std::span<delivery const> first_run(std::span<delivery const> sorted_by_key) {
+    auto const& key = sorted_by_key.front().key;
+    auto const end = std::ranges::find_if(sorted_by_key.subspan(1),
+                                          [&](auto const& one) { return key.empty() || one.key != key; });
+    return {sorted_by_key.begin(), end};
+}
+
+// The first ones took effect; what is behind them and did not fail was not tried.
+std::vector<settlement> settlements(std::span<delivery const> messages, std::size_t handled = 0) {
+    std::vector<settlement> made;
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        made.push_back({.position = messages[i].position,
+                        .as = i < handled ? settled_as::accepted : settled_as::unavailable});
+    }
+    return made;
 }
 
 } // namespace
@@ -142,12 +160,16 @@ progress consumer_worker::progress_of(std::span<delivery const> messages, std::s
 void consumer_worker::count(delivery_batch const& batch, progress const& made, std::size_t handled,
                             consumer_summary& summary) {
     m_losses = 0;
+    note_handled(handled);
     summary.handled += handled;
     for (auto const& one : made.parked) {
         ++(one.as == parked_as::dead ? summary.rejected : summary.failed);
     }
     summary.behind += static_cast<std::size_t>(std::ranges::count_if(
         batch.behind, [&](std::int64_t position) { return !made.up_to || position <= *made.up_to; }));
+}
+
+void consumer_worker::note_handled(std::size_t handled) noexcept {
     if (handled >= m_most) {
         m_most *= 2;
     }
@@ -161,33 +183,41 @@ void consumer_worker::handle_batch(std::stop_token const& stop, consumer_summary
         return;
     }
     std::span<delivery const> const all{batch.messages};
+    auto const done = carry(all, stop, [&](std::size_t handled, std::optional<stumble> const& failed) {
+        return std::vector{m_reader.acknowledgement(progress_of(all, handled, failed))};
+    });
+    if (done.how == fate::lost || done.how == fate::stopped) {
+        return; // abandoned: it comes again
+    }
+    auto const made = progress_of(all, done.handled, done.failed);
+    count(batch, made, done.handled, summary);
+    if (done.how == fate::failed) {
+        m_reader.acknowledge(made, true);
+    } else {
+        m_reader.acknowledged();
+    }
+}
+
+consumer_worker::carried consumer_worker::carry(std::span<delivery const> all, std::stop_token const& stop,
+                                                report const& statements) {
     part to_do{.end = std::min(all.size(), m_most)};
-    for (;;) {
-        if (to_do.end == 0) {
-            auto const made = progress_of(all, 0, to_do.failed);
-            count(batch, made, 0, summary);
-            m_reader.acknowledge(made, true);
-            return;
-        }
-        progress made;
+    while (to_do.end > 0) {
         auto const ended = attempt_with_retries(all.first(to_do.end), stop, [&](std::size_t handled) {
-            made = progress_of(all, handled, to_do.failed);
-            return std::vector{m_reader.acknowledgement(made)};
+            return statements(handled, to_do.failed);
         });
         if (ended.committed) {
-            count(batch, made, ended.handled, summary);
-            m_reader.acknowledged();
-            return;
+            return {fate::committed, ended.handled, to_do.failed};
         }
         if (ended.what == fault::another_reader) {
             m_reader.lost();
-            return;
+            return {.how = fate::lost};
         }
         if (ended.what == fault::conflict) {
-            return; // and a stop was requested: abandoned, it comes again
+            return {.how = fate::stopped};
         }
         make_smaller(to_do, ended);
     }
+    return {fate::failed, 0, to_do.failed};
 }
 
 // What to try next, after a transaction that failed by the fault of one of its messages.
@@ -210,38 +240,47 @@ void consumer_worker::make_smaller(part& to_do, ending const& ended) {
 }
 
 void consumer_worker::handle_parked(std::stop_token const& stop, consumer_summary& summary) {
-    auto const taken = m_reader.take_parked(parked_at_a_time);
-    for (std::size_t i = 0; i < taken.size() && m_reader.leads(); ++i) {
+    auto taken = m_reader.take_parked(m_options.reader.batch_messages, parked_keys_at_a_time);
+    std::ranges::stable_sort(taken, {}, &delivery::key);
+    auto const handled_before = summary.handled;
+    for (std::span<delivery const> left{taken}; !left.empty() && m_reader.leads();) {
         if (stop.stop_requested() || !m_reader.lead()) {
-            std::vector<settlement> untried;
-            for (auto const& one : std::span{taken}.subspan(i)) {
-                untried.push_back({.position = one.position, .as = settled_as::unavailable});
-            }
-            m_reader.settle(untried);
+            m_reader.settle(settlements(left));
             return;
         }
-        handle_one_parked(taken[i], stop, summary);
+        auto const run = first_run(left);
+        handle_run(run, stop, summary);
+        left = left.subspan(run.size());
+    }
+    if (summary.handled - handled_before == taken.size()) {
+        m_reader.look_behind_again();
     }
 }
 
-void consumer_worker::handle_one_parked(delivery const& message, std::stop_token const& stop,
-                                        consumer_summary& summary) {
-    auto const ended = attempt_with_retries({&message, 1}, stop, [&](std::size_t) {
-        return m_reader.settlement_statements({{.position = message.position}});
-    });
-    if (ended.committed) {
-        ++summary.handled;
-    } else if (ended.what == fault::another_reader) {
-        m_reader.lost();
-    } else if (ended.what == fault::conflict) {
-        m_reader.settle({{.position = message.position, .as = settled_as::unavailable}});
-    } else {
-        bool const rejected = ended.what == fault::rejected;
-        if (m_reader.settle({{.position = message.position,
-                              .as = rejected ? settled_as::rejected : settled_as::retry,
-                              .error = ended.why}})) {
-            ++(rejected ? summary.rejected : summary.failed);
+// Messages of one key: one that has failed before, or several that have not.
+void consumer_worker::handle_run(std::span<delivery const> run, std::stop_token const& stop,
+                                 consumer_summary& summary) {
+    auto const settled = [&](std::size_t handled, std::optional<stumble> const& failed) {
+        auto made = settlements(run, handled);
+        if (failed && failed->at == handled) {
+            made[handled].as = failed->as == parked_as::dead ? settled_as::rejected : settled_as::retry;
+            made[handled].error = failed->why;
         }
+        return made;
+    };
+    auto const done = carry(run, stop, [&](std::size_t handled, std::optional<stumble> const& failed) {
+        return m_reader.settlement_statements(settled(handled, failed));
+    });
+    if (done.how == fate::lost) {
+        return;
+    }
+    if (done.how != fate::committed && !m_reader.settle(settled(0, done.failed))) {
+        return;
+    }
+    note_handled(done.handled);
+    summary.handled += done.handled;
+    if (done.failed && done.failed->at == done.handled) {
+        ++(done.failed->as == parked_as::dead ? summary.rejected : summary.failed);
     }
 }
 

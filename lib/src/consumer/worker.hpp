@@ -64,6 +64,29 @@ private:
         std::optional<stumble> failed{};
     };
 
+    /// What became of messages that were carried together.
+    enum class fate {
+        /// As many took effect, and it is reported.
+        committed,
+        /// Nothing is reported: there is none, or the first one has failed.
+        failed,
+        /// A stop was requested before anything took effect.
+        stopped,
+        /// Another reader is at work.
+        lost
+    };
+    struct carried {
+        fate how = fate::committed;
+        std::size_t handled = 0;
+        /// Which one failed, behind all that took effect.
+        std::optional<stumble> failed{};
+    };
+    /// The statements that report how many took effect and which one then failed.
+    using report = std::function<std::vector<statement>(std::size_t, std::optional<stumble> const&)>;
+
+    /// As many of the messages as take effect before one fails, in one transaction with the report.
+    carried carry(std::span<delivery const> all, std::stop_token const& stop, report const& statements);
+
     /// One transaction: the handler for these messages, then the statements that `close` makes of how many it did.
     ending attempt(std::span<delivery const> messages, std::stop_token const& stop, int number,
                    std::function<std::vector<statement>(std::size_t)> const& close);
@@ -71,9 +94,10 @@ private:
                                 std::function<std::vector<statement>(std::size_t)> const& close);
 
     void handle_parked(std::stop_token const& stop, consumer_summary& summary);
-    void handle_one_parked(delivery const& message, std::stop_token const& stop, consumer_summary& summary);
+    void handle_run(std::span<delivery const> run, std::stop_token const& stop, consumer_summary& summary);
     void handle_batch(std::stop_token const& stop, consumer_summary& summary);
     void make_smaller(part& to_do, ending const& ended);
+    void note_handled(std::size_t handled) noexcept;
     void count(delivery_batch const& batch, progress const& made, std::size_t handled,
                consumer_summary& summary);
     [[nodiscard]] progress progress_of(std::span<delivery const> messages, std::size_t handled,

@@ -19,6 +19,11 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 
+// Messages of one key may go one after the other while all other keys wait: so those that catch up are not handed out in
+// such numbers that it takes longer, but for a few.
+constexpr milliseconds long_for_parked = 250ms;
+constexpr std::size_t few_parked = 32;
+
 // Beyond the deadline of the publisher the lease lasts a bit, so that the checkpoint is written before it runs out.
 milliseconds needed_lease(relay_options const& options) {
     return options.publish_timeout + options.reading.lease / 4;
@@ -61,7 +66,8 @@ relay_worker::relay_worker(database& db, std::string subscription, publisher& pu
       m_subscription{std::move(subscription)},
       m_publisher{publisher},
       m_pool{db.pool()},
-      m_reader{db, m_subscription, m_options.reading, needed_lease(m_options)} {}
+      m_reader{db, m_subscription, m_options.reading, needed_lease(m_options)},
+      m_most_parked{m_options.publish_messages} {}
 
 void relay_worker::log(std::string_view line) const noexcept {
     if (!m_options.log) {
@@ -91,12 +97,10 @@ relay_summary relay_worker::round(std::stop_token const& stop) {
         summary.standby = true;
         return summary;
     }
-    // While there are other messages, what failed before gets a tenth of the time.
-    if (m_reader.parked_is_due() && (clock::now() >= m_parked_rest_until || m_reader.held_batch().empty())) {
+    if (parked_may_go()) {
         auto const begin = clock::now();
-        deliver_parked(summary);
-        auto const end = clock::now();
-        m_parked_rest_until = end + 9 * (end - begin);
+        bool const all_accepted = deliver_parked(summary);
+        rest_from_parked(clock::now() - begin, all_accepted);
     }
     if (!summary.unavailable && m_reader.keep() && !stop.stop_requested()) {
         deliver_batch(summary, stop);
@@ -137,16 +141,44 @@ void relay_worker::note_unavailable(publish_report const& report, relay_summary&
     }
 }
 
-void relay_worker::deliver_parked(relay_summary& summary) {
-    auto const messages = m_reader.take_parked(static_cast<int>(m_options.publish_messages));
-    if (messages.empty()) {
+bool relay_worker::parked_may_go() {
+    if (!m_reader.parked_is_due()) {
+        return false;
+    }
+    if (clock::now() >= m_parked_rest_until) {
+        return true;
+    }
+    // What waits behind parked messages is no reason to let them rest.
+    auto const& batch = m_reader.held_batch();
+    return batch.positions.empty() && !batch.full;
+}
+
+// While there are other messages, what fails again gets a tenth of the time. What was accepted is what they get, too: so a
+// key that catches up gets half of it.
+void relay_worker::rest_from_parked(clock::duration took, bool all_accepted) {
+    m_parked_rest_until = clock::now() + (all_accepted ? 1 : 9) * took;
+    if (!all_accepted) {
         return;
+    }
+    if (took > long_for_parked) {
+        m_most_parked = std::max(m_most_parked / 2, std::min(few_parked, m_options.publish_messages));
+    } else if (took < long_for_parked / 2) {
+        m_most_parked = std::min(m_most_parked * 2, m_options.publish_messages);
+    }
+}
+
+bool relay_worker::deliver_parked(relay_summary& summary) {
+    auto const most = static_cast<int>(m_most_parked);
+    auto const messages = m_reader.take_parked(most, most);
+    if (messages.empty()) {
+        return false;
     }
     auto const report = publish(messages, summary);
     if (!report.answers.empty() && report.answers.size() != messages.size()) {
         throw misuse{"once: the publisher gave " + std::to_string(report.answers.size()) + " answers to " +
                      std::to_string(messages.size()) + " messages"};
     }
+    auto const before = summary.accepted;
     std::vector<settlement> settled;
     for (std::size_t i = 0; i < messages.size(); ++i) {
         auto const answer = report.answers.empty()
@@ -159,6 +191,11 @@ void relay_worker::deliver_parked(relay_summary& summary) {
         summary.rejected += answer.result == publish_result::rejected ? 1 : 0;
     }
     summary.overtaken = !m_reader.settle(settled) || summary.overtaken;
+    bool const all_accepted = summary.accepted - before == messages.size();
+    if (all_accepted) {
+        m_reader.look_behind_again();
+    }
+    return all_accepted;
 }
 
 void relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& stop) {

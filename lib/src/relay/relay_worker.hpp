@@ -38,7 +38,10 @@ public:
     void run(std::stop_token const& stop);
 
 private:
-    void deliver_parked(relay_summary& summary);
+    /// @return whether all of it was accepted
+    bool deliver_parked(relay_summary& summary);
+    [[nodiscard]] bool parked_may_go();
+    void rest_from_parked(std::chrono::steady_clock::duration took, bool all_accepted);
     void deliver_batch(relay_summary& summary, std::stop_token const& stop);
     void publish_batch(batch_progress& batch, relay_summary& summary, std::stop_token const& stop);
     [[nodiscard]] publish_report publish(std::span<delivery const> messages, relay_summary& summary);
@@ -56,6 +59,7 @@ private:
     connection_pool& m_pool;
     batch_reader m_reader;
     std::chrono::steady_clock::time_point m_parked_rest_until{};
+    std::size_t m_most_parked;
     int m_unavailable_times = 0;
     int m_failures = 0;
     std::string m_last_line;

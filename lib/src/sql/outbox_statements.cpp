@@ -59,7 +59,7 @@ outbox_statements::outbox_statements(std::string_view name) {
     acknowledge = call(
         schema, "acknowledge",
         "$1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean");
-    take_parked = rows(schema, "take_parked", "$1, $2::integer, $3::integer",
+    take_parked = rows(schema, "take_parked", "$1, $2::integer, $3::integer, $4::integer",
                        std::string{message_columns} + "a.published_by" + std::string{payload_columns} +
                            ", a.attempts") +
                   " order by a.id";

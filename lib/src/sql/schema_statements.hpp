@@ -189,7 +189,7 @@ with schema_here as (
     ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone', true, ''),
     ('next_batch', 'text, integer, integer', true, 'reading'),
     ('acknowledge', 'text, integer, text, bigint, integer, bigint[], text[], text[], boolean', true, 'reading'),
-    ('take_parked', 'text, integer, integer, timestamp with time zone', true, 'reading'),
+    ('take_parked', 'text, integer, integer, integer, timestamp with time zone', true, 'reading'),
     ('settle_parked', 'text, integer, bigint[], text[], text[], bigint[], timestamp with time zone', true, 'reading'),
     ('wake_channel', '', true, 'reading'),
     ('outbox_writers', '', true, 'reading'),

@@ -30,6 +30,14 @@ std::chrono::steady_clock::time_point in_milliseconds(pg_result const& answer, i
                                         milliseconds{std::min<std::int64_t>(answer.int8(column), 86'400'000)};
 }
 
+std::size_t payload_bytes(std::vector<delivery> const& messages) {
+    std::size_t bytes = 0;
+    for (auto const& one : messages) {
+        bytes += one.payload.data().size();
+    }
+    return bytes;
+}
+
 } // namespace
 
 bool taken_by_another(std::exception const& e) noexcept {
@@ -47,6 +55,7 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
       m_lease_texts{db.pool().lease_statements()},
       m_lease{m_subscription, options.slice, options.lease, needed},
       m_limit{options.batch_messages},
+      m_parked_limit{options.batch_messages},
       m_listen{options.listen} {}
 
 std::vector<pg_result> batch_reader::exchange(pipeline const& pipeline) {
@@ -192,19 +201,19 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
             return;
         }
     }
-    adapt_limit();
+    adapt(m_limit, m_batch->bytes);
     if (has_work()) {
         m_idle_pause = 1ms;
     }
 }
 
-void batch_reader::adapt_limit() {
-    if (m_batch->bytes > m_options.batch_bytes) {
-        m_limit = std::max(
-            1, static_cast<int>(static_cast<double>(m_limit) * static_cast<double>(m_options.batch_bytes) /
-                                static_cast<double>(m_batch->bytes)));
-    } else if (m_batch->bytes < m_options.batch_bytes / 2) {
-        m_limit = std::min(m_options.batch_messages, m_limit * 2);
+void batch_reader::adapt(int& limit, std::size_t bytes) const {
+    if (bytes > m_options.batch_bytes) {
+        limit = std::max(
+            1, static_cast<int>(static_cast<double>(limit) * static_cast<double>(m_options.batch_bytes) /
+                                static_cast<double>(bytes)));
+    } else if (bytes < m_options.batch_bytes / 2) {
+        limit = std::min(m_options.batch_messages, limit * 2);
     }
 }
 
@@ -233,8 +242,8 @@ bool batch_reader::acknowledge(progress const& made, bool durable) {
     both.add_transaction(
         detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, durable));
     add_wake_up(both);
-    // What was just parked may be due at once.
-    auto const at = add_read(both, !made.parked.empty() || !m_batch->behind.empty());
+    // What was just parked may be due at once. What is behind another one is not, or it can wait for the next look.
+    auto const at = add_read(both, !made.parked.empty());
     return unless_taken([&] { take_read(at, exchange(both)); }) && m_lease.held();
 }
 
@@ -242,16 +251,19 @@ bool batch_reader::parked_is_due() const noexcept {
     return m_parked_at <= clock::now();
 }
 
-std::vector<delivery> batch_reader::take_parked(int limit) {
+std::vector<delivery> batch_reader::take_parked(int most_messages, int most_keys) {
+    auto const limit = std::min(most_messages, m_parked_limit);
     pipeline one;
     auto const place = one.add_transaction(
         m_lease.assert_fence(m_lease_texts),
-        statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit}});
+        statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit, most_keys}});
     auto const next = one.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     std::vector<delivery> taken;
     unless_taken([&] {
         auto const answers = exchange(one);
         taken = read_parked(answers[place]);
+        m_took_all_parked = taken.size() < static_cast<std::size_t>(limit);
+        adapt(m_parked_limit, payload_bytes(taken));
         // Those that were taken have stayed due: only an empty answer says that nothing is.
         if (taken.empty()) {
             m_parked_at = in_milliseconds(answers[next], 0);

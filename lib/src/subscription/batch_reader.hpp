@@ -92,8 +92,16 @@ public:
 
     /// Whether a parked message is due, as far as the last look told.
     [[nodiscard]] bool parked_is_due() const noexcept;
-    /// Takes parked messages that are due; each has its attempt counted. Report each one.
-    [[nodiscard]] std::vector<delivery> take_parked(int limit);
+    /// Takes parked messages that are due, of up to so many keys, in order. Their attempts are counted, but for those that
+    /// come behind another one of their key: none of them may take effect unless all before it have. Report each one.
+    [[nodiscard]] std::vector<delivery> take_parked(int most_messages, int most_keys);
+    /// For whoever has delivered all of those: when they were the last ones, what waited behind them in the batch at hand
+    /// need not be parked. So it is read again; else a key with a message in every batch would never get out.
+    void look_behind_again() noexcept {
+        if (m_took_all_parked && m_batch && !m_batch->behind.empty()) {
+            m_batch.reset();
+        }
+    }
     /// Reports what came of them. False: as above.
     bool settle(std::vector<settlement> const& settled);
     /// The same as statements, for a transaction that does more. All of them, in this order.
@@ -129,7 +137,7 @@ private:
     void read(bool look_for_due);
     void add_empty_acknowledgement(pipeline& to) const;
     void add_wake_up(pipeline& to);
-    void adapt_limit();
+    void adapt(int& limit, std::size_t bytes) const;
     [[nodiscard]] bool has_work() const noexcept;
     [[nodiscard]] bool can_listen();
     [[nodiscard]] clock::time_point next_event() const noexcept;
@@ -162,6 +170,9 @@ private:
     std::optional<delivery_batch> m_batch;
     bool m_shown = false;
     int m_limit;
+    int m_parked_limit;
+    // The last call of take_parked was not cut short by its limit.
+    bool m_took_all_parked = false;
     std::string m_channel;
     bool m_listen;
     // The last sleep whose end was passed on.

@@ -140,7 +140,8 @@ std::vector<delivery> read_parked(pg_result const& answer) {
     std::vector<delivery> made;
     for (int row = 0; row < answer.rows(); ++row) {
         made.push_back(read_message(answer, 0, row));
-        made.back().attempt = answer.int4(attempts, row);
+        // Handed out behind another one it is not counted yet.
+        made.back().attempt = std::max(answer.int4(attempts, row), 1);
     }
     return made;
 }

@@ -40,7 +40,7 @@ struct delivery_batch {
 /// Reads the rows of next_batch.
 [[nodiscard]] delivery_batch read_batch(pg_result const& answer);
 
-/// Reads the rows of take_parked.
+/// Reads the rows of take_parked: in order, and of one key more than one when they were never tried.
 [[nodiscard]] std::vector<delivery> read_parked(pg_result const& answer);
 
 /// How a message is parked.
