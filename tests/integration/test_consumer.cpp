@@ -325,6 +325,20 @@ TEST_CASE("a rejected message is dead at once", "[consumer]") {
     CHECK(outbox.parked("state || ':' || attempts || ':' || last_error") == "dead:1:unknown kind");
 }
 
+TEST_CASE("whatever a handler throws parks its message", "[consumer]") {
+    outbox_fixture outbox{{.max_attempts = 1, .dead_blocks_key = false}};
+    outbox.publish({"1", "no", "2"}, "k");
+    consumer one{outbox.db, "s", [](delivery const& d, once::transaction& tx) {
+                     write_effect(d, tx);
+                     if (d.payload.data() == "no") {
+                         throw 42; // NOLINT(hicpp-exception-baseclass): what nobody should throw
+                     }
+                 }};
+    std::ignore = drain(outbox, one);
+    CHECK(outbox.effects() == "1 2");
+    CHECK(outbox.parked("state || ':' || last_error") == "dead:an exception that is no std::exception");
+}
+
 TEST_CASE("a message whose COMMIT fails is found and parked, the others are handled once", "[consumer]") {
     outbox_fixture outbox;
     outbox.server.run(

@@ -536,4 +536,61 @@ TEST_CASE("a publisher that miscounts its answers is an error, and nothing is ac
     CHECK_THROWS_AS(worker.run_once(), misuse);
     publisher.before = [](auto) { return std::nullopt; };
     CHECK(worker.run_once().accepted == 1);
+
+    // The same of a message that has failed before: its attempt is counted, since nobody knows what came of it.
+    publisher.answer = [](delivery const&) { return failed(publish_result::retry); };
+    server.publish("k", "2");
+    CHECK(wait_until([&] {
+        static_cast<void>(worker.run_once());
+        return !server.parked().empty();
+    }));
+    publisher.before = [](auto) { return std::optional{publish_report{.answers = {{}, {}}}}; };
+    CHECK(wait_until([&] {
+        try {
+            static_cast<void>(worker.run_once());
+            return false;
+        } catch (misuse const&) {
+            return true;
+        }
+    }));
+    CHECK(server.parked().starts_with("retrying"));
+    publisher.before = [](auto) { return std::nullopt; };
+    publisher.answer = [](delivery const&) { return publish_answer{}; };
+    drain(worker, [&] { return server.parked().empty(); });
+    CHECK(publisher.payloads() == texts{"1", "2"});
+}
+
+TEST_CASE("a message that is rejected at a later attempt is dead with its reason", "[relay]") {
+    relay_database server;
+    scripted_publisher publisher;
+    publisher.answer = [](delivery const& one) {
+        return failed(one.attempt == 1 ? publish_result::retry : publish_result::rejected, "not like this");
+    };
+    relay worker{server.db, "s", publisher};
+    server.publish("k", "1");
+    drain(worker, [&] { return server.parked() == "dead2 not like this"; });
+}
+
+TEST_CASE("batches shrink to the bytes that a reader may hold, and everything arrives in order", "[relay]") {
+    relay_database server;
+    scripted_publisher publisher;
+    std::size_t most = 0;
+    publisher.before = [&](std::span<delivery const> messages) {
+        most = std::max(most, messages.size());
+        return std::nullopt;
+    };
+    std::vector<message> messages;
+    texts sent;
+    for (int i = 0; i < 300; ++i) {
+        sent.push_back(std::to_string(i) + std::string(1000, 'x'));
+        messages.push_back({.topic = "t", .key = "k", .payload = body::text(sent.back())});
+    }
+    server.publish(messages);
+    relay worker{server.db, "s", publisher, {.reading = {.batch_messages = 100, .batch_bytes = 10'000}}};
+    static_cast<void>(worker.run_once());
+    CHECK(most == 100); // nobody knows yet how large they are
+    most = 0;
+    drain(worker, [&] { return publisher.accepted().size() == 300; });
+    CHECK(most <= 20);
+    CHECK(publisher.payloads() == sent);
 }

@@ -200,3 +200,19 @@ TEST_CASE("one bad value refuses the batch before anything is sent", "[repositor
     CHECK_THROWS_AS(orders.insert_many(tx, batch), once::invalid_argument);
     CHECK(tx.query_value<int>("select count(*) from shop.orders") == 0);
 }
+
+TEST_CASE("a trigger that suppresses rows of a table without a key is an error, not a row that is there",
+          "[repository][insert_many]") {
+    shop_database const database;
+    pqxx::connection connection{database.dsn()};
+    once::repository<note> const notes{"shop.notes"};
+    pqxx::work tx{connection};
+    tx.exec(
+        "create table shop.notes (id bigint generated always as identity primary key, text text not null);"
+        "create function censor() returns trigger language plpgsql as "
+        "'begin if new.text = ''b'' then return null; end if; return new; end';"
+        "create trigger censor before insert on shop.notes for each row execute function censor()");
+    CHECK(notes.insert(tx, {.text = "a"}).inserted);
+    CHECK_THROWS_AS(notes.insert(tx, {.text = "b"}), once::error);
+    CHECK_THROWS_AS(notes.insert_many(tx, std::vector<note>{{.text = "a"}, {.text = "b"}}), once::error);
+}

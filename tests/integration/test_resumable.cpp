@@ -143,6 +143,23 @@ TEST_CASE("what a phase that failed wrote is gone, what came before it stays", "
     CHECK(server.column("last_error") == "NULL");
 }
 
+TEST_CASE("whatever a phase throws gives the operation back and reaches the caller", "[resumable]") {
+    operations_database const server;
+    once::database db{server.dsn()};
+    resumable const op{
+        "op",
+        {once::in_database("one",
+                           [](transaction&, operation& now) -> response {
+                               CHECK(now.scope() == asked("k").scope);
+                               CHECK(now.owned_until() > std::chrono::steady_clock::now());
+                               throw 42; // NOLINT(hicpp-exception-baseclass): what nobody should throw
+                           })},
+        {.retry_after = 0ms}};
+    CHECK_THROWS_AS(op.run(db, asked("k")), int);
+    CHECK(server.column("last_error") == "an exception that is no std::exception");
+    CHECK(server.state() == "abandoned");
+}
+
 TEST_CASE("pauses double up to their cap, and after the last attempt a person is needed", "[resumable]") {
     operations_database const server;
     once::database db{server.dsn()};

@@ -231,6 +231,9 @@ TEST_CASE("tokens are redeemed on a borrowed transaction, too", "[token]") {
     auto const again = std::get<once::replayed>(once::redeem(tx, redemption_of(token)));
     REQUIRE(again.response);
     CHECK(again.response->status == 201);
+    auto other_question = redemption_of(token);
+    other_question.fingerprint = once::fingerprint{"another question"};
+    CHECK(std::holds_alternative<once::key_reused>(once::redeem(tx, other_question)));
     CHECK(server.redeem(redemption_of(token)).replayed());
     CHECK(server.effects() == 1);
 }

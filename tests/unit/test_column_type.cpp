@@ -138,6 +138,14 @@ TEST_CASE("a date that does not exist is not written", "[column_type]") {
     CHECK_THROWS_AS(date::decode("2147483646"), value_error);
 }
 
+TEST_CASE("the infinities of a date come and go", "[column_type]") {
+    for (auto const& [days, text] : {std::pair{"2147483647", "infinity"}, {"-2147483648", "-infinity"}}) {
+        auto const date = column_type<year_month_day>::decode(days);
+        CHECK(column_type<year_month_day>::encode(date) == text);
+    }
+    CHECK_THROWS_AS(column_type<year_month_day>::decode("2147483646"), value_error);
+}
+
 TEST_CASE("a double is read by its bits, and a float only when nothing is lost", "[column_type]") {
     CHECK(column_type<double>::decode("3fb999999999999a") == 0.1);
     CHECK(std::signbit(column_type<double>::decode("8000000000000000")));
