@@ -2,6 +2,7 @@
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
+#include <once/lease.hpp>
 
 #include "connection/connection_pool.hpp"
 #include "support/effects.hpp"
@@ -156,6 +157,27 @@ TEST_CASE("a session that forgot its prepared statements does no harm", "[sessio
     CHECK(once::execute(db, request_of("b"), {effect_statement()}).replayed());
     CHECK(once::execute(db, request_of("a"), write).replayed());
     CHECK(server.effects() == 3);
+}
+
+TEST_CASE("a statement outside of a call is asked again when the session forgot its prepared statements",
+          "[session]") {
+    effects_database const server;
+    std::vector<std::string> lines;
+    once::database db{server.dsn(), {.max_connections = 1, .log = [&](std::string_view line) {
+                                         lines.emplace_back(line);
+                                     }}};
+    CHECK(std::holds_alternative<once::lease>(once::acquire(db, "warm", 60s)));
+    {
+        auto const taken = db.pool().take(std::chrono::steady_clock::now() + 10s);
+        pqxx::nontransaction tx{taken->connection()};
+        tx.exec("deallocate all");
+    }
+    CHECK(std::holds_alternative<once::lease>(once::acquire(db, "report", 60s)));
+    CHECK(server.ask("select count(*) from once.lease") == "2");
+    auto const said = lines.size();
+    CHECK(said > 0);
+    CHECK(std::holds_alternative<once::lease>(once::acquire(db, "another", 60s)));
+    CHECK(lines.size() == said); // nothing is prepared any more
 }
 
 TEST_CASE("a callback that makes the session forget its statements takes effect once", "[session]") {

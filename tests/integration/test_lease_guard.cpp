@@ -5,6 +5,7 @@
 
 #include "support/effects.hpp"
 #include "support/wait_until.hpp"
+#include "support/wire_proxy.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -162,4 +164,22 @@ TEST_CASE("a lost answer to COMMIT under a lease is found out, also when the lea
     CHECK(reply.replayed());
     CHECK(server.effects() == 1);
     CHECK(server.write(fence, "next").lease_lost());
+}
+
+TEST_CASE("when the answer is lost, an acquisition is in doubt and a renewal is asked again", "[lease]") {
+    effects_database const server;
+    wire_proxy proxy{server.upstream()};
+    once::database db{server.through(proxy)};
+    std::ignore = once::acquire(db, "warm", 60s);
+    auto const first = proxy.add(at_tag("SELECT 1", act::cut()));
+    CHECK_THROWS_AS(once::acquire(db, "report", 60s), pqxx::in_doubt_error);
+    CHECK(first.fired() == 1);
+    // It took effect; whoever asks is told of a holder, and the lease runs out by itself.
+    CHECK(server.ask("select state from once.lease_readable where name = 'report'") == "held");
+
+    auto mine = std::get<once::lease>(once::acquire(db, "other", 60s));
+    auto const second = proxy.add(at_tag("SELECT 1", act::cut()));
+    CHECK(mine.renew());
+    CHECK(second.fired() == 1);
+    CHECK(mine.still_trusted());
 }

@@ -8,6 +8,7 @@
 #include <pqxx/except>
 
 #include <algorithm>
+#include <optional>
 
 namespace once::detail {
 
@@ -85,16 +86,19 @@ connection_pool::lease connection_pool::take(time_point deadline) {
 
 pg_result connection_pool::ask(statement const& statement, time_point deadline, bool repeatable) {
     for (bool again = false;; again = true) {
-        auto const taken = take(deadline);
+        std::optional<lease> taken{take(deadline)};
+        // It goes back first in case of failure, or the pool would not distrust it with the others.
         try {
-            return taken->ask(statement, deadline);
+            return (*taken)->ask(statement, deadline);
         } catch (session_is_shared const& e) { // it failed for certain, so it may always be sent again
+            taken.reset();
             log(e.what());
             stop_preparing();
             if (again) {
                 throw;
             }
         } catch (pqxx::broken_connection const& e) {
+            taken.reset();
             log(e.what());
             distrust_free_sessions();
             if (!repeatable) {
