@@ -25,7 +25,7 @@ std::vector<std::string> migration_names(std::string const& suffix) {
 }
 
 std::string migration_path(std::string const& name) {
-    return std::string{ONCE_MIGRATIONS_FOLDER}.append("/").append(name);
+    return std::string{ONCE_MIGRATIONS_FOLDER} + "/" + name;
 }
 
 std::string migration_text(std::string const& name) {

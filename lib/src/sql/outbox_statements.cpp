@@ -60,11 +60,9 @@ outbox_statements::outbox_statements(std::string_view name) {
         schema, "acknowledge",
         "$1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean");
     take_parked = rows(schema, "take_parked", "$1, $2::integer, $3::integer, $4::integer",
-                       std::string{message_columns}
-                           .append("a.published_by")
-                           .append(payload_columns)
-                           .append(", a.attempts"))
-                      .append(" order by a.id");
+                       std::string{message_columns} + "a.published_by" + std::string{payload_columns} +
+                           ", a.attempts") +
+                  " order by a.id";
     settle_parked =
         call(schema, "settle_parked", "$1, $2::integer, $3::bigint[], $4::text[], $5::text[], $6::bigint[]");
     parked_due = call(schema, "parked_due", "$1, $2::integer");
