@@ -138,9 +138,9 @@ TEST_CASE("no reader sleeps through a message, however writers and readers meet"
     for (int i = 0; i < readers; ++i) {
         auto const name = "r" + std::to_string(i);
         db.run("select subscribe('" + name + "', p_from => 'beginning')");
-        seen.push_back(std::make_unique<reading>());
-        threads.emplace_back([&, name, i](std::stop_token const& stop) {
-            follow(server.dsn(), name, stop, *seen[static_cast<std::size_t>(i)], patience);
+        auto& its = *seen.emplace_back(std::make_unique<reading>()); // the vector itself may move
+        threads.emplace_back([&server, &its, name, patience](std::stop_token const& stop) {
+            follow(server.dsn(), name, stop, its, patience);
         });
     }
     std::atomic<int> published{0};
