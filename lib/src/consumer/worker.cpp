@@ -6,6 +6,7 @@
 #include <pqxx/except>
 
 #include <algorithm>
+#include <tuple>
 
 namespace once::detail {
 
@@ -43,6 +44,7 @@ std::span<delivery const> first_run(std::span<delivery const> sorted_by_key) {
 // The first ones took effect; what is behind them and did not fail was not tried.
 std::vector<settlement> settlements(std::span<delivery const> messages, std::size_t handled = 0) {
     std::vector<settlement> made;
+    made.reserve(messages.size());
     for (std::size_t i = 0; i < messages.size(); ++i) {
         made.push_back({.position = messages[i].position,
                         .as = i < handled ? settled_as::accepted : settled_as::unavailable});
@@ -241,7 +243,7 @@ void consumer_worker::make_smaller(part& to_do, ending const& ended) {
 
 void consumer_worker::handle_parked(std::stop_token const& stop, consumer_summary& summary) {
     auto taken = m_reader.take_parked(m_options.reader.batch_messages, parked_keys_at_a_time);
-    std::ranges::stable_sort(taken, {}, &delivery::key);
+    std::ranges::sort(taken, {}, [](delivery const& one) { return std::tie(one.key, one.position); });
     auto const handled_before = summary.handled;
     for (std::span<delivery const> left{taken}; !left.empty() && m_reader.leads();) {
         if (stop.stop_requested() || !m_reader.lead()) {
