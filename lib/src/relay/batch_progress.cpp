@@ -83,16 +83,20 @@ void batch_progress::take(std::size_t place, publish_answer const& answer) {
     }
 }
 
+void check_answers(publish_report const& report, std::size_t messages) {
+    if (report.answers.size() != messages) {
+        throw misuse{"once: the publisher gave " + std::to_string(report.answers.size()) + " answers to " +
+                     std::to_string(messages) + " messages"};
+    }
+}
+
 bool batch_progress::take(publish_report const& report) {
     auto const places = m_places;
     give_back();
     if (report.answers.empty() && report.unavailable) {
         return false;
     }
-    if (report.answers.size() != places.size()) {
-        throw misuse{"once: the publisher gave " + std::to_string(report.answers.size()) + " answers to " +
-                     std::to_string(places.size()) + " messages"};
-    }
+    check_answers(report, places.size());
     bool changed = false;
     for (std::size_t i = 0; i < places.size(); ++i) {
         take(places[i], report.answers[i]);

@@ -14,6 +14,9 @@
 
 namespace once::detail {
 
+/// @throws once::misuse unless there is one answer for each message
+void check_answers(publish_report const& report, std::size_t messages);
+
 /// How far a batch has come while it is published in several calls. No I/O.
 class batch_progress {
 public:
