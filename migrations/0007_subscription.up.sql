@@ -591,8 +591,9 @@ begin
 end $$;
 comment on function fall_asleep(interval) is
     'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that it '
-    'returns may have looked before: read once more, and poll until they are through, before you sleep. Call it in a '
-    'transaction of its own, and sleep no longer than p_for; up to a minute is best.';
+    'returns may have looked before: read once more, and poll until they are through, before you sleep. A notification that '
+    'comes meanwhile ends this sleep before it begins: read again. Call it in a transaction of its own, and sleep no '
+    'longer than p_for; up to a minute is best.';
 
 create function wake_up(p_sleep_number bigint) returns void
 language plpgsql security definer set search_path from current

@@ -56,7 +56,7 @@ call_options patient(isolation level) {
 // Short only where connecting is what fails: the first check of the schema takes its time on a busy machine.
 database_options through_proxy(sweep_part part) {
     // Too short, and the next connection is begun before the message that the fault waits for.
-    constexpr auto little = 500ms * ONCE_TEST_PATIENCE;
+    constexpr auto little = 1s * ONCE_TEST_PATIENCE;
     return {.max_connections = 2, .connect_timeout = part == sweep_part::connecting ? little : 5'000ms};
 }
 

@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace once::testing;
@@ -42,26 +43,35 @@ public:
 
     /// Takes what has come: how many, and the highest number that one of them carries.
     int take(long* newest = nullptr) {
-        int count = 0;
-        PQconsumeInput(m_link.get());
-        while (auto* const note = PQnotifies(m_link.get())) {
-            ++count;
-            if (newest != nullptr) {
-                *newest = std::max(*newest, std::stol(note->extra));
-            }
-            PQfreemem(note);
+        gather();
+        if (newest != nullptr) {
+            *newest = std::max(*newest, m_newest);
         }
-        return count;
+        m_newest = 0;
+        return std::exchange(m_heard, 0);
     }
 
-    /// Sleeps until something comes; false when nothing did for so long.
+    /// Sleeps until something comes; false when nothing did for so long. What came with the answer to a statement is not
+    /// at the socket any more, and counts all the same.
     bool sleep(std::chrono::milliseconds limit) {
+        gather();
         pollfd socket{.fd = PQsocket(m_link.get()), .events = POLLIN, .revents = 0};
-        return ::poll(&socket, 1, static_cast<int>(limit.count())) > 0;
+        return m_heard > 0 || ::poll(&socket, 1, static_cast<int>(limit.count())) > 0;
     }
 
 private:
+    void gather() {
+        PQconsumeInput(m_link.get());
+        while (std::unique_ptr<PGnotify, decltype(&PQfreemem)> const note{PQnotifies(m_link.get()),
+                                                                          &PQfreemem}) {
+            ++m_heard;
+            m_newest = std::max(m_newest, std::stol(note->extra));
+        }
+    }
+
     std::unique_ptr<PGconn, decltype(&PQfinish)> m_link;
+    int m_heard = 0;
+    long m_newest = 0;
 };
 
 /// Reads and acknowledges all there is; how many.
