@@ -45,7 +45,7 @@ class pooler {
 public:
     pooler(effects_database const& server, std::string const& mode, int pool_size,
            std::vector<std::string> const& settings = {}) {
-        pqxx::connection const direct{server.dsn()};
+        pqxx::connection direct{server.dsn()};
         // Its path stands in what libpq says about lost connections, and the word pooler is listened for.
         m_folder = fs::path{"/tmp"} / (server.name() + "_between");
         std::vector<std::string> command{ONCE_SOURCE_DIR "/tests/faults/run_pooler",
@@ -53,7 +53,7 @@ public:
                                          mode,
                                          std::to_string(pool_size),
                                          direct.hostname(),
-                                         direct.port()};
+                                         direct.get_var("port")};
         command.insert(command.end(), settings.begin(), settings.end());
         m_process = std::make_unique<child_process>(command);
         m_dsn =

@@ -82,9 +82,9 @@ class workplace {
 public:
     explicit workplace(std::string schema) : m_schema{std::move(schema)} {
         run(m_database.dsn(), "create schema " + m_schema);
-        pqxx::connection const connection{m_database.dsn()};
+        pqxx::connection connection{m_database.dsn()};
         m_host = connection.hostname();
-        m_port = connection.port();
+        m_port = connection.get_var("port");
         m_user = connection.username();
         m_folder = fs::temp_directory_path() / ("once_" + m_database.name());
     }
