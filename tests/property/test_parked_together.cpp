@@ -36,6 +36,12 @@ void settle(session& db, std::string const& ids, std::string const& results) {
     db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}')");
 }
 
+/// What is due is this message alone, and it is delivered.
+void deliver(session& db, std::string const& id) {
+    CHECK(take(db) == id);
+    settle(db, id, "accepted");
+}
+
 /// As "3 retrying 1, 4 waiting 0".
 std::string parked_rows(session& db) {
     return db.ask(
@@ -50,8 +56,7 @@ TEST_CASE("once the failed message of a key is delivered, those behind it come t
     test_database const server;
     session db{server.dsn()};
     park_one_key(db, 6);
-    CHECK(take(db) == "1"); // it shows whether the key has recovered
-    settle(db, "1", "accepted");
+    deliver(db, "1"); // it shows whether the key has recovered
     CHECK(take(db, 4) == "2 3 4 5");
     CHECK(parked_rows(db) == "2 retrying 1 on its way, 3 waiting 0 on its way, 4 waiting 0 on its way, 5 "
                              "waiting 0 on its way, 6 waiting 0");
@@ -64,8 +69,7 @@ TEST_CASE("a message that fails behind another one holds back those behind it, a
     test_database const server;
     session db{server.dsn()};
     park_one_key(db, 5, ", p_max_attempts => 2");
-    CHECK(take(db) == "1");
-    settle(db, "1", "accepted");
+    deliver(db, "1");
     CHECK(take(db) == "2 3 4 5");
     SECTION("it comes again") {
         settle(db, "2,3,4,5", "accepted,retry,unavailable,unavailable");
@@ -106,8 +110,7 @@ TEST_CASE("a dead message that lets others pass does not stop those that come to
     INFO("dead messages block: " << blocks);
     park_one_key(db, 5, blocks ? "" : ", p_dead_blocks_key => false");
     db.run("update parked_message set state = 'dead', attempts = 1 where id = 4");
-    CHECK(take(db) == "1");
-    settle(db, "1", "accepted");
+    deliver(db, "1");
     CHECK(take(db) == (blocks ? "2 3" : "2 3 5"));
 }
 
@@ -121,10 +124,8 @@ TEST_CASE("those that come together end in front of one that has failed before",
     settle(db, "2,3,4", "retry,unavailable,unavailable");
     CHECK(db.ask("select redrive('s')") == "1");
     CHECK(parked_rows(db) == "1 retrying 0, 2 waiting 1, 3 waiting 0, 4 waiting 0");
-    CHECK(take(db) == "1");
-    settle(db, "1", "accepted");
-    CHECK(take(db) == "2");
-    settle(db, "2", "accepted");
+    deliver(db, "1");
+    deliver(db, "2");
     CHECK(take(db) == "3 4");
 }
 
@@ -153,12 +154,9 @@ TEST_CASE("of messages that come together, only the one that kills its worker is
     CHECK(parked_rows(db).starts_with("5 dead " + std::to_string(attempts) + ", 6 waiting 0"));
     CHECK(db.ask("select sum(attempts) from parked_message") == std::to_string(attempts)); // nobody else's
     db.run("select discard('s', message_id) from parked_message where id = 5");
-    CHECK(take(db) == "6"); // it may have been the one: it comes alone
-    settle(db, "6", "accepted");
-    CHECK(take(db) == "7");
-    settle(db, "7", "accepted");
-    CHECK(take(db) == "8");
-    settle(db, "8", "accepted");
+    deliver(db, "6"); // it may have been the one: it comes alone
+    deliver(db, "7");
+    deliver(db, "8");
     CHECK(take(db) == "9");
 }
 
@@ -167,8 +165,7 @@ TEST_CASE("a round with parked messages reads no more of them than it hands out,
     test_database const server;
     session db{server.dsn()};
     park_one_key(db, 20'000);
-    CHECK(take(db) == "1");
-    settle(db, "1", "accepted");
+    deliver(db, "1");
     auto const touched = [&] {
         return db.ask("select (seq_scan = 0 and idx_tup_fetch < 1000)::text || ' ' || seq_scan || ' ' || "
                       "idx_tup_fetch from pg_stat_xact_user_tables where relname = 'parked_message'");
