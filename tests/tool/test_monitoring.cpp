@@ -38,11 +38,20 @@ std::set<std::string> metrics_of_view(command_database<test_database> const& db)
     return names;
 }
 
+std::set<std::string> metrics_of_relay(command_database<test_database> const& db) {
+    once_program relay{{"relay", "billing", "--listen", "127.0.0.1:0"}, {"ONCE_DATABASE=" + db.dsn()}};
+    auto names = metrics_in(get(relay.url(), "/metrics"));
+    CHECK(relay.stop() == 0);
+    return names;
+}
+
 } // namespace
 
-TEST_CASE("every metric in the rules for alerts and in the dashboard is one of the view", "[monitoring]") {
+TEST_CASE("every metric in the rules for alerts and in the dashboard is one of the view or of a relay",
+          "[monitoring]") {
     command_database<test_database> const db;
-    auto const there = metrics_of_view(db);
+    auto there = metrics_of_view(db);
+    there.merge(metrics_of_relay(db));
     for (std::string const file : {"monitoring/alerts.yml", "monitoring/dashboard.json"}) {
         auto const used = metrics_in(tool_file(file));
         CHECK(used.size() > 5);
