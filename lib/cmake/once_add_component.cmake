@@ -25,6 +25,9 @@ function(once_add_component name)
   add_library(once::${name} ALIAS ${target})
   set_target_properties(${target} PROPERTIES
     EXPORT_NAME ${name}
+    # A program that names only the component has no path to libonce, and the path of a program does not count for what its
+    # libraries need.
+    INSTALL_RPATH "$ORIGIN"
     VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     LINKER_LANGUAGE CXX

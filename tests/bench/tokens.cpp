@@ -93,9 +93,12 @@ std::unique_ptr<worker> redeem_worker(std::string const& dsn, bool one_trip) {
     stock tokens{[db] { return issue_tokens(*db, terms, stock_size()); }};
     return as_worker([db, tokens, one_trip](key_source&) mutable {
         redemption const given{.token = tokens.next(), .principal = "alice", .purpose = "pay"};
-        auto const reply = one_trip
-                               ? execute(*db, given, {{"select 'paid' as answer"}}, 201)
-                               : execute(*db, given, [](transaction&) { return response{.status = 201}; });
+        auto const reply = [&] {
+            if (one_trip) {
+                return execute(*db, given, {{"select 'paid' as answer"}}, 201);
+            }
+            return execute(*db, given, [](transaction&) { return response{.status = 201}; });
+        }();
         require(reply.started(), "a good token was not redeemed");
     });
 }
