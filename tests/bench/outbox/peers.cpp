@@ -78,7 +78,7 @@ cost drain_pgq(std::string const& dsn) {
     session.exec("select pgq.register_consumer_at('bench', 'drain', (select min(tick_id) from pgq.tick))");
     cost_clock const clock{dsn};
     std::int64_t count = 0;
-    auto batch = session.exec(pqxx::prepped{"next"}, {})[0][0].as<std::optional<std::int64_t>>();
+    auto batch = session.exec(pqxx::prepped{"next"}, pqxx::params{})[0][0].as<std::optional<std::int64_t>>();
     while (batch) {
         auto const messages = read_rows(session.exec(pqxx::prepped{"events"}, pqxx::params{*batch}));
         count += static_cast<std::int64_t>(messages.size());
