@@ -122,6 +122,8 @@ void check_requests(effects_database const& server, once::database& db) {
     constexpr int callers = 6;
     constexpr int each = 30;
     std::atomic<int> wrong = 0;
+    std::mutex mutex;
+    std::string why;
     {
         std::vector<std::jthread> running;
         for (int caller = 0; caller < callers; ++caller) {
@@ -144,13 +146,16 @@ void check_requests(effects_database const& server, once::database& db) {
                         auto const first = once_more();
                         auto const second = once_more();
                         wrong += !second.replayed() || first.response() != second.response();
-                    } catch (std::exception const&) {
+                    } catch (std::exception const& e) {
                         ++wrong;
+                        std::lock_guard const lock{mutex};
+                        why = e.what();
                     }
                 }
             });
         }
     }
+    INFO(why);
     CHECK(wrong == 0);
     CHECK(server.effects() == callers / 2 * each);
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "lease", 1min)));

@@ -39,7 +39,8 @@ std::set<std::string> metrics_of_view(command_database<test_database> const& db)
 }
 
 std::set<std::string> metrics_of_relay(command_database<test_database> const& db) {
-    once_program relay{{"relay", "billing", "--listen", "127.0.0.1:0"}, {"ONCE_DATABASE=" + db.dsn()}};
+    once_program relay{{"relay", "billing", "--to", "jsonl", "--listen", "127.0.0.1:0"},
+                       {"ONCE_DATABASE=" + db.dsn()}};
     auto names = metrics_in(get(relay.url(), "/metrics"));
     CHECK(relay.stop() == 0);
     return names;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
 
 namespace once::command {
 
@@ -47,6 +48,13 @@ private:
     CLI::App const& m_app;
 };
 
+// From 2.6 on, CLI11 tells of a file that is not there only after it has missed what the file would have said.
+std::string unreadable(std::string const& path) {
+    return path.empty() || (CLI::ExistingFile(path).empty() && std::ifstream{path})
+               ? std::string{}
+               : "the file cannot be read: " + path;
+}
+
 } // namespace
 
 void add_config_file(CLI::App& app) {
@@ -55,7 +63,8 @@ void add_config_file(CLI::App& app) {
     app.config_formatter(std::make_shared<config_reader>(app));
     app.set_config("--config", named.value_or(""),
                    "a file with settings, TOML or INI; a section for each command (default: $ONCE_CONFIG)",
-                   named.has_value());
+                   named.has_value())
+        ->check(unreadable);
 }
 
 void add_variables(CLI::App& command, std::string const& prefix) {

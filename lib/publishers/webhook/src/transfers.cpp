@@ -172,7 +172,11 @@ ending transfers::how_it_ended(transfer& one, CURLcode code) const {
         made.how = ending::kind::answered;
         return made;
     }
-    made.how = sent > 0 ? ending::kind::lost : ending::kind::no_connection;
+    // Newer versions of libcurl try a kept connection without looking whether it still stands, count what they sent there,
+    // and then find nobody to connect to.
+    bool const nobody_there = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+                              code == CURLE_COULDNT_RESOLVE_PROXY;
+    made.how = nobody_there || sent == 0 ? ending::kind::no_connection : ending::kind::lost;
     made.why = one.address_refused ? "the address is not a public one" : curl_easy_strerror(code);
     return made;
 }

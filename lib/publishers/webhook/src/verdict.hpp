@@ -13,9 +13,9 @@ struct ending {
     enum class kind {
         /// A whole answer came.
         answered,
-        /// No connection was made, so nothing was sent.
+        /// Nobody could be connected to. Nothing was sent, or it went into a kept connection that had ended.
         no_connection,
-        /// Something was sent, and no whole answer came.
+        /// Something was sent over a connection, and no whole answer came.
         lost,
     };
     kind how = kind::lost;
