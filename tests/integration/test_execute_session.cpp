@@ -136,6 +136,24 @@ TEST_CASE("prepared statements can be turned off, and nothing is then prepared",
     CHECK(server.effects() == 4);
 }
 
+TEST_CASE("a name under which a statement did not get to be prepared is not used again", "[session]") {
+    // PgBouncer, which keeps statements apart by their names, would end the session.
+    effects_database const server;
+    once::database db{server.dsn(), {.max_connections = 1}};
+    auto const second_attempts = [&] {
+        return once::transact(db, [](once::transaction& tx) {
+            return tx.query_value<int>("select count(*)::int from pg_prepared_statements where name ~ "
+                                       "'^once_[0-9]+_[0-9]+_[0-9]+$'");
+        });
+    };
+    CHECK(second_attempts() == 0);
+    CHECK_THROWS_AS(once::execute(db, request_of("k"), {{"select 1 / 0"}, effect_statement()}),
+                    pqxx::sql_error);
+    CHECK(once::execute(db, request_of("k"), {{"select 1"}, effect_statement()}).started());
+    CHECK(second_attempts() > 0);
+    CHECK(server.effects() == 1);
+}
+
 TEST_CASE("a session that forgot its prepared statements does no harm", "[session]") {
     effects_database const server;
     std::vector<std::string> lines;

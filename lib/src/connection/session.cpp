@@ -24,13 +24,15 @@ constexpr std::size_t most_prepared_statements = 256;
 statement const rollback{sql::rollback, {}};
 
 // The name follows from the text: where a pooler hands our session to another client of this library, a name that is
-// there already can only stand for the same text.
-std::string prepared_name(std::string const& sql) {
+// there already can only stand for the same text. PgBouncer remembers a name although the server did not get as far as
+// preparing it, and ends a client that names it again; so the next attempt has another.
+std::string prepared_name(std::string const& sql, std::size_t used_up) {
     std::uint64_t hash = 14695981039346656037U; // FNV-1a
     for (char const c : sql) {
         hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
     }
-    return "once_" + std::to_string(hash) + "_" + std::to_string(sql.size());
+    auto const name = "once_" + std::to_string(hash) + "_" + std::to_string(sql.size());
+    return used_up == 0 ? name : name + "_" + std::to_string(used_up);
 }
 
 } // namespace
@@ -102,8 +104,9 @@ void session::send(statement const& statement, std::vector<pending>& sent) {
     constexpr int binary_results = 1;
 
     auto known = m_prepared.find(statement.sql);
-    if (known == m_prepared.end() && m_prepare_statements && m_prepared.size() < most_prepared_statements) {
-        known = m_prepared.emplace(statement.sql, prepared_name(statement.sql)).first;
+    if (known == m_prepared.end() && m_prepare_statements &&
+        m_prepared.size() + m_names_used_up < most_prepared_statements) {
+        known = m_prepared.emplace(statement.sql, prepared_name(statement.sql, m_names_used_up)).first;
         sent.push_back({&statement, true});
         if (PQsendPrepare(m_raw, known->second.c_str(), statement.sql.c_str(), 0, nullptr) == 0) {
             give_up(PQerrorMessage(m_raw));
@@ -154,6 +157,7 @@ void session::receive(std::span<pending const> sent, time_point deadline, std::v
         std::string const message = ended ? result.message() : std::string{};
         if (sent[i].is_preparation && !result.ok()) {
             m_prepared.erase(sent[i].statement->sql);
+            ++m_names_used_up;
             if (result.failed()) {
                 failed_preparation = std::move(result);
             }

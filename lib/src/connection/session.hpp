@@ -97,6 +97,8 @@ private:
     PQnoticeReceiver m_default_receiver = nullptr;
     // SQL text -> name of the prepared statement.
     std::unordered_map<std::string, std::string> m_prepared;
+    // How many preparations failed, or were not reached because something before them failed.
+    std::size_t m_names_used_up = 0;
 };
 
 } // namespace once::detail
