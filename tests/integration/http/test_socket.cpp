@@ -49,7 +49,8 @@ public:
         };
         m_server.Post("/orders", handle);
         m_server.Post("/other", handle);
-        m_server.set_read_timeout(std::chrono::milliseconds{250}); // for the rest of half a request
+        // Newer versions of the server keep a connection on which they refused a request they could not read.
+        m_server.set_keep_alive_max_count(1);
         m_port = m_server.bind_to_any_port("127.0.0.1");
         m_thread = std::thread{[this] { m_server.listen_after_bind(); }};
         REQUIRE(once::testing::wait_until([this] { return m_server.is_running(); }));
