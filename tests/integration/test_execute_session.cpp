@@ -8,12 +8,14 @@
 #include "support/effects.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <pqxx/except>
 #include <pqxx/nontransaction>
 #include <pqxx/result>
 #include <pqxx/row>
 
 #include <chrono>
 #include <string>
+#include <tuple>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -141,13 +143,15 @@ TEST_CASE("a name under which a statement did not get to be prepared is not used
     effects_database const server;
     once::database db{server.dsn(), {.max_connections = 1}};
     auto const second_attempts = [&] {
-        return once::transact(db, [](once::transaction& tx) {
-            return tx.query_value<int>("select count(*)::int from pg_prepared_statements where name ~ "
-                                       "'^once_[0-9]+_[0-9]+_[0-9]+$'");
+        int found = -1;
+        std::ignore = once::transact(db, [&](once::transaction& tx) {
+            found = tx.query_value<int>("select count(*)::int from pg_prepared_statements "
+                                        "where name ~ '^once_[0-9]+_[0-9]+_[0-9]+$'");
         });
+        return found;
     };
     CHECK(second_attempts() == 0);
-    CHECK_THROWS_AS(once::execute(db, request_of("k"), {{"select 1 / 0"}, effect_statement()}),
+    CHECK_THROWS_AS(std::ignore = once::execute(db, request_of("k"), {{"select 1 / 0"}, effect_statement()}),
                     pqxx::sql_error);
     CHECK(once::execute(db, request_of("k"), {{"select 1"}, effect_statement()}).started());
     CHECK(second_attempts() > 0);
