@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <tuple>
 
 namespace once::webhook {
 
@@ -31,7 +32,7 @@ void append(header_list& to, std::string const& line) {
     if (longer == nullptr) {
         throw std::bad_alloc{};
     }
-    static_cast<void>(to.release());
+    std::ignore = to.release(); // longer begins with it
     to.reset(longer);
 }
 
@@ -164,7 +165,7 @@ ending transfers::how_it_ended(transfer& one, CURLcode code) const {
     curl_easy_getinfo(one.easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(one.easy, CURLINFO_REQUEST_SIZE, &sent);
     curl_easy_getinfo(one.easy, CURLINFO_RETRY_AFTER, &retry_after);
-    constexpr curl_off_t a_week = 7 * 24 * 3600;
+    constexpr curl_off_t a_week = 7L * 24 * 3600;
     ending made{.status = static_cast<int>(status),
                 .retry_after = std::chrono::seconds{std::clamp<curl_off_t>(retry_after, 0, a_week)}};
     bool const had_enough = code == CURLE_WRITE_ERROR && one.answer_bytes > m_options.max_answer_bytes;
