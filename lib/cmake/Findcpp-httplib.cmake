@@ -26,4 +26,11 @@ find_package_handle_standard_args(cpp-httplib
 if(cpp-httplib_FOUND AND NOT TARGET cpp-httplib::cpp-httplib)
   add_library(cpp-httplib::cpp-httplib INTERFACE IMPORTED)
   target_link_libraries(cpp-httplib::cpp-httplib INTERFACE ${once_httplib_target})
+  # Newer versions call libcrypto in their header, and their pkg-config file does not say so.
+  if(once_pc_httplib_CFLAGS_OTHER MATCHES "CPPHTTPLIB_OPENSSL_SUPPORT")
+    find_package(OpenSSL QUIET)
+    if(OpenSSL_FOUND)
+      target_link_libraries(cpp-httplib::cpp-httplib INTERFACE OpenSSL::Crypto)
+    endif()
+  endif()
 endif()
