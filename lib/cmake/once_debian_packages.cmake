@@ -54,6 +54,14 @@ if(once_type STREQUAL "SHARED_LIBRARY")
   set(CPACK_DEBIAN_LIBONCE_PACKAGE_SECTION libs)
   set(CPACK_DEBIAN_LIBONCE_PACKAGE_SHLIBDEPS ON)
   string(APPEND CPACK_DEBIAN_LIBONCE-DEV_PACKAGE_DEPENDS ", ${soname} ${same_version}")
+  # The command is linked with libraries of this build, which dpkg-shlibdeps cannot know.
+  set(CPACK_DEBIAN_ONCE_PACKAGE_DEPENDS "${soname} ${same_version}")
+  get_property(built GLOBAL PROPERTY ONCE_BUILT_COMPONENTS)
+  list(TRANSFORM built PREPEND once_)
+  foreach(library IN ITEMS once LISTS built)
+    get_target_property(folder ${library} BINARY_DIR)
+    list(APPEND CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS "${folder}")
+  endforeach()
 endif()
 
 # Each package carries the licence where Debian looks for it.
