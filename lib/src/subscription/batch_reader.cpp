@@ -18,9 +18,11 @@ constexpr milliseconds look_for_due_every = 40ms;
 constexpr int most_released = 1000;
 
 // A look at the outbox costs nearly as much for ten messages as for a hundred, and a reader at the heels of busy writers
-// takes that from them. So it lets some gather. One or two in a batch are a trickle, where only the delay would be felt.
+// takes that from them. So it lets some gather, longer while that goes on; a burst is over before. One or two in a batch
+// are a trickle, where only the delay would be felt.
 constexpr std::size_t trickle = 3;
-constexpr milliseconds gathering_time = 1ms;
+constexpr milliseconds first_gathering = 1ms;
+constexpr milliseconds longest_gathering = 4ms;
 // So long after that it does not go to sleep: all writers at once would have to wake it.
 constexpr milliseconds busy_time = 3ms;
 
@@ -233,11 +235,21 @@ statement batch_reader::acknowledgement(progress const& made) const {
     return detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, true);
 }
 
-bool batch_reader::acknowledge(progress const& made, bool durable) {
-    if (!m_batch->full && m_batch->positions.size() > trickle) {
-        m_session.wait(clock::now() + gathering_time, {}, false);
-        m_busy_until = clock::now() + busy_time;
+void batch_reader::let_gather() {
+    if (m_batch->full) {
+        return; // there are enough
     }
+    if (m_batch->positions.size() <= trickle) {
+        m_gathering = first_gathering;
+        return;
+    }
+    m_session.wait(clock::now() + m_gathering, {}, false);
+    m_gathering = std::min(m_gathering * 2, longest_gathering);
+    m_busy_until = clock::now() + busy_time;
+}
+
+bool batch_reader::acknowledge(progress const& made, bool durable) {
+    let_gather();
     pipeline both;
     both.add_transaction(
         detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, durable));

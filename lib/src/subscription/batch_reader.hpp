@@ -138,6 +138,7 @@ private:
     void add_empty_acknowledgement(pipeline& to) const;
     void add_wake_up(pipeline& to);
     void adapt(int& limit, std::size_t bytes) const;
+    void let_gather();
     [[nodiscard]] bool has_work() const noexcept;
     [[nodiscard]] bool can_listen();
     [[nodiscard]] clock::time_point next_event() const noexcept;
@@ -178,6 +179,8 @@ private:
     // The last sleep whose end was passed on.
     std::int64_t m_woken = 0;
     std::chrono::milliseconds m_idle_pause{1};
+    // How long the next messages may gather, while writers are busy.
+    std::chrono::milliseconds m_gathering{1};
     // Writers seem to be busy until then.
     clock::time_point m_busy_until{};
     clock::time_point m_look_for_due_at{};
