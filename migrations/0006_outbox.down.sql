@@ -22,6 +22,7 @@ drop function bucket_of(text, uuid);
 drop function take_identity(text, uuid, bytea);
 drop function message_digest(text, text, text, json, json, bytea);
 drop function notify_readers();
+drop function reader_sleeps();
 drop sequence outbox_asleep_until_seq;
 drop sequence outbox_woken_seq;
 drop sequence outbox_asleep_seq;

@@ -79,7 +79,7 @@ begin
     insert into scheduled_message (service, message_id, due_at, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
     values (v_service, v_id, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     -- A reader sleeps until the next one is due, and this may be earlier. It looks after it has said that it sleeps.
-    if exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+    if reader_sleeps() then
         perform notify_readers();
     end if;
     return v_id;
@@ -131,7 +131,7 @@ begin
                topic, key, traceparent, content_type, headers, payload_json, payload_bytes
         from due order by due_at, scheduled_at;
         get diagnostics released = row_count;
-        if released > 0 and exists (select from outbox_asleep_seq as a, outbox_woken_seq as w where a.last_value > w.last_value) then
+        if released > 0 and reader_sleeps() then
             perform notify_readers();
         end if;
     end if;

@@ -115,10 +115,13 @@ private:
     void plan_tasks() {
         // Black holes first: they take long and use no processor.
         auto faults = std::vector<fault const*>{};
-        for (auto const& one : m_plan.faults) {
-            faults.push_back(&one);
+        for (bool const silent : {true, false}) {
+            for (auto const& one : m_plan.faults) {
+                if (one.silent == silent) {
+                    faults.push_back(&one);
+                }
+            }
         }
-        std::ranges::stable_sort(faults, [](auto const* a, auto const* b) { return a->silent > b->silent; });
         for (auto const* what : faults) {
             for (auto const how : m_plan.forms) {
                 for (auto const level : m_plan.levels) {

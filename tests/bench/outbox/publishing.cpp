@@ -167,7 +167,7 @@ void create_functions_to_compare(std::string const& dsn) {
     constexpr auto const* make = R"(do $do$
         declare
             v_text constant text := pg_get_functiondef('once.publish(text,text,json,bytea,text,json,text,uuid,boolean)'::regprocedure);
-            v_wakes constant text := 'if exists \(select from outbox_asleep_seq.*?end if;';
+            v_wakes constant text := 'if reader_sleeps.*?end if;';
         begin
             if v_text !~ v_wakes then
                 raise exception 'publish() does not look as the benchmark knows it';
