@@ -41,7 +41,7 @@ once::request request_of(std::string const& customer) {
 }
 
 // [region: operation]
-once::resumable book_order(int provider_port, fate where) {
+once::resumable book_order(int provider_port, fate const& where) {
     return {"book order",
             {
                 once::in_database("reserve",

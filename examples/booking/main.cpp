@@ -65,7 +65,7 @@ long count(once::database& db, std::string const& sql) {
 /// Lets a worker complete what the dead left behind.
 void complete(once::database& db, int port) {
     // [region: worker]
-    std::jthread const worker{[&](std::stop_token stop) {
+    std::jthread const worker{[&](std::stop_token const& stop) {
         once::operation_worker{db, {booking::book_order(port)}, {.poll = std::chrono::milliseconds{20}}}.run(
             stop);
     }};

@@ -44,11 +44,12 @@ public:
     void run(key_source& keys) override {
         auto const key = keys.next();
         std::string const where{scope};
+        std::string const buyer{customer};
         std::string const amount = std::to_string(cents);
         send("begin", {});
         send("claim", {where.c_str(), key.c_str(), request_text().c_str()});
         end_of_trip();
-        send("order", {customer.data(), amount.c_str()});
+        send("order", {buyer.c_str(), amount.c_str()});
         end_of_trip();
         send("response", {where.c_str(), key.c_str(), response_text().c_str()});
         send("commit", {});

@@ -134,7 +134,7 @@ std::string pg_dump_for(private_servers const& servers, std::string const& name)
     std::ifstream file{servers.folder(name) + "/binaries"};
     std::string binaries;
     std::getline(file, binaries);
-    auto const own = binaries + "/pg_dump";
+    auto own = binaries + "/pg_dump";
     if (std::filesystem::exists(own)) {
         return own;
     }

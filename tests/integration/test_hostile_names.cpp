@@ -10,6 +10,7 @@
 #include <pqxx/row>
 
 #include <string>
+#include <string_view>
 
 /** @file
  * Functions of the schema run with its owner's rights under the caller's search_path. A caller who puts a schema of its
@@ -114,7 +115,7 @@ public:
     std::string run(std::string const& sql) {
         pqxx::nontransaction tx{m_connection};
         auto const rows = tx.exec(sql);
-        return rows.empty() || rows[0].size() == 0 || rows[0][0].is_null() ? std::string{}
+        return rows.empty() || rows.columns() == 0 || rows[0][0].is_null() ? std::string{}
                                                                            : std::string{rows[0][0].c_str()};
     }
 
@@ -215,7 +216,7 @@ TEST_CASE("no privileged function meets a temporary object or a name of its call
                 continue;
             } catch (pqxx::sql_error const& e) {
                 INFO(e.what());
-                std::string const state{e.sqlstate()};
+                std::string_view const state{e.sqlstate()};
                 CHECK(std::string{e.what()}.find("hostile") == std::string::npos);
                 // No such column, table, function; not a table; not updatable: it has met one of ours.
                 for (std::string const met : {"42703", "42P01", "42883", "42809", "55000"}) {

@@ -21,18 +21,19 @@ constexpr int rows_of_each = 5000;
 void fill(session& db) {
     std::string const each = " from generate_series(1, " + std::to_string(rows_of_each) + ") as n";
     std::string const uuid = "lpad(n::text, 32, '0')::uuid";
+    std::string const other_uuid = "('f' || lpad(n::text, 31, '0'))::uuid";
     for (std::string const& filling : std::vector<std::string>{
              "select claim('s', 'k' || n)",
              "select complete('s', 'k' || n, 200, null, null, '{}', null)",
              "select acquire_lease('l' || n, '1 day', 'me')",
              "select subscribe('s', p_from => 'beginning'), subscribe('other', p_from => 'beginning')",
              "select publish('t.x', 'k' || n % 500, '{}', p_message_id => " + uuid + ")",
-             "select schedule(now() + interval '1 day', 't.x', 'k', '{}', p_message_id => ('f' || "
-             "lpad(n::text, 31, '0'))::uuid)",
+             "select schedule(now() + interval '1 day', 't.x', 'k', '{}', p_message_id => " + other_uuid +
+                 ")",
              "select issue_tokens('p', 'form', '1 day', array[sha256(n::text::bytea)])",
              "select receive('c', " + uuid + ")",
-             "select begin_operation('s', 'op' || n, null, 'pay', '{a,b}', null, '{}', gen_random_uuid(), '1 "
-             "second')",
+             "select begin_operation('s', 'op' || n, null, 'pay', '{a,b}', null, '{}', " + uuid +
+                 ", '1 second')",
              "select open_window('s', 'k' || n, sha256(n::text::bytea), '1 day')",
          }) {
         db.run(filling.starts_with("select subscribe") ? filling : filling + each);

@@ -440,9 +440,10 @@ TEST_CASE("the schema refuses by itself what is no lease", "[lease][bad_input]")
         {"insert into once.lease_floor (fence) values (1)", "23505"},
         {"insert into once.lease_floor (only_row, fence) values (false, 1)", "23514"},
     };
-    for (auto const& [sql, state_wanted] : table) {
+    for (auto const& one : table) {
+        auto const& sql = one.first;
         INFO(sql);
-        CHECK(sqlstate_of([&] { run(server.dsn(), sql); }) == state_wanted);
+        CHECK(sqlstate_of([&] { run(server.dsn(), sql); }) == one.second);
     }
     CHECK(server.ask("select count(*) from once.lease") == "0");
 }

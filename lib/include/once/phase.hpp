@@ -114,17 +114,16 @@ template <class Work>
     using result = std::invoke_result_t<Work&, transaction&, operation&>;
     static_assert(std::is_void_v<result> || std::convertible_to<result, std::optional<response>>,
                   "a phase in the database returns nothing, once::response or std::optional<once::response>");
-    return {
-        .name = std::move(name),
-        .effect = effect::in_database,
-        .work = [work = std::move(work)](transaction& tx, operation& op) mutable -> std::optional<response> {
-            if constexpr (std::is_void_v<result>) {
-                std::invoke(work, tx, op);
-                return std::nullopt;
-            } else {
-                return std::invoke(work, tx, op);
-            }
-        }};
+    phase made{.name = std::move(name), .effect = effect::in_database};
+    made.work = [work = std::move(work)](transaction& tx, operation& op) mutable -> std::optional<response> {
+        if constexpr (std::is_void_v<result>) {
+            std::invoke(work, tx, op);
+            return std::nullopt;
+        } else {
+            return std::invoke(work, tx, op);
+        }
+    };
+    return made;
 }
 
 /// A call to a receiver that takes `operation::call_key` and never acts twice on one key.

@@ -88,7 +88,7 @@ lease::lease(lease&& other) noexcept
     : m_database{std::exchange(other.m_database, nullptr)},
       m_fence{other.m_fence},
       m_duration{other.m_duration},
-      m_options{other.m_options},
+      m_options{std::move(other.m_options)},
       m_trusted_until{std::exchange(other.m_trusted_until, nanoseconds{0})},
       m_taken_over{other.m_taken_over} {}
 
