@@ -163,7 +163,7 @@ comment on sequence outbox_woken_seq is 'The last sleep that a notification ende
 comment on sequence outbox_asleep_until_seq is
     'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
 
--- Called for each message, so it is one expression: a query for the same takes ten times as long.
+-- Called for each message, so it is one expression: a query for the same takes much longer.
 create function reader_sleeps() returns boolean
 language sql
 return coalesce(pg_sequence_last_value('outbox_asleep_seq'), 0) > coalesce(pg_sequence_last_value('outbox_woken_seq'), 0);
