@@ -17,7 +17,7 @@ do $$ begin
 end $$;
 
 create table service_role (
-    role     text        not null,
+    role     text        collate "C" not null,
     service  text        collate "C" not null,
     added_at timestamptz not null default clock_timestamp(),
     added_by text        not null default session_user,

@@ -113,6 +113,7 @@ create function acquire_lease(
     p_now      timestamptz default null
 ) returns lease_answer
 language plpgsql security definer set search_path from current set lock_timeout = '500ms'
+set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -188,7 +189,7 @@ create function renew_lease(
     p_duration interval,
     p_now      timestamptz default null
 ) returns timestamptz
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -218,7 +219,7 @@ comment on function renew_lease(text, bigint, interval, timestamptz) is
     'tests.';
 
 create function release_lease(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -233,7 +234,7 @@ comment on function release_lease(text, bigint, timestamptz) is
     'somebody else has acquired it. Waits up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
 
 create function lease_held(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
-language plpgsql stable security definer set search_path from current
+language plpgsql stable security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -248,7 +249,7 @@ comment on function lease_held(text, bigint, timestamptz) is
     'date at once: for a look before work is begun. What is written must be guarded by assert_fence().';
 
 create function assert_fence(p_name text, p_fence bigint, p_now timestamptz default null) returns void
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -283,6 +284,7 @@ create function purge_leases(
     p_now    timestamptz default null
 ) returns integer
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
     v_removed integer;

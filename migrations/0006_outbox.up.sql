@@ -254,7 +254,7 @@ create function publish(
     p_message_id   uuid        default null,
     p_fresh        boolean     default false
 ) returns uuid
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -292,7 +292,7 @@ create function publish_many(
     p_message_ids   uuid[]    default null,
     p_fresh         boolean   default false
 ) returns bigint
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();

@@ -474,6 +474,7 @@ create function acknowledge(
     p_durable       boolean  default true
 ) returns bigint
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
     v_has_xid  constant boolean := pg_current_xact_id_if_assigned() is not null;

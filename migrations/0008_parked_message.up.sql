@@ -50,6 +50,8 @@ with (fillfactor = 80);
 create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
 create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at)
     where state = 'retrying';
+create index parked_message_started_idx on parked_message (service, subscription, slice, next_attempt_at, id)
+    where state = 'retrying' and started_at is not null;
 
 comment on table parked_message is
     'Messages whose delivery failed, with the later ones of their key: a copy, because the outbox moves on. A row goes '
@@ -87,6 +89,7 @@ comment on constraint parked_message_attempts_valid on parked_message is 'Attemp
 comment on constraint parked_message_error_short on parked_message is 'Up to 4096 bytes.';
 comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
 comment on index parked_message_due_idx is 'What is due.';
+comment on index parked_message_started_idx is 'Which of those were on their way when their worker ended.';
 
 -- Whoever parks, and whoever takes a parked message away, does so one after the other: a message that is parked behind
 -- one that somebody else removes at this moment would wait for ever.
@@ -147,10 +150,10 @@ begin
         raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
     end if;
     with named as materialized (
-        select o as message, p.error, row_number() over (partition by o.key order by o.id) as place,
+        select found.message, p.error, row_number() over (partition by (found.message).key order by p.id) as place,
                case when p.parked_as = 'retry' and v_sub.max_attempts <= 1 then 'dead' else p.parked_as end as parked_as
         from unnest(p_ids, p_as, p_errors) as p (id, parked_as, error)
-        join outbox as o on o.id = p.id
+        cross join lateral (select o from outbox as o where o.id = p.id offset 0) as found (message)
     ), placed as (
         select n.*,
                -- Whatever is behind another message of its key waits for it. Asked once for each key, before the first of
@@ -321,6 +324,7 @@ comment on function take_parked(text, integer, integer, integer, timestamptz) is
 
 create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
 language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
     v_service constant text := service_of_session();

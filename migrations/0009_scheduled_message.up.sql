@@ -65,7 +65,7 @@ create function schedule(
     p_message_id   uuid        default null,
     p_fresh        boolean     default false
 ) returns uuid
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -89,7 +89,7 @@ comment on function schedule(timestamptz, text, text, json, bytea, text, json, t
     'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
 
 create function cancel_scheduled(p_message_id uuid) returns boolean
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 begin
     delete from scheduled_message where service = service_of_session() and message_id = p_message_id;
@@ -109,6 +109,7 @@ create function release_due(
     out released integer, out next_due_in_ms bigint
 )
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
     v_now constant timestamptz := coalesce(p_now, clock_timestamp());

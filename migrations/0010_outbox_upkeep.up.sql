@@ -206,10 +206,11 @@ begin
         select c.ctid
         from newest_checkpoints() as n
         cross join lateral (
-            select c.ctid from checkpoint as c
+            select c.ctid, c.acknowledged_at from checkpoint as c
             where c.service = n.service and c.subscription = n.subscription and c.slice = n.slice and c.number < n.number
-              and c.acknowledged_at < v_now - interval '1 hour'
-            order by c.service, c.subscription, c.slice, c.number limit p_limit) as c));
+            order by c.service, c.subscription, c.slice, c.number limit p_limit) as c
+        -- Behind the limit: a condition before it would read all of the last hour, to find that nothing is older.
+        where c.acknowledged_at < v_now - interval '1 hour'));
     get diagnostics checkpoints = row_count;
 
     -- Last, because readers wait for an emptied slot until we commit.

@@ -126,7 +126,7 @@ create function redeem_token(
     p_now         timestamptz default null
 ) returns claim_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 declare
     v_service        constant text := service_of_session();
@@ -219,6 +219,7 @@ comment on function redeem_token_or_abort(bytea, text, text, bytea, interval, in
 
 create function purge_tokens(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
     v_removed integer;

@@ -72,7 +72,7 @@ create function receive_many(
     p_now          timestamptz   default null
 ) returns table (place integer, id uuid, outcome text)
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -83,7 +83,7 @@ declare
     v_fresh          uuid[] := '{}';
     v_inserted       uuid[];
     v_outcomes       text[];
-    v_altered        uuid[];
+    v_alarm          record;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
         and p_wait between interval '0' and interval '1 hour') is not true then
@@ -128,9 +128,8 @@ begin
         -- Purged in between: try again.
     end loop;
 
-    select array_agg(w.outcome order by w.n), array_agg(distinct w.id) filter (where w.outcome = 'altered')
-    into v_outcomes, v_altered
-    from (select u.n, u.id,
+    select array_agg(w.outcome order by w.n) into v_outcomes
+    from (select u.n,
                  case when i.message_id is null then 'too_old'
                       when i.fingerprint <> u.fingerprint then 'altered'
                       when f.id is not null and u.nth = 1 then 'fresh'
@@ -142,20 +141,20 @@ begin
               where k.service = v_service and k.consumer = p_consumer and k.message_id = u.id limit 1) as i on true
           left join unnest(v_fresh) as f (id) on f.id = u.id) as w;
 
-    if v_altered is not null then
-        -- Locked in the order of the ids first, because an UPDATE takes rows as they come.
-        perform from inbox
-        where service = v_service and consumer = p_consumer and message_id = any (v_altered)
-        order by message_id
-        for update;
-        update inbox as i
-        set altered_times = i.altered_times + a.times, altered_at = coalesce(p_now, clock_timestamp()),
-            altered_fingerprint = a.last
-        from (select u.id, count(*) as times, (array_agg(u.fingerprint order by u.n desc))[1] as last
-              from unnest(p_message_ids, p_fingerprints, v_outcomes) with ordinality as u (id, fingerprint, outcome, n)
-              where u.outcome = 'altered'
-              group by u.id) as a
-        where i.service = v_service and i.consumer = p_consumer and i.message_id = a.id;
+    if 'altered' = any (v_outcomes) then
+        -- Each by its key, in the order of the ids, as above. Such an alarm is rare.
+        for v_alarm in
+            select u.id, count(*) as times, (array_agg(u.fingerprint order by u.n desc))[1] as last
+            from unnest(p_message_ids, p_fingerprints, v_outcomes) with ordinality as u (id, fingerprint, outcome, n)
+            where u.outcome = 'altered'
+            group by u.id
+            order by u.id
+        loop
+            update inbox
+            set altered_times = altered_times + v_alarm.times, altered_at = coalesce(p_now, clock_timestamp()),
+                altered_fingerprint = v_alarm.last
+            where service = v_service and consumer = p_consumer and message_id = v_alarm.id;
+        end loop;
     end if;
     return query
     select u.n::integer, u.id, u.outcome
@@ -196,7 +195,7 @@ create function receive(
     p_now         timestamptz default null
 ) returns text
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -257,6 +256,7 @@ comment on function receive(text, uuid, bytea, timestamptz, interval, interval, 
 
 create function purge_inbox(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
     v_removed integer;

@@ -227,7 +227,8 @@ begin
     -- The claim lasts as long as the operation, however long that is.
     update idempotency_record set expires_at = p_now + interval '366 days'
     where service = p_record.service and scope = p_record.scope and key = p_record.key
-      and completed_at is null and expires_at < p_now + interval '180 days';
+      -- IS TRUE, because without statistics the index on expires_at seems to be as good as that on the key.
+      and completed_at is null and (expires_at < p_now + interval '180 days') is true;
     return answer_of_operation(v_record, 'resumed');
 end $$;
 
@@ -250,7 +251,7 @@ create function begin_operation(
     p_now          timestamptz default null
 ) returns operation_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -328,7 +329,7 @@ create function retake_operation(
     p_lease interval,
     p_now   timestamptz default null
 ) returns operation_answer
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -359,7 +360,7 @@ create function next_operation(
     p_max_attempts integer     default 20,
     p_now          timestamptz default null
 ) returns operation_answer
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -399,7 +400,7 @@ create function advance_operation(
     p_lease interval,
     p_now   timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -429,7 +430,7 @@ create function renew_operation(
     p_lease interval,
     p_now   timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -457,7 +458,7 @@ create function release_operation(
     p_call_made    boolean,
     p_now          timestamptz default null
 ) returns text
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -535,7 +536,7 @@ create function finish_operation(
     p_bytes        bytea,
     p_now          timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -567,7 +568,7 @@ create function resolve_operation(
     p_data           json        default null,
     p_now            timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
@@ -601,7 +602,7 @@ create function end_operation(
     p_body    json,
     p_now     timestamptz default null
 ) returns void
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
@@ -625,6 +626,7 @@ comment on function end_operation(text, text, text, integer, json, timestamptz) 
 
 create function purge_operations(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
     v_removed integer;

@@ -53,7 +53,7 @@ create function open_window(
     p_now         timestamptz default null
 ) returns claim_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql security definer set search_path from current set lock_timeout = '2s'
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 declare
     v_service        constant text := service_of_session();
@@ -122,6 +122,7 @@ comment on function open_window(text, text, bytea, interval, interval, timestamp
 
 create function purge_windows(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
     v_removed integer;
