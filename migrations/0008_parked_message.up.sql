@@ -48,7 +48,7 @@ with (fillfactor = 80);
 
 -- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
 create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
-create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at)
+create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at, id)
     where state = 'retrying';
 create index parked_message_started_idx on parked_message (service, subscription, slice, next_attempt_at, id)
     where state = 'retrying' and started_at is not null;

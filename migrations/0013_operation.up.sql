@@ -360,7 +360,8 @@ create function next_operation(
     p_max_attempts integer     default 20,
     p_now          timestamptz default null
 ) returns operation_answer
-language plpgsql security definer set search_path from current set enable_seqscan = off
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -372,12 +373,19 @@ begin
         raise exception 'lease must be between 100 milliseconds and 1 day, attempts between 1 and 1000, the owner not null'
             using errcode = '22023';
     end if;
-    select * into v_record from operation
-    where service = v_service and state = 'running' and lease_until <= v_now
-      and name = any (p_names)
-    order by lease_until
+    -- The first part is in the order of operation_unfinished_idx: else the primary key seems to be as good while there are
+    -- few rows, and it leads through all that are finished.
+    with candidate as materialized (
+        select ctid as place, lease_until from operation
+        where service = v_service and state <> 'finished' and state = 'running' and lease_until <= v_now
+          and name = any (p_names)
+        order by service, started_at
+    )
+    select o.* into v_record from candidate as c join operation as o on o.ctid = c.place
+    where o.state = 'running' and o.lease_until <= v_now
+    order by c.lease_until
     limit 1
-    for update skip locked;
+    for update of o skip locked;
     if not found then
         return row('absent', null, null, null, null, null, null, null, null, null, null,
                    null, null, null, null)::operation_answer;
