@@ -40,7 +40,7 @@ int serve(std::string const& dsn, int port, shop::route_options const& options) 
 
     httplib::Server server;
     // A form is small; whoever sends more has something else in mind.
-    constexpr std::size_t largest_body = 64 * 1024;
+    constexpr std::size_t largest_body = std::size_t{64} * 1024;
     server.set_payload_max_length(largest_body);
     server.set_tcp_nodelay(true);
     shop::add_routes(server, db, options);

@@ -58,7 +58,7 @@ std::optional<std::pair<std::string_view, std::string_view>> said_to_people(std:
         {"key_invalid", "This form is damaged", "Please open a new form."},
     }};
     for (auto const& [word, title, text] : words) {
-        if (type.ends_with(std::string{":"} += word)) {
+        if (type.ends_with(":" + std::string{word})) {
             return std::pair{title, text};
         }
     }

@@ -31,7 +31,7 @@ void fill(std::string const& dsn, std::int64_t records) {
             pqxx::params{done + 1, std::min(done + batch, records), scope, pqxx::binary_cast(request_text()),
                          response_text()});
         if (records > few_records) {
-            std::printf("\rfilling: %lld of %lld records", static_cast<long long>(done + batch),
+            std::printf("\rfilling: %lld of %lld records", static_cast<long long>(done) + batch,
                         static_cast<long long>(records));
             std::fflush(stdout);
         }

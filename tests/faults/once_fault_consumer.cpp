@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
                                 },
                                 {.reader = {.batch_messages = 4, .lease = 3s}, .deadline = 2s}};
         pqxx::connection connection{argv[2]};
-        std::jthread const worker{[&](std::stop_token stop) { consumer.run(stop); }};
+        std::jthread const worker{[&](std::stop_token const& stop) { consumer.run(stop); }};
         bool const done = once::testing::wait_until(
             [&] {
                 return pqxx::nontransaction{connection}

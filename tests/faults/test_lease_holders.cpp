@@ -98,8 +98,9 @@ TEST_CASE("two processes never hold one lease, whoever is killed or paused when"
         };
         std::vector<std::unique_ptr<child_process>> workers;
         for (std::string const name : {"a", "b", "c"}) {
-            workers.push_back(std::make_unique<child_process>(std::vector<std::string>{
-                ONCE_LEASE_CLIENT, where.dsn(), "round", round, round + "-" + name}));
+            workers.push_back(std::make_unique<child_process>(
+                std::vector<std::string>{ONCE_LEASE_CLIENT, where.dsn(), "round", round,
+                                         std::string{round}.append("-").append(name)}));
         }
         // One is killed and one is paused; each when so many pieces are written, so often while it holds the lease.
         auto const first = static_cast<std::size_t>(random() % 3);

@@ -72,7 +72,8 @@ consumer_summary consumer::run_once() {
     return m_implementation->run_once({});
 }
 
-consumer_summary consumer::run(std::stop_token stop) {
+consumer_summary consumer::run(
+    std::stop_token stop) { // NOLINT(performance-unnecessary-value-param): as std::jthread hands it over
     return m_implementation->run(stop);
 }
 

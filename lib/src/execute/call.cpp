@@ -52,7 +52,7 @@ private:
     std::optional<reply::facts> try_once() {
         try {
             auto const lease = m_context.pool.take(m_context.deadline);
-            auto const facts = attempt(*lease);
+            auto facts = attempt(*lease);
             m_context.in_doubt = false;
             return facts;
         } catch (claim_wait_over const&) {

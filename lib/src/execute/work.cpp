@@ -239,6 +239,7 @@ void work::commit() {
     put_messages_in_line();
     statement complete;
     std::vector<statement const*> tail;
+    tail.reserve(m_at_commit.size() + 1);
     for (auto const& one : m_at_commit) {
         tail.push_back(&one);
     }

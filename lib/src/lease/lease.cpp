@@ -86,7 +86,7 @@ lease::lease(database& db, once::fence fence, milliseconds duration, lease_optio
 
 lease::lease(lease&& other) noexcept
     : m_database{std::exchange(other.m_database, nullptr)},
-      m_fence{other.m_fence},
+      m_fence{std::move(other.m_fence)},
       m_duration{other.m_duration},
       m_options{std::move(other.m_options)},
       m_trusted_until{std::exchange(other.m_trusted_until, nanoseconds{0})},

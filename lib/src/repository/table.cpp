@@ -13,6 +13,7 @@ namespace {
 
 std::vector<sql::repository_column> statement_columns(std::vector<column_spec> const& columns) {
     std::vector<sql::repository_column> all;
+    all.reserve(columns.size());
     for (auto const& column : columns) {
         all.push_back({std::string{column.name}, column.form});
     }

@@ -126,7 +126,7 @@ private:
         while (m_at != m_end && *m_at >= ' ' && *m_at <= '~' && *m_at != '"' && *m_at != '\\') {
             ++m_at;
         }
-        return m_at != m_end && *m_at++ == '"';
+        return take(std::string_view{"\""}); // a space would belong to the string
     }
     [[nodiscard]] int digits() noexcept {
         auto const* const begin = m_at;

@@ -55,7 +55,7 @@ void validate(call_options const& options) {
     check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "call_options.reply_timeout",
                               "100 milliseconds and 1 hour");
     check_range(options.max_attempts, 1, 1000, "call_options.max_attempts", "1 and 1000");
-    check_range<std::size_t>(options.max_response_bytes, 0, 256U * 1024 * 1024,
+    check_range<std::size_t>(options.max_response_bytes, 0, std::size_t{256} * 1024 * 1024,
                              "call_options.max_response_bytes", "0 and 256 MiB");
     if (options.fence) {
         validate(*options.fence);

@@ -16,7 +16,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr std::size_t max_data_bytes = 1024 * 1024;
+constexpr std::size_t max_data_bytes = std::size_t{1024} * 1024;
 
 } // namespace
 

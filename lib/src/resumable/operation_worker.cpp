@@ -86,7 +86,8 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
     return sum;
 }
 
-void operation_worker::run(std::stop_token stop) {
+void operation_worker::run(
+    std::stop_token stop) { // NOLINT(performance-unnecessary-value-param): as std::jthread hands it over
     std::mutex mutex;
     std::condition_variable_any wake;
     while (!stop.stop_requested()) {

@@ -54,7 +54,7 @@ std::string tuples(std::size_t rows, std::size_t columns, bool bare) {
 
 } // namespace
 
-repository_statements::repository_statements(std::string table, std::vector<repository_column> columns)
+repository_statements::repository_statements(std::string table, std::vector<repository_column> const& columns)
     : m_table{std::move(table)} {
     for (auto const& column : columns) {
         m_quoted.push_back(quote_identifier(column.name));

@@ -28,7 +28,7 @@ using column_places = std::span<std::size_t const>;
 class repository_statements {
 public:
     /// @param table as `table_name::quoted` gives it
-    repository_statements(std::string table, std::vector<repository_column> columns);
+    repository_statements(std::string table, std::vector<repository_column> const& columns);
 
     /// Inserts `rows` rows and returns those that are new.
     /**

@@ -73,7 +73,7 @@ std::vector<double> one_round(std::string const& dsn, sizes const& sizes) {
     auto const each = std::chrono::duration_cast<clock::duration>(
         std::chrono::duration<double>(static_cast<double>(producers) / sizes.latency_rate));
     auto const count = static_cast<int>(2 * sizes.sample / each);
-    auto const total = static_cast<std::size_t>(producers * count);
+    auto const total = static_cast<std::size_t>(producers) * static_cast<std::size_t>(count);
     std::vector<std::exception_ptr> failures(producers);
     {
         std::vector<std::jthread> threads;

@@ -66,7 +66,7 @@ cost copy_in(std::string const& dsn, std::int64_t count) {
         lines += "postgres\t" + message_id::random().to_string() + '\t' + std::to_string(number % 1024) +
                  '\t' + one.topic + '\t' + one.key + '\t' + one.payload.content_type() + '\t' +
                  one.payload.data() + '\n';
-        if (lines.size() > 256 * 1024 || number + 1 == count) {
+        if (lines.size() > std::size_t{256} * 1024 || number + 1 == count) {
             require(PQputCopyData(connection.get(), lines.data(), static_cast<int>(lines.size())) == 1);
             lines.clear();
         }

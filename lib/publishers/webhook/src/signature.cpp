@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 #include <once/webhook_publisher.hpp>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -86,10 +87,8 @@ std::string sign(std::vector<std::string> const& keys, std::string_view id, std:
 
 std::string webhook_signature(std::vector<std::string> const& secrets, std::string_view id,
                               std::string_view timestamp, std::string_view body) {
-    std::vector<std::string> keys;
-    for (auto const& secret : secrets) {
-        keys.push_back(webhook::secret_bytes(secret));
-    }
+    std::vector<std::string> keys(secrets.size());
+    std::ranges::transform(secrets, keys.begin(), webhook::secret_bytes);
     return webhook::sign(keys, id, timestamp, body);
 }
 
