@@ -17,6 +17,7 @@ end $$;
 delete from schema_version where version = 3;
 drop view idempotency_record_readable;
 drop function purge(integer, timestamptz);
+drop function remove_expired(regclass, name, integer, timestamptz, text);
 drop function complete_with_row(text, text, integer, json);
 drop function complete(text, text, integer, json, text, json, bytea, timestamptz);
 drop function lookup(text, text, bytea, timestamptz);

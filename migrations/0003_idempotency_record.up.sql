@@ -354,8 +354,14 @@ comment on function complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
     'text that was stored.';
 
-create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
-language plpgsql security definer set search_path from current
+create function remove_expired(
+    p_table  regclass,
+    p_column name,
+    p_limit  integer,
+    p_now    timestamptz,
+    p_only   text default 'true'
+) returns integer
+language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
@@ -364,16 +370,24 @@ begin
     if p_limit is null or p_limit not between 1 and 100000 then
         raise exception 'limit must be between 1 and 100000' using errcode = '22023';
     end if;
-    -- SKIP LOCKED: a record that somebody is claiming anew at this moment is left to them.
-    delete from idempotency_record
-    where ctid = any (array(
-        select ctid from idempotency_record
-        where expires_at <= coalesce(p_now, clock_timestamp())
-        order by expires_at
-        limit p_limit
-        for update skip locked));
+    -- SKIP LOCKED: a row that somebody works on at this moment, for example claims anew, is left to them.
+    execute format('delete from %1$s where ctid = any (array('
+                   'select ctid from %1$s where %2$I <= $1 and %3$s order by %2$I limit $2 for update skip locked))',
+                   p_table, p_column, p_only)
+        using coalesce(p_now, clock_timestamp()), p_limit;
     get diagnostics v_removed = row_count;
     return v_removed;
+end $$;
+
+comment on function remove_expired(regclass, name, integer, timestamptz, text) is
+    'What all purge functions do: removes up to p_limit rows whose time has passed, the oldest first, in the order of the '
+    'index on that column. p_only: a condition of that index.';
+
+create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
+language plpgsql security definer set search_path from current
+as $$
+begin
+    return remove_expired('idempotency_record', 'expires_at', p_limit, p_now);
 end $$;
 
 comment on function purge(integer, timestamptz) is
@@ -418,6 +432,7 @@ revoke all on function
     lookup(text, text, bytea, timestamptz),
     complete(text, text, integer, json, text, json, bytea, timestamptz),
     complete_with_row(text, text, integer, json),
+    remove_expired(regclass, name, integer, timestamptz, text),
     purge(integer, timestamptz)
 from public;
 

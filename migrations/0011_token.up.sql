@@ -219,24 +219,9 @@ comment on function redeem_token_or_abort(bytea, text, text, bytea, interval, in
 
 create function purge_tokens(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
-declare
-    v_removed integer;
 begin
-    if p_limit is null or p_limit not between 1 and 100000 then
-        raise exception 'limit must be between 1 and 100000' using errcode = '22023';
-    end if;
-    -- SKIP LOCKED: a token that somebody is redeeming at this moment is left to them.
-    delete from token
-    where ctid = any (array(
-        select ctid from token
-        where expires_at <= coalesce(p_now, clock_timestamp())
-        order by expires_at
-        limit p_limit
-        for update skip locked));
-    get diagnostics v_removed = row_count;
-    return v_removed;
+    return remove_expired('token', 'expires_at', p_limit, p_now);
 end $$;
 
 comment on function purge_tokens(integer, timestamptz) is

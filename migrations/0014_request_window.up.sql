@@ -122,23 +122,9 @@ comment on function open_window(text, text, bytea, interval, interval, timestamp
 
 create function purge_windows(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
-declare
-    v_removed integer;
 begin
-    if p_limit is null or p_limit not between 1 and 100000 then
-        raise exception 'limit must be between 1 and 100000' using errcode = '22023';
-    end if;
-    delete from request_window
-    where ctid = any (array(
-        select ctid from request_window
-        where closes_at <= coalesce(p_now, clock_timestamp())
-        order by closes_at
-        limit p_limit
-        for update skip locked));
-    get diagnostics v_removed = row_count;
-    return v_removed;
+    return remove_expired('request_window', 'closes_at', p_limit, p_now);
 end $$;
 
 comment on function purge_windows(integer, timestamptz) is
