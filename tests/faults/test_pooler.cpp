@@ -48,7 +48,7 @@ public:
         pqxx::connection direct{server.dsn()};
         // Its path stands in what libpq says about lost connections, and the word pooler is listened for.
         m_folder = fs::path{"/tmp"} / (server.name() + "_between");
-        std::vector<std::string> command{ONCE_SOURCE_DIR "/tests/faults/run_pooler",
+        std::vector<std::string> command{(ONCE_SOURCE_DIR "/tests/faults/run_pooler"),
                                          m_folder.string(),
                                          mode,
                                          std::to_string(pool_size),
@@ -175,7 +175,7 @@ void check_messages(
     once::consumer consumer{db, "s", [&](once::delivery const&, once::transaction&) { ++handled; }, options};
     std::jthread const running{[&](std::stop_token const& stop) { consumer.run(stop); }};
     REQUIRE(wait_until([&] { return handled >= 45; }));
-    CHECK(wait_until(waits));
+    CHECK(wait_until([&] { return waits(); }));
     std::ignore = once::transact(
         db, [](once::transaction& tx) { tx.publish({.topic = "t", .payload = once::body::text("late")}); });
     CHECK(wait_until([&] { return handled == 46; }));

@@ -146,7 +146,7 @@ TEST_CASE("a callback whose statement is cancelled takes no effect and leaves th
         static_cast<void>(once::execute(target, workload_request("key"), [&](once::transaction& tx) {
             tx.exec(insert_effect, pqxx::params{"key"});
             auto const pid = std::to_string(tx.conn().backendpid());
-            auto cancelling = std::async(std::launch::async, [&] {
+            [[maybe_unused]] auto const cancelling = std::async(std::launch::async, [&] {
                 auto const asleep =
                     "select 1 from pg_stat_activity where wait_event = 'PgSleep' and pid = " + pid;
                 ledger other{db.dsn()};

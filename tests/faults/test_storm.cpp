@@ -139,7 +139,12 @@ TEST_CASE("a storm of requests and terminated sessions leaves one effect and one
         }
         for (auto const& answer : answers) {
             if (answer != entry.stored) {
-                complaints += key + ": an answer was " + answer + " but stored is " + entry.stored + '\n';
+                complaints.append(key)
+                    .append(": an answer was ")
+                    .append(answer)
+                    .append(" but stored is ")
+                    .append(entry.stored)
+                    .append("\n");
             }
         }
     }

@@ -13,6 +13,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace once::testing {
@@ -88,7 +89,7 @@ public:
                                                             {"at", tx.query_value<std::string>(
                                                                        "select clock_timestamp()::text")}}};
                          })},
-            options};
+            std::move(options)};
 }
 
 } // namespace once::testing

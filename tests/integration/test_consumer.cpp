@@ -174,7 +174,7 @@ TEST_CASE("topics choose, and a paused subscription waits", "[consumer]") {
         once::transact(outbox.db, [](once::transaction& tx) { CHECK(once::pause_subscription(tx, "s")); });
     CHECK_THROWS_AS(one.run_once(), pqxx::sql_error);
     {
-        std::jthread const worker{[&](std::stop_token stop) { one.run(stop); }};
+        std::jthread const worker{[&](std::stop_token const& stop) { one.run(stop); }};
         std::ignore = once::transact(
             outbox.db, [](once::transaction& tx) { CHECK(once::pause_subscription(tx, "s", false)); });
         CHECK(wait_until([&] { return outbox.effects() == "1 3"; }));

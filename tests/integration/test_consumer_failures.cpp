@@ -162,7 +162,7 @@ TEST_CASE(
     }
     REQUIRE(outbox.parked("state") == "retrying waiting waiting waiting waiting waiting");
     broken = false;
-    std::jthread const worker{[&](std::stop_token stop) { one.run(stop); }};
+    std::jthread const worker{[&](std::stop_token const& stop) { one.run(stop); }};
     CHECK(wait_until([&] { return outbox.parked() == "dead:3 waiting:0 waiting:0"; }));
     CHECK(outbox.effects() == "0 1 2");
     outbox.server.run("select once.discard('s', message_id) from once.parked_message where state = 'dead'");
@@ -257,7 +257,7 @@ TEST_CASE("a lost connection is waited out, and each effect is there once", "[co
                          tx.exec("select pg_terminate_backend(pg_backend_pid())");
                      }
                  }};
-    std::jthread const worker{[&](std::stop_token stop) { one.run(stop); }};
+    std::jthread const worker{[&](std::stop_token const& stop) { one.run(stop); }};
     CHECK(wait_until([&] { return outbox.effects() == "1 2 3"; }));
     CHECK(outbox.parked() == "");
 }
@@ -271,7 +271,7 @@ TEST_CASE("a message that costs the connection each time ends up dead, and the o
                          tx.exec("select pg_terminate_backend(pg_backend_pid())");
                      }
                  }};
-    std::jthread const worker{[&](std::stop_token stop) { one.run(stop); }};
+    std::jthread const worker{[&](std::stop_token const& stop) { one.run(stop); }};
     CHECK(wait_until([&] { return outbox.parked("state") == "dead"; }));
     CHECK(wait_until([&] {
         return outbox.server.ask("select string_agg(what, ' ' order by what) from effect") == "1 2";

@@ -70,7 +70,7 @@ TEST_CASE("a repeat gets the first answer byte for byte", "[execute]") {
         {"bytes that look like escaped bytes", {.body = body::bytes("\\x00\\000\\\\", "text/plain")}},
         {"no bytes of a type", {.body = body::bytes("", "image/png")}},
         {"bytes of no type", {.body = body::bytes("x", "")}},
-        {"half a megabyte", {.body = body::text(std::string(512 * 1024, 'x'))}},
+        {"half a megabyte", {.body = body::text(std::string(std::size_t{512} * 1024, 'x'))}},
         {"headers",
          {.status = 201,
           .headers = {{"X-B", "2"},

@@ -273,6 +273,7 @@ TEST_CASE("a callback that ends the transaction itself is told so, and its key s
              try {
                  tx.commit();
              } catch (std::exception const&) {
+                 SUCCEED("swallowed");
              }
          },
          0},
@@ -294,6 +295,7 @@ TEST_CASE("a callback that ends the transaction itself is told so, and its key s
              try {
                  tx.exec("select 1/0");
              } catch (pqxx::sql_error const&) {
+                 SUCCEED("swallowed");
              }
          },
          0},

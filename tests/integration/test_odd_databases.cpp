@@ -28,7 +28,7 @@ public:
     ~encoded_database() {
         try {
             run(m_admin_dsn, "drop database " + m_name + " with (force)");
-        } catch (std::exception const&) { // the cluster's end removes it
+        } catch (std::exception const&) { // NOLINT(bugprone-empty-catch): the cluster's end removes it
         }
     }
     encoded_database(encoded_database const&) = delete;

@@ -42,7 +42,7 @@ TEST_CASE("two users who vote 20 times in parallel leave one vote each", "[repos
     std::atomic<int> failed = 0;
     constexpr int voters = 2;
     constexpr int times = 20;
-    std::barrier start{voters * times};
+    std::barrier start{std::ptrdiff_t{voters} * times};
     {
         std::vector<std::jthread> threads;
         for (int i = 0; i < voters * times; ++i) {

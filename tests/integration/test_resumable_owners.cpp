@@ -367,9 +367,9 @@ TEST_CASE("a worker in a thread completes operations until it is asked to stop",
                                [](operation&) { throw std::runtime_error{"no reply"}; });
     CHECK_THROWS(fails.run(db, request_of("k")));
     {
-        std::jthread const thread{[&](std::stop_token stop) {
+        std::jthread const thread{[&](std::stop_token const& stop) {
             operation_worker worker{db, {booking(once::effect::idempotent_remote, provider)}, {.poll = 5ms}};
-            worker.run(std::move(stop));
+            worker.run(stop);
         }};
         CHECK(wait_until([&] { return server.state() == "finished"; }));
         CHECK_THROWS(fails.run(db, request_of("later")));

@@ -67,7 +67,7 @@ TEST_CASE("without the fence nothing of an operation can be changed: ON040", "[r
     CHECK(sqlstate(server, begin("k")) == "accepted");
     for (std::string const& key : {std::string{"k"}, std::string{"never begun"}}) {
         for (std::string const fence : {"0", "-1", "null", "(select fence - 1 from once.operation)"}) {
-            auto const to = "('s', '" + key + "', " + fence + ", ";
+            auto const to = std::string{"('s', '"}.append(key).append("', ").append(fence).append(", ");
             INFO(to);
             CHECK(sqlstate(server, "advance_operation" + to + "'a', 'b', null, '{}', '1 minute')") ==
                   "ON040");

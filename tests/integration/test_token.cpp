@@ -272,8 +272,8 @@ TEST_CASE("the clear token is nowhere in the database, and its hash is the serve
     auto const sent = once::issue_token(db, terms);
     CHECK(once::execute(db, redemption_of(sent), [](once::transaction&) {}).started());
     for (std::string const table : {"token", "idempotency_record"}) {
-        CHECK(server.ask("select count(*) from once." + table + " as t where t::text like '%" + sent +
-                         "%'") == "0");
+        CHECK(server.ask(std::string{"select count(*) from once."}.append(table) +
+                         " as t where t::text like '%" + sent + "%'") == "0");
     }
     CHECK(server.ask("select max(length(token_hash)) from once.token_readable") == "NULL");
     static_cast<void>(server.issue());
@@ -445,9 +445,9 @@ TEST_CASE("the schema refuses by itself what is no token", "[token][bad_input]")
         {"select once.redeem_token_or_abort('x', 'alice', 'pay')", "ON020"},
         {"select once.redeem_token_or_abort(null, null, null)", "ON020"},
     };
-    for (auto const& [sql, state] : table) {
-        INFO(sql);
-        CHECK(sqlstate_of([&] { run(server.dsn(), sql); }) == state);
+    for (auto const& one : table) {
+        INFO(one.first);
+        CHECK(sqlstate_of([&] { run(server.dsn(), one.first); }) == one.second);
     }
     CHECK(server.ask("select count(*) from once.token") == "0");
 }

@@ -40,7 +40,7 @@ public:
                      [this](once::delivery const&, once::transaction&) { ++m_pending; },
                      {.reader = options}} {
         std::ignore = once::transact(m_db, [](once::transaction& tx) { once::subscribe(tx, "s"); });
-        m_worker = std::jthread{[this](std::stop_token stop) { m_consumer.run(stop); }};
+        m_worker = std::jthread{[this](std::stop_token const& stop) { m_consumer.run(stop); }};
     }
     [[nodiscard]] int count() const { return m_pending; }
 

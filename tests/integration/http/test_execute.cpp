@@ -277,7 +277,6 @@ TEST_CASE("a lost answer to COMMIT is found out by the key, and without one it i
 
 TEST_CASE("when COMMIT stays in doubt the answer is 503, and the same request later tells", "[http]") {
     effects_database const server;
-    std::string body;
     {
         wire_proxy proxy{server.upstream()};
         once::database db{server.through(proxy)};
