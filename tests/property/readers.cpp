@@ -22,7 +22,7 @@ delivery as_delivery(pqxx::result const& rows, int number) {
 
 reader right_reader(std::string subscription, std::uint64_t seed, int slice) {
     auto const random = std::make_shared<std::mt19937_64>(seed);
-    return [=](session& db) {
+    return [=, subscription = std::move(subscription)](session& db) {
         auto const roll = [&](int sides) {
             return std::uniform_int_distribution<int>{0, sides - 1}(*random);
         };
