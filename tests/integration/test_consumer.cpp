@@ -23,7 +23,6 @@
 using namespace once::testing;
 using namespace std::chrono_literals;
 using once::consumer;
-using once::consumer_summary;
 using once::delivery;
 using once::message;
 
