@@ -203,7 +203,7 @@ bool http_receiver::answer(int socket, http_answer const& how) {
         break;
     }
     for (auto const& [name, value] : how.headers) {
-        text += name + ": " + value + "\r\n";
+        text.append(name).append(": ").append(value).append("\r\n");
     }
     if (how.status != 204) {
         text += "Content-Length: " + std::to_string(how.body.size()) + "\r\n";

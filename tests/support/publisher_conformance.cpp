@@ -298,7 +298,7 @@ std::string to_text(std::vector<violation> const& violations) {
         if (++shown > most) {
             return text + "... " + std::to_string(violations.size()) + " in all\n";
         }
-        text += rule + ": " + what + '\n';
+        text.append(rule).append(": ").append(what).append("\n");
     }
     return text;
 }

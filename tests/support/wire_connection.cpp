@@ -174,7 +174,7 @@ void connection::advance(lane& l, steady::time_point now) {
     }
 }
 
-void connection::decide(lane& l, message m, steady::time_point now) {
+void connection::decide(lane& l, message const& m, steady::time_point now) {
     if (m.backend_pid != 0) {
         m_counts->backend_pid = m.backend_pid;
     }

@@ -118,7 +118,7 @@ private:
     void admit(lane& l, steady::time_point now);
     void advance(lane& l, steady::time_point now);
     bool gate_open(lane const& l, steady::time_point now) const;
-    void decide(lane& l, message m, steady::time_point now);
+    void decide(lane& l, message const& m, steady::time_point now);
     void apply(lane& l, action a, bool lost_already, steady::time_point now);
     void begin_body(lane& l);
     void end_body(lane& l);

@@ -194,7 +194,8 @@ std::int64_t wire_proxy::impl::sum(Value const& value) const {
     return total;
 }
 
-wire_proxy::wire_proxy(wire_upstream upstream, wire_options options)
+wire_proxy::wire_proxy(wire_upstream upstream, // NOLINT(performance-unnecessary-value-param): once per test
+                       wire_options options)
     : m_impl{std::make_unique<impl>(upstream, options)} {}
 
 wire_proxy::~wire_proxy() = default;

@@ -26,7 +26,7 @@ struct command_result {
 };
 
 /// Runs the command as the program does, in this process.
-inline command_result run_command(std::vector<std::string> const& words, std::stop_token stop = {}) {
+inline command_result run_command(std::vector<std::string> const& words, std::stop_token const& stop = {}) {
     std::vector<char const*> arguments{"once"};
     for (auto const& word : words) {
         arguments.push_back(word.c_str());
@@ -42,9 +42,9 @@ inline command_result run_command(std::vector<std::string> const& words, std::st
 template <class Database>
 class command_database {
 public:
-    [[nodiscard]] command_result run(std::vector<std::string> words, std::stop_token stop = {}) const {
+    [[nodiscard]] command_result run(std::vector<std::string> words, std::stop_token const& stop = {}) const {
         words.insert(words.begin(), {"--database", m_database.dsn()});
-        return run_command(words, std::move(stop));
+        return run_command(words, stop);
     }
     pqxx::result sql(std::string const& text) const {
         pqxx::connection connection{m_database.dsn()};

@@ -50,7 +50,7 @@ TEST_CASE("measuring counts what was done between the two looks at the server, a
         measure(steps, 1min, {}, [&] { seen_at_begin = calls; }, [&] { seen_at_end = calls; });
     CHECK(seen_at_begin == 3); // each has warmed up once
     CHECK(seen_at_end == 33);  // and each has found that nothing is left
-    CHECK(result.jobs == 2 * 27);
+    CHECK(result.jobs == std::size_t{2} * 27);
     CHECK(result.milliseconds.size() == 27);
     CHECK(result.per_second() > 0);
 
