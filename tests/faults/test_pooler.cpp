@@ -48,7 +48,7 @@ public:
         pqxx::connection direct{server.dsn()};
         // Its path stands in what libpq says about lost connections, and the word pooler is listened for.
         m_folder = fs::path{"/tmp"} / (server.name() + "_between");
-        std::vector<std::string> command{(ONCE_SOURCE_DIR "/tests/faults/run_pooler"),
+        std::vector<std::string> command{std::string{ONCE_SOURCE_DIR} + "/tests/faults/run_pooler",
                                          m_folder.string(),
                                          mode,
                                          std::to_string(pool_size),
