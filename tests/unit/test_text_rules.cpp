@@ -133,7 +133,7 @@ TEST_CASE("JSON is stored as JSON only when the server is sure to take and keep 
     }
     std::string objects = "1";
     for (int depth = 0; depth < 512; ++depth) {
-        objects = "{\"a\":" + objects + "}";
+        objects.insert(0, "{\"a\":").append("}");
     }
     CHECK(is_storable_json(objects));
     CHECK_FALSE(is_storable_json("[" + objects + "]"));

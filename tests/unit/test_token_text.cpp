@@ -74,7 +74,7 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
     std::string const long_text(300, 'x');
     for (auto const& [given, field] : std::vector<pair>{
              {{.token = "", .principal = "alice", .purpose = "pay"}, "accepted"},
-             {{.token = "\0\xff\r\n", .principal = "alice", .purpose = "pay"}, "accepted"},
+             {{.token = std::string{"\0\xff\r\n", 4}, .principal = "alice", .purpose = "pay"}, "accepted"},
              {{.token = long_text, .principal = "alice b", .purpose = "pay"}, "accepted"},
              {{.principal = long_text.substr(0, 180), .purpose = long_text.substr(0, 64)}, "accepted"},
              {{.principal = "", .purpose = "pay"}, "redemption.principal"},
