@@ -215,7 +215,7 @@ TEST_CASE("an answer that is torn or never comes is asked for again", "[webhook]
 }
 
 TEST_CASE("the body of an answer is read to a limit and never shown", "[webhook]") {
-    auto const big = std::string(1024 * 1024, 'S');
+    auto const big = std::string(std::size_t{1024} * 1024, 'S');
     CHECK(answer_to({.status = 200, .body = big}, {.max_answer_bytes = 1000}).result ==
           publish_result::accepted);
     auto const failed = answer_to({.status = 500, .body = big}, {.max_answer_bytes = 1000});

@@ -67,6 +67,7 @@ private:
             return;
         }
         std::vector<bench_step> steps;
+        steps.reserve(connections());
         for (std::size_t i = 0; i < connections(); ++i) {
             steps.push_back(make_step(i));
         }
@@ -163,7 +164,7 @@ private:
 
 } // namespace
 
-int bench(target const& where, bench_options const& options, format how, std::stop_token stop,
+int bench(target const& where, bench_options const& options, format how, std::stop_token const& stop,
           std::ostream& out) {
     target const scratch{where.conninfo, scratch_schema::make_name()};
     session db{scratch};

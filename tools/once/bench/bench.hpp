@@ -22,7 +22,7 @@ struct bench_options {
  * @throws std::invalid_argument without `yes`, saying what it would do
  * @return 1 when it was stopped before it was through
  */
-int bench(target const& where, bench_options const& options, format how, std::stop_token stop,
+int bench(target const& where, bench_options const& options, format how, std::stop_token const& stop,
           std::ostream& out);
 
 } // namespace once::command
