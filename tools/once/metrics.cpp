@@ -13,6 +13,7 @@
 #include <mutex>
 #include <ostream>
 #include <prometheus/text_serializer.h>
+#include <utility>
 
 namespace once::command {
 
@@ -112,7 +113,7 @@ int serve_metrics(target const& where, std::string const& address, std::stop_tok
     std::mutex mutex;
     std::condition_variable_any stopped;
     std::unique_lock lock{mutex};
-    stopped.wait(lock, stop, [] { return false; });
+    stopped.wait(lock, std::move(stop), [] { return false; });
     return exit_status::ok;
 }
 
