@@ -34,7 +34,8 @@ void print_message(std::ostream& out, format how, pqxx::result const& rows, pqxx
 
 } // namespace
 
-int tail(session& db, tail_options const& options, format how, std::stop_token stop, std::ostream& out) {
+int tail(session& db, tail_options const& options, format how, std::stop_token const& stop,
+         std::ostream& out) {
     // The bound has to come from a transaction that has ended before the snapshot is taken that it is used with.
     auto bound = db.ask(queries::tail_position)[0][0].as<long long>();
     std::string seen{db.ask(queries::tail_snapshot)[0][0].view()};

@@ -21,6 +21,7 @@ struct tail_options {
     long long limit = 0;
     std::chrono::milliseconds interval{500};
 };
-int tail(session& db, tail_options const& options, format how, std::stop_token stop, std::ostream& out);
+int tail(session& db, tail_options const& options, format how, std::stop_token const& stop,
+         std::ostream& out);
 
 } // namespace once::command

@@ -154,6 +154,7 @@ private:
                                                ending.request_stop();
                                            }};
         std::vector<std::jthread> threads;
+        threads.reserve(slices.size());
         for (int const slice : slices) {
             threads.emplace_back([this, slice, ending]() mutable {
                 try {
@@ -213,7 +214,7 @@ relay_options to_options(relay_settings const& settings, int slice) {
     return made;
 }
 
-int relay(target const& where, relay_settings const& settings, std::stop_token stop, std::ostream& out,
+int relay(target const& where, relay_settings const& settings, std::stop_token const& stop, std::ostream& out,
           std::ostream& err) {
     event_log const log{err, settings.log};
     try {

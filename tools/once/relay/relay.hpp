@@ -17,7 +17,7 @@ namespace once::command {
  * @param out gets JSON lines, where they go to standard output; @param err gets the log
  * @return the exit status: 1 with until_idle when something was not accepted
  */
-int relay(target const& where, relay_settings const& settings, std::stop_token stop, std::ostream& out,
+int relay(target const& where, relay_settings const& settings, std::stop_token const& stop, std::ostream& out,
           std::ostream& err);
 
 } // namespace once::command

@@ -47,7 +47,7 @@ std::vector<header> headers_of(webhook_settings const& settings) {
         if (colon == 0 || value == std::string::npos) {
             throw std::invalid_argument{"--headers-file: each line is Name: value"};
         }
-        made.push_back({line.substr(0, colon), line.substr(value)});
+        made.emplace_back(line.substr(0, colon), line.substr(value));
     }
     return made;
 }
