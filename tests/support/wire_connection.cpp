@@ -163,7 +163,7 @@ void connection::advance(lane& l, steady::time_point now) {
             if (!m) {
                 break;
             }
-            decide(l, std::move(*m), now);
+            decide(l, *m, now);
         } catch (std::exception const& e) {
             m_hub.fault(m_number, e.what());
             begin_close();
