@@ -127,7 +127,7 @@ end;
 comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
--- The functions from here to purge() are called in every transaction of every service. So they have no
+-- The functions from here to complete_with_row() are called in every transaction of every service. So they have no
 -- `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it has
 -- looked up. (To set a flag of the planner costs next to nothing, and keeps a plan that was made while there were few rows
 -- from reading all of many.) Instead they name the schema of every table, function, type and operator, so that nothing that
@@ -380,8 +380,8 @@ begin
 end $$;
 
 comment on function remove_expired(regclass, name, integer, timestamptz, text) is
-    'What all purge functions do: removes up to p_limit rows whose time has passed, the oldest first, in the order of the '
-    'index on that column. p_only: a condition of that index.';
+    'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows whose time '
+    'has passed, the oldest first, in the order of the index on that column. p_only: a condition of that index.';
 
 create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current

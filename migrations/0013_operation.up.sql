@@ -377,11 +377,12 @@ begin
     -- few rows, and it leads through all that are finished.
     with candidate as materialized (
         select ctid as place, lease_until from operation
-        where service = v_service and state <> 'finished' and state = 'running' and lease_until <= v_now
+        where service = v_service and state = 'running' and lease_until <= v_now
           and name = any (p_names)
         order by service, started_at
     )
     select o.* into v_record from candidate as c join operation as o on o.ctid = c.place
+    -- Asked again of the row under its lock: another worker may just have taken it.
     where o.state = 'running' and o.lease_until <= v_now
     order by c.lease_until
     limit 1

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <span>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -25,6 +26,26 @@ using once::consumer;
 using once::consumer_summary;
 using once::delivery;
 using once::message;
+
+namespace {
+
+/// With a handler of one message; it gets them one by one, or a batch of them in one transaction.
+template <class Handle>
+consumer make_consumer(consumer_database& outbox, bool batches, Handle const& handle,
+                       once::consumer_options const& options = {}) {
+    if (!batches) {
+        return {outbox.db, "s", handle, options};
+    }
+    return {outbox.db, "s",
+            [handle](std::span<delivery const> batch, once::transaction& tx) {
+                for (auto const& one : batch) {
+                    handle(one, tx);
+                }
+            },
+            options};
+}
+
+} // namespace
 
 TEST_CASE("a failing message is parked with those behind it, and everything else flows", "[consumer]") {
     consumer_database outbox;
@@ -42,14 +63,9 @@ TEST_CASE("a failing message is parked with those behind it, and everything else
             }
         }
     };
-    auto const in_batches = [&](std::span<delivery const> batch, once::transaction& tx) {
-        for (auto const& d : batch) {
-            handle(d, tx);
-        }
-    };
     bool const batches = GENERATE(false, true);
     CAPTURE(batches);
-    consumer one = batches ? consumer{outbox.db, "s", in_batches} : consumer{outbox.db, "s", handle};
+    auto one = make_consumer(outbox, batches, handle);
     auto total = consumer_summary{};
     total += drain(outbox, one);
     CHECK(total.behind == 1);
@@ -82,16 +98,10 @@ TEST_CASE("a key that recovers is handled in a few transactions, not one for eac
         }
         write_effect(d, tx);
     };
-    auto const in_batches = [&](std::span<delivery const> batch, once::transaction& tx) {
-        for (auto const& d : batch) {
-            handle(d, tx);
-        }
-    };
     bool const batches = GENERATE(false, true);
     CAPTURE(batches);
     once::consumer_options const options{.reader = {.batch_messages = 50}};
-    consumer one =
-        batches ? consumer{outbox.db, "s", in_batches, options} : consumer{outbox.db, "s", handle, options};
+    auto one = make_consumer(outbox, batches, handle, options);
     CHECK(wait_until([&] {
         static_cast<void>(one.run_once());
         return outbox.server.ask("select count(*) from once.parked_message") == "200";
@@ -118,14 +128,9 @@ TEST_CASE("order stays when the handler fails in the middle of those that catch 
             throw once::message_rejected{"unknown kind"};
         }
     };
-    auto const in_batches = [&](std::span<delivery const> batch, once::transaction& tx) {
-        for (auto const& d : batch) {
-            handle(d, tx);
-        }
-    };
     bool const batches = GENERATE(false, true);
     CAPTURE(batches);
-    consumer one = batches ? consumer{outbox.db, "s", in_batches} : consumer{outbox.db, "s", handle};
+    auto one = make_consumer(outbox, batches, handle);
     for (int i = 0; i < 3; ++i) {
         static_cast<void>(one.run_once());
     }
