@@ -67,19 +67,19 @@ void expire_lease(workload_database const& db, std::string const& name) {
             name + "/0' and released_at is null");
 }
 
-struct kill_at {
+struct kill_point {
     wire_direction direction;
     int index;
 };
 
-std::vector<kill_at> places(workload_database const& db, std::string const& prefix) {
+std::vector<kill_point> places(workload_database const& db, std::string const& prefix) {
     auto const name = prefix + "probe";
     prepare(db, name);
     wire_proxy proxy{db.upstream()};
     REQUIRE(child_process{command(db.through(proxy), db, name)}.wait().succeeded());
     REQUIRE(proxy.wait_closed(1));
     CHECK(complaints_about(db, name) == "");
-    std::vector<kill_at> made;
+    std::vector<kill_point> made;
     bool begun = false;
     int number = 0;
     for (auto const& e : proxy.trace(1)) {
@@ -91,7 +91,7 @@ std::vector<kill_at> places(workload_database const& db, std::string const& pref
     return made;
 }
 
-std::string run_one(workload_database const& db, std::string const& prefix, kill_at const& where,
+std::string run_one(workload_database const& db, std::string const& prefix, kill_point const& where,
                     std::atomic<int>& killed) {
     std::string const name =
         prefix + (where.direction == wire_direction::to_server ? "s" : "c") + std::to_string(where.index);

@@ -117,21 +117,21 @@ private:
     std::string m_text;
 };
 
-/// More callers than the server has sessions for them, so that each transaction can be on another session.
+/// More clients than the server has sessions for them, so that each transaction can be on another session.
 void check_requests(effects_database const& server, once::database& db) {
-    constexpr int callers = 6;
+    constexpr int clients = 6;
     constexpr int each = 30;
     std::atomic<int> wrong = 0;
     std::mutex mutex;
     std::string why;
     {
         std::vector<std::jthread> running;
-        for (int caller = 0; caller < callers; ++caller) {
-            running.emplace_back([&, caller] {
+        for (int client = 0; client < clients; ++client) {
+            running.emplace_back([&, client] {
                 for (int n = 0; n < each; ++n) {
                     try {
-                        // Pairs of callers have the same keys.
-                        auto const key = std::to_string(caller / 2) + "/" + std::to_string(n);
+                        // Pairs of clients have the same keys.
+                        auto const key = std::to_string(client / 2) + "/" + std::to_string(n);
                         auto const once_more = [&] {
                             return n % 2 == 0
                                        ? once::execute(
@@ -157,7 +157,7 @@ void check_requests(effects_database const& server, once::database& db) {
     }
     INFO(why);
     CHECK(wrong == 0);
-    CHECK(server.effects() == callers / 2 * each);
+    CHECK(server.effects() == clients / 2 * each);
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "lease", 1min)));
 }
 

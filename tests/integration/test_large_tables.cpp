@@ -68,11 +68,11 @@ std::map<std::string, long> rows_read(session& db) {
 }
 
 /// The tables of which this read a good part, each with the number of rows.
-template <class Work>
-std::string reads_much_of(session& db, Work const& work) {
+template <class Call>
+std::string reads_much_of(session& db, Call const& call) {
     db.run("begin");
     auto const before = rows_read(db);
-    work();
+    call();
     std::string much;
     for (auto const& [table, read] : rows_read(db)) {
         if (auto const more = read - before.at(table); more >= many / 5) {
@@ -84,10 +84,10 @@ std::string reads_much_of(session& db, Work const& work) {
 }
 
 /// Does something seven times, each in a transaction of its own: a plan that is kept comes after five.
-template <class Work>
-void check_reads_little(session& db, int first, Work const& work) {
+template <class Call>
+void check_reads_little(session& db, int first, Call const& call) {
     for (int i = first; i < first + 7; ++i) {
-        CHECK(reads_much_of(db, [&] { work(std::to_string(i)); }) == "");
+        CHECK(reads_much_of(db, [&] { call(std::to_string(i)); }) == "");
     }
 }
 

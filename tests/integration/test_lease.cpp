@@ -48,13 +48,6 @@ void await_expiry(effects_database const& server) {
 }
 
 /// Lets the lease run out now. (A short one could run out before its time on a busy machine.)
-void expire(effects_database const& server) {
-    server.run(
-        "update once.lease set acquired_at = acquired_at - interval '1 day', renewed_at = renewed_at - "
-        "interval '1 day', expires_at = expires_at - interval '1 day'");
-    REQUIRE(state(server) == "expired");
-}
-
 } // namespace
 
 TEST_CASE("a lease has one holder, and others are told who and for how long", "[lease]") {
@@ -188,10 +181,10 @@ TEST_CASE("while a transaction has asserted its fence nobody takes the lease, an
     pqxx::connection connection{server.dsn()};
     pqxx::work tx{connection};
     once::assert_fence(tx, mine->fence());
-    expire(server);
+    expire_leases(server);
     CHECK(!try_acquire(db)); // answers after half a second
     CHECK(mine->renew());
-    expire(server);
+    expire_leases(server);
     CHECK(!try_acquire(db));
     add_effect(tx);
     tx.commit();
@@ -263,7 +256,7 @@ TEST_CASE("expiry is looked at after the wait for the row", "[lease]") {
     // The taker waits for half a second only. On a busy machine it may be gone before it is seen: then once more.
     bool seen = false;
     for (int round = 0; round < 20 && !seen; ++round) {
-        expire(server);
+        expire_leases(server);
         // The holder renews in a transaction that is still open: the taker sees a lease that ran out, and waits.
         pqxx::work renewal{connection};
         renewal.exec("select once.renew_lease('report', " + std::to_string(mine->fence().number) +
@@ -300,7 +293,7 @@ TEST_CASE("under repeatable read a lease may have been renewed since the snapsho
     CHECK(refusal("null") == "accepted");
     // It was alive when the transaction began, and an hour later it seems to have ended.
     CHECK(refusal("clock_timestamp() + interval '1 hour'") == "40001");
-    expire(server);
+    expire_leases(server);
     CHECK(refusal("null") == "ON010");
 }
 

@@ -56,13 +56,6 @@ void second_click(effects_database const& server, serve how) {
 }
 
 /// Lets the lease run out now. (A short one could run out before its time on a busy machine.)
-void expire(effects_database const& server) {
-    server.run(
-        "update once.lease set acquired_at = acquired_at - interval '1 day', renewed_at = renewed_at - "
-        "interval '1 day', expires_at = expires_at - interval '1 day'");
-    REQUIRE(server.ask("select state from once.lease_readable") == "expired");
-}
-
 } // namespace
 
 TEST_CASE("a second click after the first released its lock: the lock alone does it twice", "[lease][lock]") {
@@ -85,7 +78,7 @@ TEST_CASE("the reply is lost and the lock runs out: the lock alone does it twice
     REQUIRE(first);
     pqxx::work slow{connection}; // the first one is slower than its lock
     add_effect(slow);
-    expire(server);
+    expire_leases(server);
     auto second = lock(db); // the client has heard nothing and asks again
     REQUIRE(second);
     CHECK(with_lock_only(db, second->fence()).committed());
@@ -119,7 +112,7 @@ TEST_CASE("the reply is lost and the lock runs out: whoever commits first does i
                                           "current_database() and wait_event_type = 'Lock'") == "1";
                     }));
                 } else {
-                    expire(server);
+                    expire_leases(server);
                     second = lock(db);
                     REQUIRE(second);
                 }
@@ -155,7 +148,7 @@ TEST_CASE(
                       {.fence = first->fence()});
     CHECK(lost.fired() == 1);
     CHECK(reply.committed());
-    expire(server);
+    expire_leases(server);
     auto second = lock(db);
     REQUIRE(second);
     CHECK(with_key(db, second->fence()).replayed());

@@ -26,12 +26,6 @@ using once::transaction;
 
 namespace {
 
-once::request asked(std::string key, std::string const& body = "tea") {
-    auto made = request_of(std::move(key));
-    made.fingerprint = once::fingerprint{body};
-    return made;
-}
-
 /// Orders within a window; the answer is different for each order that is really placed.
 once::reply order(once::database& db, once::request const& request, std::chrono::milliseconds window = 1h,
                   once::claim_options const& options = {}, once::call_options const& call = {}) {

@@ -24,12 +24,6 @@ using once::transaction;
 
 namespace {
 
-once::request asked(std::string key, std::string const& body = "tea") {
-    auto made = request_of(std::move(key));
-    made.fingerprint = once::fingerprint{body};
-    return made;
-}
-
 response last(transaction&, operation&) {
     return {.status = 200};
 }

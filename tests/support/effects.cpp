@@ -65,4 +65,19 @@ request request_of(std::string key) {
     return {.scope = "test", .key = std::move(key)};
 }
 
+request asked(std::string key, std::string const& body) {
+    auto made = request_of(std::move(key));
+    made.fingerprint = fingerprint{body};
+    return made;
+}
+
+void expire_leases(effects_database const& server) {
+    server.run(
+        "update once.lease set acquired_at = acquired_at - interval '1 day', renewed_at = renewed_at - "
+        "interval '1 day', expires_at = expires_at - interval '1 day'");
+    if (server.ask("select bool_and(state = 'expired') from once.lease_readable") != "t") {
+        throw std::logic_error{"a lease of a test did not expire"};
+    }
+}
+
 } // namespace once::testing

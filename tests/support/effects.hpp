@@ -48,4 +48,10 @@ void add_effect(pqxx::transaction_base& tx, std::string const& what = "written")
 /// A request of scope "test".
 [[nodiscard]] request request_of(std::string key);
 
+/// The same with the fingerprint of a body.
+[[nodiscard]] request asked(std::string key, std::string const& body = "tea");
+
+/// Lets the time of every lease run out.
+void expire_leases(effects_database const& server);
+
 } // namespace once::testing

@@ -159,9 +159,9 @@ void http_receiver::accept_all(int listener) {
 }
 
 void http_receiver::serve(int socket, int number) {
-    request_reader reader{socket};
+    request_reader requests{socket};
     for (bool open = true; open;) {
-        auto request = reader.next();
+        auto request = requests.next();
         if (!request) {
             break;
         }

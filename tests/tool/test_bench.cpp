@@ -8,6 +8,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <atomic>
+#include <unistd.h>
 
 using Catch::Matchers::ContainsSubstring;
 using once::command::measure;
@@ -18,12 +19,18 @@ namespace exit_status = once::command::exit_status;
 
 namespace {
 
-// Schemas, roles and tables: what bench must leave as it was. Roles belong to the cluster, and other tests make some.
+// Schemas and tables: what bench must leave as it was.
 std::string everything(command_database<empty_database> const& db) {
     return db.ask(
         "select concat_ws('/', (select string_agg(nspname, ',' order by nspname) from pg_namespace where "
         "nspname not like 'pg_temp%' and nspname not like 'pg_toast_temp%'), (select count(*) from pg_class "
-        "where oid >= 16384), (select count(*) from pg_roles where rolname like 'once\\_bench\\_%'))");
+        "where oid >= 16384))");
+}
+
+// Roles belong to the cluster, where another bench may have some at the same time; a process knows its own by its id.
+std::string roles_of(command_database<empty_database> const& db, pid_t bench) {
+    return db.ask("select count(*) from pg_roles where rolname like 'once\\_bench\\_" +
+                  std::to_string(bench) + "\\_%'");
 }
 
 } // namespace
@@ -81,6 +88,7 @@ TEST_CASE("bench measures each job in a schema of its own, and leaves nothing be
     CHECK(rows[0]["wal_bytes"] > 100);
     CHECK(rows[1]["job"] == "replay");
     CHECK(everything(db) == before);
+    CHECK(roles_of(db, ::getpid()) == "0");
 }
 
 TEST_CASE("a bench that is stopped removes its schema, and says by its status that it was not through",
@@ -97,8 +105,10 @@ TEST_CASE("a bench that is stopped removes its schema, and says by its status th
                    "t";
         },
         60s));
+    CHECK(roles_of(db, bench.pid()) == "4");
     bench.signal(SIGINT);
     CHECK(bench.wait() == exit_status::found);
     CHECK_THAT(bench.output(), ContainsSubstring("claim and complete"));
     CHECK(everything(db) == before);
+    CHECK(roles_of(db, bench.pid()) == "0");
 }

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr char const* secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+constexpr char const* signing_secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 std::chrono::steady_clock::time_point soon() {
     return std::chrono::steady_clock::now() + 30s;
@@ -96,7 +96,7 @@ TEST_CASE("the webhook publisher keeps the rules of publishers", "[publisher][we
 }
 
 TEST_CASE("the webhook publisher keeps the rules with one connection, signing", "[publisher][webhook]") {
-    webhook_receiver receiver{{.secrets = {secret}, .parallel = 1}};
+    webhook_receiver receiver{{.secrets = {signing_secret}, .parallel = 1}};
     CHECK(to_text(check_conformance(receiver)) == "");
 }
 
@@ -136,12 +136,12 @@ TEST_CASE("a request carries the message, its id and its headers", "[webhook]") 
 TEST_CASE("a signed request is verified with the secret, before and after a change of it", "[webhook]") {
     http_receiver receiver;
     constexpr auto next = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    webhook_publisher publisher{receiver.url(), {.secrets = {secret, next}}};
+    webhook_publisher publisher{receiver.url(), {.secrets = {signing_secret, next}}};
     auto const message = make_delivery("", body::bytes(std::string{"a\0b", 3}, "application/octet-stream"));
     REQUIRE(publisher.publish(std::vector{message}, soon()).answers[0].result == publish_result::accepted);
     auto const request = receiver.requests().at(0);
     CHECK(request.header("webhook-id") == message.id.to_string());
-    for (auto const* const known : {secret, next}) {
+    for (auto const* const known : {signing_secret, next}) {
         CHECK(verify_webhook({known}, request.header("webhook-id"), request.header("webhook-timestamp"),
                              request.body, request.header("webhook-signature")));
     }

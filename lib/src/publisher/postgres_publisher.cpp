@@ -22,8 +22,21 @@
 
 namespace once {
 
+namespace detail {
+
+// Not in the namespace without a name: a class that the header declares is made of it.
+struct postgres_publisher_state {
+    connection_pool& pool;
+    postgres_publisher_options options;
+    std::string receive;
+    std::string sql;
+};
+
+} // namespace detail
+
 namespace {
 
+using detail::postgres_publisher_state;
 using time_point = std::chrono::steady_clock::time_point;
 
 bool begins_with_word(std::string_view text, std::string_view word) {
@@ -87,13 +100,6 @@ std::string describe(detail::pg_result const& failed) {
 /// Nobody can take anything at present.
 struct target_unavailable {
     std::string why;
-};
-
-struct postgres_publisher_state {
-    detail::connection_pool& pool;
-    postgres_publisher_options options;
-    std::string receive;
-    std::string sql;
 };
 
 /// One call of publish().

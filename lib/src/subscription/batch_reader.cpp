@@ -32,7 +32,7 @@ std::chrono::steady_clock::time_point in_milliseconds(pg_result const& answer, i
                                         milliseconds{std::min<std::int64_t>(answer.int8(column), 86'400'000)};
 }
 
-std::size_t payload_bytes(std::vector<delivery> const& messages) {
+std::size_t bytes_of_payloads(std::vector<delivery> const& messages) {
     std::size_t bytes = 0;
     for (auto const& one : messages) {
         bytes += one.payload.data().size();
@@ -275,7 +275,7 @@ std::vector<delivery> batch_reader::take_parked(int most_messages, int most_keys
         auto const answers = exchange(one);
         taken = read_parked(answers[place]);
         m_took_all_parked = taken.size() < static_cast<std::size_t>(limit);
-        adapt(m_parked_limit, payload_bytes(taken));
+        adapt(m_parked_limit, bytes_of_payloads(taken));
         // Those that were taken have stayed due: only an empty answer says that nothing is.
         if (taken.empty()) {
             m_parked_at = in_milliseconds(answers[next], 0);

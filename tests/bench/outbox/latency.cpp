@@ -17,18 +17,18 @@ namespace once::bench {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
+using steady = std::chrono::steady_clock;
 
 /// Notes how old each message is when it arrives, by the clock of this process.
 class stop_watch final : public publisher {
 public:
-    publish_report publish(std::span<delivery const> messages, clock::time_point) override {
-        auto const now = clock::now();
+    publish_report publish(std::span<delivery const> messages, steady::time_point) override {
+        auto const now = steady::now();
         publish_report report;
         report.answers.resize(messages.size());
         std::lock_guard const lock{m_mutex};
         for (auto const& one : messages) {
-            clock::time_point const sent{clock::duration{one.payload.as()["sent"].get<clock::rep>()}};
+            steady::time_point const sent{steady::duration{one.payload.as()["sent"].get<steady::rep>()}};
             m_milliseconds.push_back(std::chrono::duration<double, std::milli>(now - sent).count());
         }
         return report;
@@ -48,7 +48,7 @@ constexpr int producers = 4;
 constexpr std::size_t warm_up = 100;
 
 // At fixed times, whatever became of the one before: waiting for a slow one would hide it.
-void produce(std::string const& dsn, clock::time_point first, clock::duration each, int count) {
+void produce(std::string const& dsn, steady::time_point first, steady::duration each, int count) {
     pqxx::connection connection{dsn};
     connection.prepare("publish",
                        "select once.publish($1, $2, $3::json, p_content_type => 'application/json')");
@@ -56,7 +56,7 @@ void produce(std::string const& dsn, clock::time_point first, clock::duration ea
     auto const filler = std::string(140, 'x');
     for (int i = 0; i < count; ++i) {
         std::this_thread::sleep_until(first + i * each);
-        auto const sent = clock::now().time_since_epoch().count();
+        auto const sent = steady::now().time_since_epoch().count();
         session.exec(pqxx::prepped{"publish"},
                      pqxx::params{"orders.placed", "customer-" + std::to_string(i),
                                   formatted(R"({"sent":%lld,"note":"%s"})", static_cast<long long>(sent),
@@ -70,14 +70,14 @@ std::vector<double> one_round(std::string const& dsn, sizes const& sizes) {
     stop_watch receiver;
     relay reading{db, subscription.name(), receiver};
     std::jthread const reader{[&](std::stop_token const& stop) { reading.run(stop); }};
-    auto const each = std::chrono::duration_cast<clock::duration>(
+    auto const each = std::chrono::duration_cast<steady::duration>(
         std::chrono::duration<double>(static_cast<double>(producers) / sizes.latency_rate));
     auto const count = static_cast<int>(2 * sizes.sample / each);
     auto const total = static_cast<std::size_t>(producers) * static_cast<std::size_t>(count);
     std::vector<std::exception_ptr> failures(producers);
     {
         std::vector<std::jthread> threads;
-        auto const begin = clock::now() + std::chrono::milliseconds{100};
+        auto const begin = steady::now() + std::chrono::milliseconds{100};
         for (int i = 0; i < producers; ++i) {
             threads.emplace_back([&, i] {
                 try {
@@ -93,8 +93,8 @@ std::vector<double> one_round(std::string const& dsn, sizes const& sizes) {
             std::rethrow_exception(failure);
         }
     }
-    auto const end = clock::now() + std::chrono::seconds{30};
-    while (receiver.taken().size() < total && clock::now() < end) {
+    auto const end = steady::now() + std::chrono::seconds{30};
+    while (receiver.taken().size() < total && steady::now() < end) {
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
     auto taken = receiver.taken();

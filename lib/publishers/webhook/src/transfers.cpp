@@ -12,6 +12,12 @@
 
 namespace once::webhook {
 
+// Not in the namespace without a name: transfers::transfer, which the header declares, is made of it.
+struct free_list {
+    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+};
+using header_list = std::unique_ptr<curl_slist, free_list>;
+
 namespace {
 
 void initialise_libcurl() {
@@ -21,11 +27,6 @@ void initialise_libcurl() {
         throw std::runtime_error{"once: libcurl cannot be initialised"};
     }
 }
-
-struct free_list {
-    void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
-using header_list = std::unique_ptr<curl_slist, free_list>;
 
 void append(header_list& to, std::string const& line) {
     curl_slist* const longer = curl_slist_append(to.get(), line.c_str());
