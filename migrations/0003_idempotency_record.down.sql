@@ -18,6 +18,8 @@ delete from schema_version where version = 3;
 drop view idempotency_record_readable;
 drop function purge(integer, timestamptz);
 drop function remove_expired(regclass, name, integer, timestamptz, text);
+drop function keep_look(text, text, timestamptz, timestamptz, interval);
+drop function look_from(text, text);
 drop function complete_with_row(text, text, integer, json);
 drop function complete(text, text, integer, json, text, json, bytea, timestamptz);
 drop function lookup(text, text, bytea, timestamptz);

@@ -354,6 +354,49 @@ comment on function complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
     'text that was stored.';
 
+-- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and each
+-- look for the first row in its order reads them all. So a session that had to read for long remembers where it ended.
+create function look_from(p_what text, p_of text) returns timestamptz
+language plpgsql stable
+as $$
+declare
+    v_kept constant jsonb := nullif(current_setting('once.look_' || p_what, true), '')::jsonb;
+begin
+    if v_kept ->> 'of' = current_schema() || ' ' || p_of
+       and clock_timestamp() between (v_kept ->> 'at')::timestamptz and (v_kept ->> 'again')::timestamptz then
+        return (v_kept ->> 'first')::timestamptz;
+    end if;
+    return '-infinity';
+end $$;
+
+comment on function look_from(text, text) is
+    'From where to look for the first row in the order of an index of times: where the last look of this session ended, '
+    'or -infinity, from the start.';
+
+create function keep_look(p_what text, p_of text, p_from timestamptz, p_first timestamptz, p_took interval) returns void
+language plpgsql
+as $$
+declare
+    v_name constant text := 'once.look_' || p_what;
+    v_kept constant text := nullif(current_setting(v_name, true), '');
+    v_now  constant timestamptz := clock_timestamp();
+begin
+    if p_from > '-infinity' then
+        perform set_config(v_name, jsonb_set(v_kept::jsonb, '{first}', to_jsonb(p_first))::text, false);
+    elsif p_took > interval '2 milliseconds' then
+        -- What turns up before that place, in a transaction that was still open, is found when we look from the start
+        -- again; that takes a twentieth of the time at most.
+        perform set_config(v_name, jsonb_build_object('of', current_schema() || ' ' || p_of, 'first', p_first,
+                                                      'at', v_now, 'again', v_now + 20 * p_took)::text, false);
+    elsif v_kept is not null then
+        perform set_config(v_name, '', false);
+    end if;
+end $$;
+
+comment on function keep_look(text, text, timestamptz, timestamptz, interval) is
+    'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; p_took: for '
+    'how long it read. Kept in a setting of the session, once.look_<what>, and only after a long look.';
+
 create function remove_expired(
     p_table  regclass,
     p_column name,
@@ -365,17 +408,27 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
-    v_removed integer;
+    v_from  constant timestamptz := look_from('purge', p_table::text);
+    v_began constant timestamptz := clock_timestamp();
+    v_now   constant timestamptz := coalesce(p_now, v_began);
+    v_first   timestamptz;
+    v_removed integer := 0;
 begin
     if p_limit is null or p_limit not between 1 and 100000 then
         raise exception 'limit must be between 1 and 100000' using errcode = '22023';
     end if;
-    -- SKIP LOCKED: a row that somebody works on at this moment, for example claims anew, is left to them.
-    execute format('delete from %1$s where ctid = any (array('
-                   'select ctid from %1$s where %2$I <= $1 and %3$s order by %2$I limit $2 for update skip locked))',
-                   p_table, p_column, p_only)
-        using coalesce(p_now, clock_timestamp()), p_limit;
-    get diagnostics v_removed = row_count;
+    execute format('select %2$I from %1$s where %2$I >= $1 and %3$s order by %2$I limit 1', p_table, p_column, p_only)
+        into v_first using v_from;
+    perform keep_look('purge', p_table::text, v_from, least(v_first, v_now), clock_timestamp() - v_began);
+    if v_first <= v_now then
+        -- SKIP LOCKED: a row that somebody works on at this moment, for example claims anew, is left to them.
+        execute format('delete from %1$s where ctid = any (array('
+                       'select ctid from %1$s where %2$I between $1 and $2 and %3$s order by %2$I limit $3 '
+                       'for update skip locked))',
+                       p_table, p_column, p_only)
+            using v_first, v_now, p_limit;
+        get diagnostics v_removed = row_count;
+    end if;
     return v_removed;
 end $$;
 
@@ -432,6 +485,8 @@ revoke all on function
     lookup(text, text, bytea, timestamptz),
     complete(text, text, integer, json, text, json, bytea, timestamptz),
     complete_with_row(text, text, integer, json),
+    look_from(text, text),
+    keep_look(text, text, timestamptz, timestamptz, interval),
     remove_expired(regclass, name, integer, timestamptz, text),
     purge(integer, timestamptz)
 from public;

@@ -358,6 +358,8 @@ as $$
 declare
     v_service constant text := service_of_session();
     v_sub     constant subscription := usable_subscription(v_service, p_subscription);
+    v_of      constant text := v_service || ' ' || p_subscription;
+    v_began   timestamptz;
     v_at      checkpoint;
     v_newest  bigint;
     v_to_snap pg_snapshot;
@@ -394,7 +396,14 @@ begin
         v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
         v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
     end if;
-    v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
+    -- Whether a key need be looked up at all. Where that takes long, because of all that were parked and are gone, keys are
+    -- looked up for a while without a question.
+    v_parked := look_from('any_parked', v_of) > '-infinity';
+    if not v_parked then
+        v_began := clock_timestamp();
+        v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
+        perform keep_look('any_parked', v_of, '-infinity', v_began, clock_timestamp() - v_began);
+    end if;
 
     -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the
     -- order of id, so that a bulk load is not read again for each page of it.
@@ -407,7 +416,7 @@ begin
                    v_parked and o.key is not null and exists (
                        select from parked_message as p
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key
-                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
+                         and (v_sub.dead_blocks_key or p.state <> 'dead') offset 0)
             from unnest(v_late) as late (txid)
             cross join lateral (
                 select * from outbox as o
@@ -433,7 +442,7 @@ begin
                v_parked and o.key is not null and exists (
                        select from parked_message as p
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key
-                         and (v_sub.dead_blocks_key or p.state <> 'dead'))
+                         and (v_sub.dead_blocks_key or p.state <> 'dead') offset 0)
         from outbox as o
         where o.id > v_after and o.id <= v_to_id
           and not pg_visible_in_snapshot(o.txid, v_at.from_snap) and pg_visible_in_snapshot(o.txid, v_to_snap)

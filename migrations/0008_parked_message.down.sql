@@ -21,6 +21,7 @@ drop function settle_parked(text, integer, bigint[], text[], text[], bigint[], t
 drop function promote_keys(subscription, text[], timestamptz);
 drop function parked_due(text, integer, timestamptz);
 drop function take_parked(text, integer, integer, integer, timestamptz);
+drop function first_parked(text, text, integer, timestamptz);
 drop function untried_behind(subscription, integer, text, bigint, integer);
 drop function park(text, integer, bigint[], text[], text[], timestamptz);
 drop function backoff(subscription, integer);

@@ -237,6 +237,26 @@ comment on function untried_behind(subscription, integer, text, bigint, integer)
     'What can be handed out together with this message of this key: those that wait behind it, up to the first that was '
     'tried, or was on its way when a worker ended. Reads so many entries of an index.';
 
+create function first_parked(p_service text, p_subscription text, p_slice integer, p_now timestamptz) returns timestamptz
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+as $$
+declare
+    v_of    constant text := concat_ws(' ', p_service, p_subscription, p_slice);
+    v_from  constant timestamptz := look_from('parked', v_of);
+    v_began constant timestamptz := clock_timestamp();
+    v_first timestamptz;
+begin
+    v_first := (select next_attempt_at from parked_message
+                where service = p_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
+                  and next_attempt_at >= v_from
+                order by next_attempt_at limit 1);
+    perform keep_look('parked', v_of, v_from, least(v_first, p_now), clock_timestamp() - v_began);
+    return v_first;
+end $$;
+comment on function first_parked(text, text, integer, timestamptz) is
+    'The time of the first attempt that waits for one in a slice.';
+
 create function take_parked(
     p_subscription text,
     p_slice        integer     default 0,
@@ -253,12 +273,11 @@ declare
     v_service constant text         := service_of_session();
     v_sub     constant subscription := usable_subscription(v_service, p_subscription);
     v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_first   constant timestamptz  := first_parked(v_service, p_subscription, p_slice, v_now);
     v_alone   bigint;
     v_keys    text[];
 begin
-    if not exists (select from parked_message
-                   where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-                     and next_attempt_at <= v_now) then
+    if (v_first <= v_now) is not true then
         return;
     end if;
     -- Nobody discards or redrives one of a key between the look at what waits and the mark that it is on its way.
@@ -270,21 +289,21 @@ begin
         set state = 'dead', next_attempt_at = null, started_at = null,
             last_error = 'the worker ended during this attempt, the last of ' || attempts
         where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-          and started_at is not null and next_attempt_at <= v_now and attempts >= v_sub.max_attempts
+          and started_at is not null and next_attempt_at between v_first and v_now and attempts >= v_sub.max_attempts
         returning key
     )
     select array_agg(key) into v_keys from ended;
     perform promote_keys(v_sub, v_keys, v_now);
     select id into v_alone from parked_message
     where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-      and started_at is not null and next_attempt_at <= v_now
+      and started_at is not null and next_attempt_at between v_first and v_now
     order by next_attempt_at, id limit 1;
     -- Where the first attempt is the last, that would be every message. There it counts when it failed, and comes alone
     -- after its worker ended.
     if not found then
         select case when attempts >= greatest(v_sub.max_attempts - 1, 1) then id end into v_alone from parked_message
         where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-          and next_attempt_at <= v_now
+          and next_attempt_at between v_first and v_now
         order by next_attempt_at, id limit 1;
     end if;
 
@@ -293,7 +312,7 @@ begin
         -- What has failed before shows whether its key has recovered. Only what was never tried brings others along.
         select id, key, attempts = 0 and key is not null and v_alone is null as leads from parked_message
         where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-          and next_attempt_at <= v_now
+          and next_attempt_at between v_first and v_now
           and case when v_alone is null then attempts < greatest(v_sub.max_attempts - 1, 1) else id = v_alone end
         order by next_attempt_at, id limit least(p_limit, p_keys)
     ), share as materialized (
@@ -323,16 +342,13 @@ comment on function take_parked(text, integer, integer, integer, timestamptz) is
     'active reader of the slice calls it.';
 
 create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
-language plpgsql stable security definer set search_path from current
-set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+language plpgsql security definer set search_path from current
 as $$
 declare
-    v_service constant text := service_of_session();
+    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_first constant timestamptz := first_parked(service_of_session(), p_subscription, p_slice, v_now);
 begin
-    return (select greatest(0, ceil(extract(epoch from next_attempt_at - coalesce(p_now, clock_timestamp())) * 1000))::bigint
-            from parked_message
-            where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
-            order by next_attempt_at limit 1);
+    return case when v_first <= v_now then 0 else ceil(extract(epoch from v_first - v_now) * 1000) end;
 end $$;
 comment on function parked_due(text, integer, timestamptz) is
     'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
@@ -476,6 +492,7 @@ revoke all on function
     backoff(subscription, integer),
     park(text, integer, bigint[], text[], text[], timestamptz),
     untried_behind(subscription, integer, text, bigint, integer),
+    first_parked(text, text, integer, timestamptz),
     take_parked(text, integer, integer, integer, timestamptz),
     parked_due(text, integer, timestamptz),
     promote_keys(subscription, text[], timestamptz),

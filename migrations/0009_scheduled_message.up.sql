@@ -112,18 +112,21 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
-    v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_from  constant timestamptz := look_from('release_due', '');
+    v_began constant timestamptz := clock_timestamp();
+    v_now   constant timestamptz := coalesce(p_now, v_began);
+    v_first timestamptz;
 begin
     released := 0;
-    -- A look first, because who releases nothing should not need a transaction id. Not by EXISTS: that drops the ORDER BY,
-    -- and a plan that is kept would read the table from end to end, because it expects a third of it to be due.
-    perform from scheduled_message where due_at <= v_now order by due_at limit 1;
-    if found then
+    -- A look first, because who releases nothing should not need a transaction id.
+    v_first := (select due_at from scheduled_message where due_at >= v_from order by due_at limit 1);
+    perform keep_look('release_due', '', v_from, least(v_first, v_now), clock_timestamp() - v_began);
+    if v_first <= v_now then
         -- SKIP LOCKED: several readers share the work. The id of this transaction comes before the places in the log.
         perform pg_current_xact_id();
         with due as (
             delete from scheduled_message
-            where ctid = any (array(select ctid from scheduled_message where due_at <= v_now
+            where ctid = any (array(select ctid from scheduled_message where due_at between v_first and v_now
                                     order by due_at limit p_limit for update skip locked))
             returning *
         )
@@ -137,7 +140,7 @@ begin
         end if;
     end if;
     next_due_in_ms := (select greatest(0, extract(epoch from due_at - v_now) * 1000)::bigint
-                       from scheduled_message order by due_at limit 1);
+                       from scheduled_message where due_at >= v_first order by due_at limit 1);
 end $$;
 comment on function release_due(integer, timestamptz) is
     'Moves up to p_limit due messages of all services to the outbox; says how many, and in how many milliseconds the '

@@ -161,6 +161,9 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_began  timestamptz;
+    v_from   constant timestamptz := look_from('trim', '');
+    v_first  timestamptz;
     v_ready  integer[]     := '{}';
     v_seen   pg_snapshot[] := '{}';
     v_look   record;
@@ -191,9 +194,13 @@ begin
     where id <= (select coalesce((select n.id - 1 from needed as n), (select max(o.id) from oldest as o)));
     get diagnostics messages = row_count;
 
+    v_began := clock_timestamp();
+    v_first := (select published_at from outbox_identity where published_at >= v_from order by published_at limit 1);
+    perform keep_look('trim', '', v_from, least(v_first, v_now), clock_timestamp() - v_began);
     delete from outbox_identity
     where ctid = any (array(select i.ctid from outbox_identity as i
-                            where i.published_at < v_now - greatest(p_keep, interval '7 days')
+                            where i.published_at >= v_first
+                              and i.published_at < v_now - greatest(p_keep, interval '7 days')
                               -- A message that is not due yet keeps its identity.
                               and not exists (select from scheduled_message as m
                                               where m.service = i.service and m.message_id = i.message_id)
