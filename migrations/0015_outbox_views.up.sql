@@ -202,13 +202,14 @@ select since, date_trunc('milliseconds', clock_timestamp() - since) as open_for,
             when uses_slot then 'reads the outbox: a slot of the ring cannot be emptied'
             else 'none for the outbox; vacuum of other tables may wait for it' end as matters,
        statement
-from open
-where database = current_database() or horizon is not null
-order by since limit 20;
+from (select *, row_number() over (partition by database = current_database() order by since) as place from open
+      where database = current_database() or horizon is not null) as open
+where place <= 20
+order by since;
 
 comment on view oldest_transaction is
-    'The 20 transactions of this server that are open for longest, and whether that matters to the outbox. Readers never '
-    'wait for them. Without the rights of pg_read_all_stats a role sees its own transactions only.';
+    'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and whether '
+    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its own transactions only.';
 comment on column oldest_transaction.since is 'When it began, or was prepared.';
 comment on column oldest_transaction.open_for is 'That long ago.';
 comment on column oldest_transaction.pid is 'Process of the server; null for a prepared one.';

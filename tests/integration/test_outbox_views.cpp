@@ -6,7 +6,9 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
+#include <memory>
 #include <string>
+#include <vector>
 
 using namespace once::testing;
 using namespace std::chrono_literals;
@@ -90,6 +92,15 @@ TEST_CASE("parked messages and blocked keys are shown with their reason", "[outb
 TEST_CASE("the oldest transaction is shown with whether it matters", "[outbox][views]") {
     inspected here;
     auto const mine = std::string{" from oldest_transaction where database = current_database()"};
+    // Elsewhere on this server many are older, and must not hide them.
+    empty_database const elsewhere;
+    std::vector<std::unique_ptr<session>> crowd;
+    for (int i = 0; i < 21; ++i) {
+        crowd.push_back(std::make_unique<session>(elsewhere.dsn()));
+        crowd.back()->rows("begin; select pg_current_xact_id()");
+    }
+    CHECK(here.db.ask("select count(*) from oldest_transaction where database <> current_database()") ==
+          "20");
     session writer{here.dsn()};
     writer.run("set application_name = 'writer'; begin; select publish('t.x', 'k', '1')");
     session reader{here.dsn()};
