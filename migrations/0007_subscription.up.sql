@@ -347,7 +347,7 @@ returns table (
     payload_bytes bytea,
     blocked      boolean
 )
--- STABLE: one snapshot for all of its statements. The planner settings: rows are wanted in the order of an index, and a
+-- STABLE: one snapshot for all of its statements; keep_look() changes a setting of the session only. The planner settings: rows are wanted in the order of an index, and a
 -- plan that sorts, made while the tables were small, would be kept for the session. It is to be kept, too: a plan for the
 -- values at hand looks cheaper each time, and to make it takes longer than to read a hundred messages.
 language plpgsql stable security definer set search_path from current

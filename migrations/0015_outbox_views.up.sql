@@ -209,7 +209,8 @@ order by since;
 
 comment on view oldest_transaction is
     'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and whether '
-    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its own transactions only.';
+    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its own '
+    'transactions only.';
 comment on column oldest_transaction.since is 'When it began, or was prepared.';
 comment on column oldest_transaction.open_for is 'That long ago.';
 comment on column oldest_transaction.pid is 'Process of the server; null for a prepared one.';
