@@ -355,7 +355,7 @@ comment on function complete_with_row(text, text, integer, json) is
     'text that was stored.';
 
 -- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and each
--- look for the first row in its order reads them all. So a session that had to read for long remembers where it ended.
+-- look for the first row in its order reads them all. So a session that had to read many remembers where it ended.
 create function look_from(p_what text, p_of text) returns timestamptz
 language plpgsql stable
 as $$
@@ -373,7 +373,7 @@ comment on function look_from(text, text) is
     'From where to look for the first row in the order of an index of times: where the last look of this session ended, '
     'or -infinity, from the start.';
 
-create function keep_look(p_what text, p_of text, p_from timestamptz, p_first timestamptz, p_took interval) returns void
+create function keep_look(p_what text, p_of text, p_from timestamptz, p_first timestamptz, p_read bigint) returns void
 language plpgsql
 as $$
 declare
@@ -383,22 +383,24 @@ declare
 begin
     if p_from > '-infinity' then
         perform set_config(v_name, jsonb_set(v_kept::jsonb, '{first}', to_jsonb(p_first))::text, false);
-    elsif p_took > interval '2 milliseconds' then
+    elsif p_read > 1000 then
         -- What turns up before that place, in a transaction that was still open, is found when we look from the start
-        -- again; that takes a twentieth of the time at most.
+        -- again. To read an entry takes about half a microsecond, so that takes a twentieth of the time.
         perform set_config(v_name, jsonb_build_object('of', current_schema() || ' ' || p_of, 'first', p_first,
-                                                      'at', v_now, 'again', v_now + 20 * p_took)::text, false);
+                                                      'at', v_now,
+                                                      'again', v_now + p_read * interval '10 microseconds')::text, false);
     elsif v_kept is not null then
         perform set_config(v_name, '', false);
     end if;
 end $$;
 
-comment on function keep_look(text, text, timestamptz, timestamptz, interval) is
-    'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; p_took: for '
-    'how long it read. Kept in a setting of the session, once.look_<what>, and only after a long look.';
+comment on function keep_look(text, text, timestamptz, timestamptz, bigint) is
+    'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; p_read: how '
+    'many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only after more than 1000.';
 
 create function remove_expired(
     p_table  regclass,
+    p_index  regclass,
     p_column name,
     p_limit  integer,
     p_now    timestamptz,
@@ -408,9 +410,9 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
-    v_from  constant timestamptz := look_from('purge', p_table::text);
-    v_began constant timestamptz := clock_timestamp();
-    v_now   constant timestamptz := coalesce(p_now, v_began);
+    v_now  constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_from constant timestamptz := look_from('purge', p_table::text);
+    v_read constant bigint := pg_stat_get_xact_tuples_returned(p_index);
     v_first   timestamptz;
     v_removed integer := 0;
 begin
@@ -419,7 +421,8 @@ begin
     end if;
     execute format('select %2$I from %1$s where %2$I >= $1 and %3$s order by %2$I limit 1', p_table, p_column, p_only)
         into v_first using v_from;
-    perform keep_look('purge', p_table::text, v_from, least(v_first, v_now), clock_timestamp() - v_began);
+    perform keep_look('purge', p_table::text, v_from, least(v_first, v_now),
+                      pg_stat_get_xact_tuples_returned(p_index) - v_read);
     if v_first <= v_now then
         -- SKIP LOCKED: a row that somebody works on at this moment, for example claims anew, is left to them.
         execute format('delete from %1$s where ctid = any (array('
@@ -432,15 +435,15 @@ begin
     return v_removed;
 end $$;
 
-comment on function remove_expired(regclass, name, integer, timestamptz, text) is
+comment on function remove_expired(regclass, regclass, name, integer, timestamptz, text) is
     'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows whose time '
-    'has passed, the oldest first, in the order of the index on that column. p_only: a condition of that index.';
+    'has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition of that index.';
 
 create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('idempotency_record', 'expires_at', p_limit, p_now);
+    return remove_expired('idempotency_record', 'idempotency_record_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
 
 comment on function purge(integer, timestamptz) is
@@ -486,8 +489,8 @@ revoke all on function
     complete(text, text, integer, json, text, json, bytea, timestamptz),
     complete_with_row(text, text, integer, json),
     look_from(text, text),
-    keep_look(text, text, timestamptz, timestamptz, interval),
-    remove_expired(regclass, name, integer, timestamptz, text),
+    keep_look(text, text, timestamptz, timestamptz, bigint),
+    remove_expired(regclass, regclass, name, integer, timestamptz, text),
     purge(integer, timestamptz)
 from public;
 

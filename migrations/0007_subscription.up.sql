@@ -359,7 +359,7 @@ declare
     v_service constant text := service_of_session();
     v_sub     constant subscription := usable_subscription(v_service, p_subscription);
     v_of      constant text := v_service || ' ' || p_subscription;
-    v_began   timestamptz;
+    v_read    bigint;
     v_at      checkpoint;
     v_newest  bigint;
     v_to_snap pg_snapshot;
@@ -396,13 +396,14 @@ begin
         v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
         v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
     end if;
-    -- Whether a key need be looked up at all. Where that takes long, because of all that were parked and are gone, keys are
+    -- Whether a key need be looked up at all. Where that reads much, because of all that were parked and are gone, keys are
     -- looked up for a while without a question.
     v_parked := look_from('any_parked', v_of) > '-infinity';
     if not v_parked then
-        v_began := clock_timestamp();
+        v_read := pg_stat_get_xact_tuples_returned('parked_message_pkey'::regclass);
         v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
-        perform keep_look('any_parked', v_of, '-infinity', v_began, clock_timestamp() - v_began);
+        perform keep_look('any_parked', v_of, '-infinity', clock_timestamp(),
+                          pg_stat_get_xact_tuples_returned('parked_message_pkey'::regclass) - v_read);
     end if;
 
     -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the

@@ -244,14 +244,15 @@ as $$
 declare
     v_of    constant text := concat_ws(' ', p_service, p_subscription, p_slice);
     v_from  constant timestamptz := look_from('parked', v_of);
-    v_began constant timestamptz := clock_timestamp();
+    v_read  constant bigint := pg_stat_get_xact_tuples_returned('parked_message_due_idx'::regclass);
     v_first timestamptz;
 begin
     v_first := (select next_attempt_at from parked_message
                 where service = p_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
                   and next_attempt_at >= v_from
                 order by next_attempt_at limit 1);
-    perform keep_look('parked', v_of, v_from, least(v_first, p_now), clock_timestamp() - v_began);
+    perform keep_look('parked', v_of, v_from, least(v_first, p_now),
+                      pg_stat_get_xact_tuples_returned('parked_message_due_idx'::regclass) - v_read);
     return v_first;
 end $$;
 comment on function first_parked(text, text, integer, timestamptz) is

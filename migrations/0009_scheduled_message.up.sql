@@ -112,15 +112,16 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
+    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
     v_from  constant timestamptz := look_from('release_due', '');
-    v_began constant timestamptz := clock_timestamp();
-    v_now   constant timestamptz := coalesce(p_now, v_began);
+    v_read  constant bigint := pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass);
     v_first timestamptz;
 begin
     released := 0;
     -- A look first, because who releases nothing should not need a transaction id.
     v_first := (select due_at from scheduled_message where due_at >= v_from order by due_at limit 1);
-    perform keep_look('release_due', '', v_from, least(v_first, v_now), clock_timestamp() - v_began);
+    perform keep_look('release_due', '', v_from, least(v_first, v_now),
+                      pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass) - v_read);
     if v_first <= v_now then
         -- SKIP LOCKED: several readers share the work. The id of this transaction comes before the places in the log.
         perform pg_current_xact_id();

@@ -161,7 +161,7 @@ set enable_seqscan = off set enable_bitmapscan = off set jit = off
 as $$
 declare
     v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
-    v_began  timestamptz;
+    v_read   bigint;
     v_from   constant timestamptz := look_from('trim', '');
     v_first  timestamptz;
     v_ready  integer[]     := '{}';
@@ -194,9 +194,10 @@ begin
     where id <= (select coalesce((select n.id - 1 from needed as n), (select max(o.id) from oldest as o)));
     get diagnostics messages = row_count;
 
-    v_began := clock_timestamp();
+    v_read := pg_stat_get_xact_tuples_returned('outbox_identity_age_idx'::regclass);
     v_first := (select published_at from outbox_identity where published_at >= v_from order by published_at limit 1);
-    perform keep_look('trim', '', v_from, least(v_first, v_now), clock_timestamp() - v_began);
+    perform keep_look('trim', '', v_from, least(v_first, v_now),
+                      pg_stat_get_xact_tuples_returned('outbox_identity_age_idx'::regclass) - v_read);
     delete from outbox_identity
     where ctid = any (array(select i.ctid from outbox_identity as i
                             where i.published_at >= v_first

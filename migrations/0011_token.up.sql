@@ -221,7 +221,7 @@ create function purge_tokens(p_limit integer default 1000, p_now timestamptz def
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('token', 'expires_at', p_limit, p_now);
+    return remove_expired('token', 'token_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
 
 comment on function purge_tokens(integer, timestamptz) is

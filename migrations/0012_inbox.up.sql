@@ -258,7 +258,7 @@ create function purge_inbox(p_limit integer default 1000, p_now timestamptz defa
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('inbox', 'expires_at', p_limit, p_now);
+    return remove_expired('inbox', 'inbox_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
 
 comment on function purge_inbox(integer, timestamptz) is

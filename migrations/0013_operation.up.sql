@@ -637,7 +637,7 @@ create function purge_operations(p_limit integer default 1000, p_now timestamptz
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('operation', 'expires_at', p_limit, p_now, p_only => 'state = ''finished''');
+    return remove_expired('operation', 'operation_expiry_idx', 'expires_at', p_limit, p_now, p_only => 'state = ''finished''');
 end $$;
 
 comment on function purge_operations(integer, timestamptz) is

@@ -124,7 +124,7 @@ create function purge_windows(p_limit integer default 1000, p_now timestamptz de
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('request_window', 'closes_at', p_limit, p_now);
+    return remove_expired('request_window', 'request_window_close_idx', 'closes_at', p_limit, p_now);
 end $$;
 
 comment on function purge_windows(integer, timestamptz) is
