@@ -5,8 +5,8 @@
 #include "claim/stored_response.hpp"
 #include "request/borrowed.hpp"
 #include "request/check_range.hpp"
+#include "request/key_text.hpp"
 #include "request/schema_name.hpp"
-#include "request/text_rules.hpp"
 #include "sql/inbox_statements.hpp"
 
 #include <pqxx/params>
@@ -72,10 +72,7 @@ std::size_t checked(std::size_t count) {
 
 void validate(std::string const& consumer, inbox_options const& options) {
     using namespace std::chrono_literals;
-    if (consumer.size() > 255 || !detail::is_printable_ascii(consumer)) {
-        throw invalid_argument{"consumer",
-                               "1 to 255 bytes of printable ASCII are allowed, with no space at either end"};
-    }
+    detail::require_key_text(consumer, "consumer");
     detail::check_range<std::chrono::milliseconds>(options.retention, 1s, 3660 * 24h,
                                                    "inbox_options.retention", "1 second and 3660 days");
     detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "inbox_options.wait",

@@ -7,8 +7,8 @@
 #include "publisher/key_order.hpp"
 #include "publisher/sqlstate_verdict.hpp"
 #include "request/check_range.hpp"
+#include "request/key_text.hpp"
 #include "request/stored_body.hpp"
-#include "request/text_rules.hpp"
 #include "sql/claim_statements.hpp"
 #include "sql/postgres_publisher_statements.hpp"
 #include "sql/session_statements.hpp"
@@ -62,10 +62,7 @@ std::string statement_text(std::string const& given) {
 
 postgres_publisher_options checked(postgres_publisher_options options) {
     using namespace std::chrono_literals;
-    if (options.consumer.size() > 255 || !detail::is_printable_ascii(options.consumer)) {
-        throw invalid_argument{"postgres_publisher_options.consumer",
-                               "1 to 255 bytes of printable ASCII are allowed, with no space at either end"};
-    }
+    detail::require_key_text(options.consumer, "postgres_publisher_options.consumer");
     if (trimmed(options.sql).empty() || options.sql.find('\0') != std::string::npos) {
         throw invalid_argument{"postgres_publisher_options.sql", "it is empty or contains a NUL"};
     }

@@ -5,7 +5,7 @@
 #include <once/request.hpp>
 
 #include "request/check_range.hpp"
-#include "request/text_rules.hpp"
+#include "request/key_text.hpp"
 
 #include <utility>
 
@@ -35,19 +35,12 @@ namespace detail {
 
 namespace {
 
-void check_name(std::string const& name, char const* field) {
-    if (name.size() > max_key_bytes || !is_printable_ascii(name)) {
-        throw invalid_argument{field,
-                               "1 to 255 bytes of printable ASCII are allowed, with no space at either end"};
-    }
-}
-
 void check_phases(std::vector<phase> const& phases) {
     if (phases.empty() || phases.size() > 100) {
         throw invalid_argument{"phases", "there must be 1 to 100 of them"};
     }
     for (std::size_t i = 0; i < phases.size(); ++i) {
-        check_name(phases[i].name, "phase.name");
+        require_key_text(phases[i].name, "phase.name");
         bool const has_function =
             phases[i].effect == effect::in_database ? bool{phases[i].work} : bool{phases[i].call};
         if (!has_function) {
@@ -68,7 +61,7 @@ operation_plan::operation_plan(std::string name, std::vector<phase> phases, resu
     : m_name{std::move(name)}, m_phases{std::move(phases)}, m_options{std::move(options)} {
     using namespace std::chrono_literals;
     using std::chrono::milliseconds;
-    check_name(m_name, "resumable.name");
+    require_key_text(m_name, "resumable.name");
     check_phases(m_phases);
     check_range<milliseconds>(m_options.lease, 100ms, 24h, "resumable_options.lease",
                               "100 milliseconds and 1 day");

@@ -5,8 +5,8 @@
 #include "message/binary_array.hpp"
 #include "request/borrowed.hpp"
 #include "request/check_range.hpp"
+#include "request/key_text.hpp"
 #include "request/schema_name.hpp"
-#include "request/text_rules.hpp"
 #include "sql/outbox_statements.hpp"
 
 #include <pqxx/result>
@@ -31,10 +31,7 @@ bool is_topic_filter(std::string_view filter) {
 }
 
 void check_name(std::string const& name) {
-    if (name.size() > max_name_bytes || !detail::is_printable_ascii(name)) {
-        throw invalid_argument{
-            "subscription", "its name must be 1 to 63 bytes of printable ASCII with no space at either end"};
-    }
+    detail::require_key_text(name, "subscription", max_name_bytes);
 }
 
 sql::outbox_statements statements_for(std::string const& schema) {
