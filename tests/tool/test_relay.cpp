@@ -115,6 +115,7 @@ TEST_CASE("a relay that is killed again and again loses nothing, and repeats hav
     auto const staged = db.ids();
     once_program last{to_file(file), {db.variable()}};
     CHECK(wait_until([&] { return db.all_through(); }, 60s));
+    REQUIRE(last.logs("started")); // the one before may have left nothing to do
     CHECK(last.stop() == exit_status::ok);
     CHECK(check(lines_of_file(file), staged) == "");
     CHECK(db.lease_is_free());
@@ -220,6 +221,7 @@ TEST_CASE("relay writes each message into a second database with one effect, als
     }
     once_program relay{words, {db.variable()}};
     CHECK(wait_until([&] { return arrived() >= 600; }, 60s));
+    REQUIRE(relay.logs("started")); // the one before may have left nothing to do
     CHECK(relay.stop() == exit_status::ok);
     CHECK(arrived() == 600);
     CHECK(other.ask("select count(distinct id) from arrival") == "600");
