@@ -21,7 +21,7 @@ namespace {
 
 using time_point = std::chrono::steady_clock::time_point;
 
-constexpr std::string_view fence_refused = "ON040";
+constexpr std::string_view operation_lost = "ON040";
 
 template <class Row>
 std::string text_or_empty(Row const& row, int column) {
@@ -162,7 +162,7 @@ bool operation_store::commit(std::function<statement(transaction&)> const& work,
     try {
         return !transact(*m_db, [&](transaction& tx) { tx.at_commit(work(tx)); }, options).unknown();
     } catch (pqxx::sql_error const& e) {
-        if (std::string_view{e.sqlstate()} == fence_refused) {
+        if (std::string_view{e.sqlstate()} == operation_lost) {
             throw ownership_lost{
                 "once: somebody else has taken this operation over; nothing of this phase took "
                 "effect in the database"};

@@ -23,7 +23,7 @@ namespace once::command {
 
 namespace {
 
-constexpr char const* subscription = "bench";
+constexpr char const* own_subscription = "bench";
 
 // Takes everything, at once.
 class null_publisher final : public publisher {
@@ -120,7 +120,7 @@ private:
 
     void subscribe_all() {
         transact(m_database, [this](transaction& tx) {
-            subscribe(tx, subscription, {.slices = m_options.connections}, m_session.where().schema);
+            subscribe(tx, own_subscription, {.slices = m_options.connections}, m_session.where().schema);
         });
     }
     bench_step publish() {
@@ -149,7 +149,7 @@ private:
             std::unique_ptr<once::relay> relay;
         };
         auto const work = std::make_shared<slice>();
-        work->relay = std::make_unique<once::relay>(m_database, subscription, work->publisher,
+        work->relay = std::make_unique<once::relay>(m_database, own_subscription, work->publisher,
                                                     relay_options{.reading = {.slice = static_cast<int>(i)}});
         return [work] { return work->relay->run_once().accepted; };
     }
