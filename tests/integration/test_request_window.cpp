@@ -27,8 +27,9 @@ using once::transaction;
 namespace {
 
 /// Orders within a window; the answer is different for each order that is really placed.
-once::reply order(once::database& db, once::request const& request, std::chrono::milliseconds window = 1h,
-                  once::claim_options const& options = {}, once::call_options const& call = {}) {
+once::reply place_order(once::database& db, once::request const& request,
+                        std::chrono::milliseconds window = 1h, once::claim_options const& options = {},
+                        once::call_options const& call = {}) {
     return once::execute(db, request,
                          once::per_window(
                              request, window,
@@ -48,32 +49,32 @@ once::reply order(once::database& db, once::request const& request, std::chrono:
 TEST_CASE("two clicks with two keys give one effect and one answer", "[window]") {
     effects_database const server;
     once::database db{server.dsn()};
-    auto const first = order(db, asked("a"));
-    auto const second = order(db, asked("b"));
+    auto const first = place_order(db, asked("a"));
+    auto const second = place_order(db, asked("b"));
     CHECK(second.started());
     CHECK(second.committed());
     CHECK(second.response() == first.response());
     CHECK(server.effects() == 1);
     // Each key replays it from now on, also when the window is closed.
     server.run("update once.request_window set closes_at = now()");
-    CHECK(order(db, asked("a")).replayed());
-    CHECK(order(db, asked("b")).replayed());
-    CHECK(order(db, asked("b")).response() == first.response());
+    CHECK(place_order(db, asked("a")).replayed());
+    CHECK(place_order(db, asked("b")).replayed());
+    CHECK(place_order(db, asked("b")).response() == first.response());
     CHECK(server.effects() == 1);
 }
 
 TEST_CASE("another question, another scope and a closed window are new", "[window]") {
     effects_database const server;
     once::database db{server.dsn()};
-    order(db, asked("a"));
-    order(db, asked("b", "coffee"));
+    place_order(db, asked("a"));
+    place_order(db, asked("b", "coffee"));
     auto elsewhere = asked("c");
     elsewhere.scope = "elsewhere";
-    order(db, elsewhere);
+    place_order(db, elsewhere);
     CHECK(server.effects() == 3);
     server.run("update once.request_window set closes_at = now()");
-    CHECK(order(db, asked("d")).response().body.data() == "4");
-    CHECK(order(db, asked("e")).response().body.data() == "4"); // the window that d opened
+    CHECK(place_order(db, asked("d")).response().body.data() == "4");
+    CHECK(place_order(db, asked("e")).response().body.data() == "4"); // the window that d opened
     CHECK(server.effects() == 4);
 }
 
@@ -91,8 +92,8 @@ TEST_CASE("clicks at the same time, each with a key of its own, give one effect"
             threads.emplace_back([&, i] {
                 std::string said;
                 try {
-                    said = order(db, asked(name + "-" + std::to_string(i), name), 1h, {.wait = 60s},
-                                 {.isolation_level = level, .deadline = 60s, .max_attempts = 1000})
+                    said = place_order(db, asked(name + "-" + std::to_string(i), name), 1h, {.wait = 60s},
+                                       {.isolation_level = level, .deadline = 60s, .max_attempts = 1000})
                                .response()
                                .body.data();
                 } catch (std::exception const& e) {
@@ -121,7 +122,7 @@ TEST_CASE("when the first one rolls back, the second does the work", "[window]")
                                       [&](transaction& tx) {
                                           add_effect(tx);
                                           second = std::async(std::launch::async, [&] {
-                                              return order(db, asked("b"), 1h, {.wait = 60s});
+                                              return place_order(db, asked("b"), 1h, {.wait = 60s});
                                           });
                                           REQUIRE(wait_until([&] {
                                               return server.ask("select count(*) from pg_stat_activity where "
@@ -142,11 +143,12 @@ TEST_CASE("a first one that is still running is told after the wait, and nothing
     auto const request = asked("a");
     once::execute(db, request, once::per_window(request, 1h, [&](transaction& tx) {
                       add_effect(tx);
-                      CHECK_THROWS_AS(order(db, asked("b"), 1h, {.wait = 20ms}), once::duplicate_in_progress);
+                      CHECK_THROWS_AS(place_order(db, asked("b"), 1h, {.wait = 20ms}),
+                                      once::duplicate_in_progress);
                   }));
     CHECK(server.effects() == 1);
     CHECK(server.records() == 1);
-    CHECK(order(db, asked("b")).response().status == 204);
+    CHECK(place_order(db, asked("b")).response().status == 204);
 }
 
 TEST_CASE("a response that is not stored opens no window", "[window]") {
@@ -156,30 +158,30 @@ TEST_CASE("a response that is not stored opens no window", "[window]") {
     auto refuse = once::per_window(request, 1h, [](transaction&) { return response{.status = 422}; });
     CHECK_FALSE(once::execute(db, request, refuse).committed());
     CHECK(server.ask("select count(*) from once.request_window") == "0");
-    CHECK(order(db, asked("b")).response().status == 201);
+    CHECK(place_order(db, asked("b")).response().status == 201);
 }
 
 TEST_CASE("a first one whose record is gone or kept no response still stands", "[window]") {
     effects_database const server;
     once::database db{server.dsn()};
-    order(db, asked("a"));
+    place_order(db, asked("a"));
     server.run("delete from once.idempotency_record");
-    CHECK(order(db, asked("b")).response().status == 204);
+    CHECK(place_order(db, asked("b")).response().status == 204);
     CHECK(server.effects() == 1);
-    order(db, asked("c", "coffee"), 1h, {}, {.stored = once::store::nothing});
-    CHECK(order(db, asked("d", "coffee")).response().status == 204);
+    place_order(db, asked("c", "coffee"), 1h, {}, {.stored = once::store::nothing});
+    CHECK(place_order(db, asked("d", "coffee")).response().status == 204);
     CHECK(server.effects() == 2);
     // The same key whose record has expired is a new request, window or not: the key says so.
     server.run("delete from once.idempotency_record");
-    CHECK(order(db, asked("a")).response().status == 201);
+    CHECK(place_order(db, asked("a")).response().status == 201);
     CHECK(server.effects() == 3);
 }
 
 TEST_CASE("closed windows are purged, open ones are not", "[window]") {
     effects_database const server;
     once::database db{server.dsn()};
-    order(db, asked("a"), 1h);
-    order(db, asked("b", "coffee"), 2h);
+    place_order(db, asked("a"), 1h);
+    place_order(db, asked("b", "coffee"), 2h);
     CHECK(server.ask("select once.purge_windows()") == "0");
     CHECK(server.ask("select once.purge_windows(10, now() + interval '90 minutes')") == "1");
     CHECK(server.ask("select key from once.request_window") == "b");

@@ -24,7 +24,7 @@ using once::transaction;
 
 namespace {
 
-response last(transaction&, operation&) {
+response answer_ok(transaction&, operation&) {
     return {.status = 200};
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("any phase in the database may end the operation, with any status", "[
                                                   return response{.status = status,
                                                                   .body = once::body::text("no")};
                                               }),
-                            once::in_database("never", last)}};
+                            once::in_database("never", answer_ok)}};
         auto const key = std::to_string(status);
         CHECK(op.run(db, asked(key)).response->status == status);
         auto const repeat = op.run(db, asked(key));
@@ -213,7 +213,7 @@ TEST_CASE("the key of a call is the same at every attempt and nowhere else", "[r
     };
     resumable const op{"op",
                        {once::idempotent_remote("first", note), once::idempotent_remote("second", note),
-                        once::in_database("end", last)},
+                        once::in_database("end", answer_ok)},
                        {.retry_after = 0ms}};
     CHECK_THROWS(op.run(db, asked("k")));
     CHECK_THROWS(op.run(db, asked("k")));
@@ -349,14 +349,15 @@ TEST_CASE("operations of another service are not seen, not taken and not disturb
 }
 
 TEST_CASE("what an operation must not be made of is refused by name", "[resumable][bad input]") {
-    auto const end = once::in_database("end", last);
+    auto const end = once::in_database("end", answer_ok);
     auto const nothing = [](operation&) {};
     CHECK(refused_field([&] { resumable{"op", {end}}; }) == "accepted");
     for (std::string const& name :
          {std::string{}, std::string(256, 'x'), std::string{"a "}, std::string{"a\nb"},
           std::string{"a\0b", 3}, std::string{"caf\xc3\xa9"}}) {
         CHECK(refused_field([&] { resumable{name, {end}}; }) == "resumable.name");
-        CHECK(refused_field([&] { resumable{"op", {once::in_database(name, last), end}}; }) == "phase.name");
+        CHECK(refused_field([&] { resumable{"op", {once::in_database(name, answer_ok), end}}; }) ==
+              "phase.name");
     }
     CHECK(refused_field([&] { resumable{"op", {}}; }) == "phases");
     CHECK(refused_field([&] { resumable{"op", {end, once::idempotent_remote("call", nothing)}}; }) ==
