@@ -47,7 +47,6 @@ void await_expiry(effects_database const& server) {
     REQUIRE(wait_until([&] { return state(server) == "expired"; }));
 }
 
-/// Lets the lease run out now. (A short one could run out before its time on a busy machine.)
 } // namespace
 
 TEST_CASE("a lease has one holder, and others are told who and for how long", "[lease]") {

@@ -18,6 +18,8 @@ constexpr int calls = 20;
 constexpr long few_looks = 5L * gone; // of the entries that each look from the start reads
 
 std::string const numbers = " from generate_series(1, " + std::to_string(gone) + ") as n";
+std::string const later_numbers = " from generate_series(" + std::to_string(gone + 1) + ", " +
+                                  std::to_string(gone + 100 * calls) + ") as n";
 constexpr auto schedule_past =
     "insert into scheduled_message (service, message_id, due_at, topic, payload_json) "
     "select current_service(), gen_random_uuid(), now() - interval '1 hour', 't.x', '1'";
@@ -87,11 +89,11 @@ TEST_CASE(
     test_database const server;
     session db{server.dsn()};
     db.run("select subscribe('s', array['t.*'])");
-    std::string const park = "insert into parked_message (service, subscription, slice, id, message_id, "
-                             "state, attempts, next_attempt_at, "
-                             "published_at, published_by, topic, key, payload_json) select "
-                             "current_service(), 's', 0, n, gen_random_uuid(), "
-                             "'retrying', 0, now() - interval '1 hour', now(), 'me', 't.x', 'k' || n, '1'";
+    std::string const park =
+        "insert into parked_message (service, subscription, slice, id, message_id, state, attempts, "
+        "next_attempt_at, published_at, published_by, topic, key, payload_json) "
+        "select current_service(), 's', 0, n, gen_random_uuid(), 'retrying', 0, "
+        "now() - interval '1 hour', now(), 'me', 't.x', 'k' || n, '1'";
     db.run(park + numbers);
     old_snapshot const held{server};
     db.run("delete from parked_message");
@@ -120,14 +122,12 @@ TEST_CASE("while an old snapshot is held, a purge does not look at all that is g
     session db{server.dsn()};
     std::string const expired =
         "insert into idempotency_record (service, scope, key, claimed_by, claimed_at, expires_at) "
-        "select current_service(), 's', 'k' || n, 'me', now() - interval '2 days', now() - interval '1 day' "
-        "+ n * "
-        "interval '1 ms'";
+        "select current_service(), 's', 'k' || n, 'me', now() - interval '2 days', "
+        "now() - interval '1 day' + n * interval '1 ms'";
     db.run(expired + numbers);
     old_snapshot const held{server};
     db.run("delete from idempotency_record");
-    db.run(expired + " from generate_series(" + std::to_string(gone) + " + 1, " + std::to_string(gone) +
-           " + 2000) as n");
+    db.run(expired + later_numbers);
     auto const read = entries_read(db, "idempotency_record_expiry_idx",
                                    [&] { CHECK(db.ask("select purge(100)") == "100"); });
     CHECK(read < few_looks);
@@ -145,8 +145,7 @@ TEST_CASE("while an old snapshot is held, trimming does not look at all ids that
     db.run(old + numbers);
     old_snapshot const held{server};
     db.run("delete from outbox_identity");
-    db.run(old + " from generate_series(" + std::to_string(gone) + " + 1, " + std::to_string(gone) +
-           " + 2000) as n");
+    db.run(old + later_numbers);
     auto const read = entries_read(db, "outbox_identity_age_idx", [&] {
         CHECK(db.ask("select identities from trim_outbox(p_limit => 100)") == "100");
     });
