@@ -66,7 +66,8 @@ function(once_add_component name)
   endif()
 endfunction()
 
-# once_install_pkgconfig(TARGET DESCRIPTION DEFINE REQUIRES REQUIRES_PRIVATE): DEFINE is set for users of an archive
+# once_install_pkgconfig(TARGET DESCRIPTION DEFINE REQUIRES REQUIRES_PRIVATE): DEFINE is set for users of an archive.
+# The variables more_cflags and more_libs go behind its own.
 function(once_install_pkgconfig name description define requires requires_private)
   get_target_property(type ${name} TYPE)
   set(cflags "")

@@ -1,7 +1,7 @@
 # Debian packages of an installed once: `cpack -G DEB` in a build folder, configured with CMAKE_INSTALL_PREFIX=/usr.
 #
 # A package's list of dependencies names the versions that it was built with, so build it on the Debian that it is for.
-# libpqxx is recent enough from Debian 13 on.
+# libpqxx is recent enough from Debian 13 on; before, the package brings the one that it was built with.
 include(GNUInstallDirs)
 get_target_property(once_type once TYPE)
 
@@ -23,6 +23,9 @@ set(same_version "(= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 string(REGEX MATCH "^([0-9]+)\\.([0-9]+)" unused "${libpqxx_VERSION}")
 math(EXPR next "${CMAKE_MATCH_2} + 1")
 set(pqxx "libpqxx-dev (>= ${CMAKE_MATCH_1}.${CMAKE_MATCH_2}), libpqxx-dev (<< ${CMAKE_MATCH_1}.${next}~)")
+if(once_bundled_libpqxx)
+  set(pqxx "")
+endif()
 
 set(CPACK_COMPONENTS_ALL ${ONCE_TOOL} ${ONCE_DEVELOPMENT})
 
@@ -43,7 +46,7 @@ set(CPACK_DEBIAN_LIBONCE-DEV_PACKAGE_NAME libonce-dev)
 set(CPACK_DEBIAN_LIBONCE-DEV_PACKAGE_SECTION libdevel)
 get_property(more GLOBAL PROPERTY ONCE_DEBIAN_DEPENDS)
 string(JOIN ", " CPACK_DEBIAN_LIBONCE-DEV_PACKAGE_DEPENDS
-  "once ${same_version}" "${pqxx}" "libpq-dev" "nlohmann-json3-dev (>= 3.11)" ${more})
+  "once ${same_version}" ${pqxx} "libpq-dev" "nlohmann-json3-dev (>= 3.11)" ${more})
 
 if(once_type STREQUAL "SHARED_LIBRARY")
   set(soname "libonce${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}")

@@ -1,25 +1,42 @@
 # Builds the project in KIND/ beside this file, as a user would, and runs what it builds.
-#   kind        find_package, fetch_content, add_subdirectory, or pkg_config (a plain line with the compiler)
+#   kind        find_package, fetch_content, add_subdirectory, or pkg_config (a plain line with the compiler);
+#               install only installs the build of once in the folder build into prefix
 #   prefix      where once is installed (find_package, pkg_config)
-#   build       if given, this build of once is installed into prefix first
 #   sources     the sources of once (fetch_content, add_subdirectory)
 #   shared      ON or OFF: what fetch_content and add_subdirectory build
 #   components  the optional components, which must have been built where kind is find_package or pkg_config
-#   work, version, generator, config, compiler, flags, libpqxx_DIR, nlohmann_json_DIR
+#   work, version, generator, config, compiler, flags
+#   libpqxx_DIR, nlohmann_json_DIR  where they are, if neither the system nor the installed once has them
+# A project that uses an installed once knows nothing of the checkout: paths into it are taken out of the environment.
 cmake_minimum_required(VERSION 3.25)
 
-file(REMOVE_RECURSE "${work}")
-file(MAKE_DIRECTORY "${work}")
-if(build)
+if(kind STREQUAL "install")
   file(REMOVE_RECURSE "${prefix}")
   execute_process(COMMAND "${CMAKE_COMMAND}" --install "${build}" --config "${config}" --prefix "${prefix}"
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  # It stays when the checkout goes.
+  file(GLOB_RECURSE texts "${prefix}/*.cmake" "${prefix}/*.pc" "${prefix}/*.hpp")
+  foreach(text IN LISTS texts)
+    file(READ "${text}" content)
+    string(FIND "${content}" "${sources}" found)
+    if(NOT found EQUAL -1)
+      message(FATAL_ERROR "${text} names the checkout that once was built in, ${sources}")
+    endif()
+  endforeach()
+  return()
+endif()
+
+file(REMOVE_RECURSE "${work}")
+file(MAKE_DIRECTORY "${work}")
+if(kind MATCHES "^(find_package|pkg_config)$")
+  unset(ENV{PKG_CONFIG_PATH})
+  unset(ENV{CMAKE_PREFIX_PATH})
 endif()
 
 if(kind STREQUAL "pkg_config")
   file(GLOB_RECURSE found "${prefix}/once.pc")
   cmake_path(GET found PARENT_PATH folder)
-  set(ENV{PKG_CONFIG_PATH} "${folder}:$ENV{PKG_CONFIG_PATH}")
+  set(ENV{PKG_CONFIG_PATH} "${folder}")
   if(libpqxx_DIR)
     set(ENV{PKG_CONFIG_PATH} "$ENV{PKG_CONFIG_PATH}:${libpqxx_DIR}/../../pkgconfig")
   endif()
@@ -41,7 +58,7 @@ if(kind STREQUAL "pkg_config")
 else()
   set(arguments "")
   if(kind STREQUAL "find_package")
-    set(ENV{CMAKE_PREFIX_PATH} "${prefix}:$ENV{CMAKE_PREFIX_PATH}")
+    set(ENV{CMAKE_PREFIX_PATH} "${prefix}")
   else()
     set(arguments "-DBUILD_SHARED_LIBS=${shared}" "-Donce_sources=${sources}" "-DFETCHCONTENT_SOURCE_DIR_ONCE=${sources}"
       -DFETCHCONTENT_TRY_FIND_PACKAGE_MODE=NEVER)
