@@ -33,8 +33,9 @@ declare
     }';
     v_object record;
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
-    v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'headers', 'payload_json',
-                                       'payload_bytes', 'token_hash', 'data'];
+    -- In a view as in a table.
+    v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
+                                       'payload_json', 'payload_bytes', 'token_hash', 'data'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
         "producer": ["installed_version", "serves_from", "current_service",
@@ -90,20 +91,20 @@ begin
         end loop;
     end loop;
 
-    -- Tables: inspectors read all columns but the private ones, administrators read everything. Nobody writes but through
-    -- functions. Partitions are read through their parent.
+    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes but
+    -- through functions. Partitions are read through their parent.
     for v_object in
         select c.oid::regclass as name, c.relkind,
                (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute as a
                 where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_private)) as columns,
-               exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname in ('response', 'payload_json', 'payload_bytes', 'data')) as has_private
+               exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = any (v_private)) as has_private
         from pg_class as c
         where c.relnamespace = v_schema::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
     loop
         execute format('grant select on %s to %I', v_object.name, v_schema || '_administrator');
-        if v_object.relkind <> 'v' then
+        if v_object.relkind <> 'v' or v_object.has_private then
             execute format('grant select (%s) on %s to %I', v_object.columns, v_object.name, v_schema || '_inspector');
-        elsif not v_object.has_private then
+        else
             execute format('grant select on %s to %I', v_object.name, v_schema || '_inspector');
         end if;
     end loop;

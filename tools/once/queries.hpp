@@ -35,9 +35,9 @@ from idempotency_record_readable
 where key = $1 and ($2::text is null or scope = $2)
 order by claimed_at)sql";
 
-/// The same without what was answered.
+/// The same without what was answered, and without the fingerprint, from which a short request can be guessed: for inspectors.
 inline constexpr char const* records_of_key_without_response = R"sql(
-select service, scope, key, state, claimed_by, claimed_at, took, expires_at, expired, fingerprint, status
+select service, scope, key, state, claimed_by, claimed_at, took, expires_at, expired, status
 from idempotency_record_readable
 where key = $1 and ($2::text is null or scope = $2)
 order by claimed_at)sql";
@@ -51,7 +51,17 @@ where ($1::text is null or subscription = $1) and ($2::text is null or state = $
 order by service, subscription, id
 limit $3)sql";
 
-/// $1 uuid: message
+/// Whether this role may look at what is in a message.
+inline constexpr char const* may_read_payloads =
+    R"sql(select has_column_privilege('parked_message', 'payload_json', 'select'))sql";
+
+/// What an inspector is shown. $1 uuid: message
+inline constexpr char const* parked_show_state = R"sql(
+select service, subscription, slice, id, message_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
+       published_at, published_by, topic, key, traceparent, content_type
+from parked_message where message_id = $1::uuid)sql";
+
+/// With its headers, and how long it is. $1 uuid: message
 inline constexpr char const* parked_show = R"sql(
 select service, subscription, slice, id, message_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
        published_at, published_by, topic, key, traceparent, content_type, headers::text as headers,

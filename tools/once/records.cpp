@@ -44,7 +44,8 @@ int parked_list(session& db, parked_filter const& filter, format how, std::ostre
 }
 
 int parked_show(session& db, std::string const& message, bool payload, format how, std::ostream& out) {
-    auto const rows = db.ask(queries::parked_show, pqxx::params{message});
+    bool const all = db.ask(queries::may_read_payloads)[0][0].as<bool>();
+    auto const rows = db.ask(all ? queries::parked_show : queries::parked_show_state, pqxx::params{message});
     if (rows.empty()) {
         throw not_found{"message " + message + " is not parked"};
     }
