@@ -1,20 +1,11 @@
 -- 0002 service: who a row belongs to.
 --
--- Apply: in one transaction, into the schema that holds 0001.
+-- Apply: into the schema that holds 0001.
 -- Locks: creates new objects only.
 -- Reverse: 0002_service.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0002_service');
 
 create table service_role (
     role     text        collate "C" not null,
@@ -27,7 +18,8 @@ create table service_role (
 
 comment on table service_role is
     'Which login role acts for which service. A role without a row here is a service of its own name.';
-comment on column service_role.role is 'Login role (session_user) that the service connects with.';
+comment on column service_role.role is
+    'Login role (session_user) that the service connects with, or a group whose members do: see service_by_membership().';
 comment on column service_role.service is
     'The service it acts for. Roles of one service share its records; no service sees those of another.';
 comment on column service_role.added_at is 'When the mapping was made.';
@@ -37,15 +29,50 @@ comment on constraint service_role_service_valid on service_role is 'A service n
 
 -- plpgsql, because its plan is kept for the session; an SQL function like this is planned at each call.
 -- No `set search_path`: it is called with any, so it names the schema of everything.
-do $migration$ begin execute replace($function$
+execute replace($functions$
+
+-- The grant of EXECUTE is what says that the members of a role are one service: to look for it costs every transaction
+-- less than to look for rows of groups would.
+create function once.service_by_membership() returns text
+language plpgsql stable
+as $$
+declare
+    v_services pg_catalog.text[];
+begin
+    if (select r.rolsuper from pg_catalog.pg_roles as r where r.rolname operator(pg_catalog.=) session_user) then
+        return null; -- a superuser is taken for a member of every role
+    end if;
+    v_services := array(
+        select distinct r.service
+        from once.service_role as r
+        cross join lateral (select pg_catalog.to_regrole(pg_catalog.quote_ident(r.role)) as role) as g
+        where pg_catalog.has_function_privilege(g.role, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+          and pg_catalog.pg_has_role(session_user, g.role, 'MEMBER')
+        order by 1);
+    if pg_catalog.cardinality(v_services) operator(pg_catalog.>) 1 then
+        raise exception 'role % belongs to groups of several services: %', session_user,
+            pg_catalog.array_to_string(v_services, ', ')
+            using errcode = 'insufficient_privilege',
+                  hint = pg_catalog.format('insert into once.service_role (role, service) values (%L, %L)', session_user, v_services[1]);
+    end if;
+    return v_services[1];
+end $$;
+
 create function once.service_of_session() returns text
 language plpgsql stable
 as $$
 begin
     return coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                    case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                         then once.service_by_membership() end,
                     session_user);
 end $$;
-$function$, 'once.', quote_ident(current_schema()) || '.'); end $migration$;
+
+$functions$, 'once.', quote_ident(current_schema()) || '.');
+
+comment on function service_by_membership() is
+    'The service of the group that this session''s role is a member of, or null. Grant EXECUTE on it to a group that has a row '
+    'in service_role: its members then act for the service of that row, where they have no row of their own.';
 
 comment on function service_of_session() is
     'What current_service() answers, for the functions of this schema: they have its rights already.';
@@ -58,9 +85,11 @@ begin
 end $$;
 
 comment on function current_service() is
-    'The service that this session acts for: from service_role by the login role, else the name of the role itself. '
+    'The service that this session acts for: from service_role by the login role, else by a group that it is a member of '
+    '(service_by_membership()), else the name of the role itself. '
     'It is never an argument, so no service can name another.';
 
-revoke all on function service_of_session(), current_service() from public;
+revoke all on function service_by_membership(), service_of_session(), current_service() from public;
 
-insert into schema_version (version, name) values (2, 'service');
+perform end_migration();
+end $file$;

@@ -2,19 +2,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on idempotency_record, for an instant; services must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0003_idempotency_record');
 
-delete from schema_version where version = 3;
 drop view idempotency_record_readable;
 drop function purge(integer, timestamptz);
 drop function remove_expired(regclass, regclass, name, integer, timestamptz, text);
@@ -32,3 +22,4 @@ drop table idempotency_record;
 drop domain http_status;
 drop domain sha256_digest;
 drop domain key_text;
+end $file$;

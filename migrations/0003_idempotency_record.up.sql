@@ -1,20 +1,11 @@
 -- 0003 idempotency_record: the claim of a request and its stored response.
 --
--- Apply: in one transaction, into the schema that holds 0002.
+-- Apply: into the schema that holds 0002.
 -- Locks: creates new objects only.
 -- Reverse: 0003_idempotency_record.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0003_idempotency_record');
 
 -- Rules stand in domains, not in CHECK constraints of the table: PostgreSQL keeps those of a domain ready for the session,
 -- but prepares those of a table anew for each statement, which a claim would feel.
@@ -134,7 +125,7 @@ comment on function answer_of(idempotency_record, bytea) is
 -- a caller puts on its search_path can stand in for one.
 -- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's rights.
 -- They are written for a schema called once; the names of this schema are put in here.
-do $migration$ begin execute replace($functions$
+execute replace($functions$
 
 create function once.claim(
     p_scope       text,
@@ -172,6 +163,8 @@ begin
         -- The service is looked up inside: a call of service_of_session() would cost twice as much.
         insert into once.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
         values (coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                         case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                              then once.service_by_membership() end,
                          session_user),
                 p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
         on conflict (service, scope, key) do nothing;
@@ -286,6 +279,8 @@ begin
         response_json = p_json, response_bytes = p_bytes
     where (service, scope, key) operator(pg_catalog.=) (
               coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                            then once.service_by_membership() end,
                        session_user),
               p_scope, p_key)
       and completed_at is null;
@@ -317,6 +312,8 @@ begin
         response_content_type = 'application/json', response_json = p_row
     where (service, scope, key) operator(pg_catalog.=) (
               coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                            then once.service_by_membership() end,
                        session_user),
               p_scope, p_key)
       and completed_at is null;
@@ -327,7 +324,7 @@ begin
     return p_row;
 end $$;
 
-$functions$, 'once.', quote_ident(current_schema()) || '.'); end $migration$;
+$functions$, 'once.', quote_ident(current_schema()) || '.');
 
 comment on function claim(text, text, bytea, interval, interval, timestamptz) is
     'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
@@ -494,4 +491,5 @@ revoke all on function
     purge(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (3, 'idempotency_record');
+perform end_migration();
+end $file$;

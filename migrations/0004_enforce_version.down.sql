@@ -3,19 +3,10 @@
 --
 -- Locks: none on tables.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0004_enforce_version');
 
-delete from schema_version where version = 4;
 drop function relax_version(regclass);
 drop function enforce_version(regclass, name);
 drop function refuse_stale_version();
+end $file$;

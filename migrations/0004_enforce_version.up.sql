@@ -1,21 +1,12 @@
 -- 0004 enforce_version: a trigger for the tables of the services, so that no UPDATE can forget the version column.
 --
--- Apply: in one transaction, into the schema that holds 0003.
+-- Apply: into the schema that holds 0003.
 -- Locks: creates new objects only. (Calling enforce_version() later locks the table that it is called for:
 --        SHARE ROW EXCLUSIVE for an instant, which waits for writers; it fails after lock_timeout.)
 -- Reverse: 0004_enforce_version.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0004_enforce_version');
 
 create function refuse_stale_version() returns trigger
 language plpgsql set search_path from current
@@ -81,4 +72,5 @@ revoke all on function
     relax_version(regclass)
 from public;
 
-insert into schema_version (version, name) values (4, 'enforce_version');
+perform end_migration();
+end $file$;

@@ -3,19 +3,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on lease and lease_floor, for an instant; services must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0005_lease');
 
-delete from schema_version where version = 5;
 drop view lease_readable;
 drop function purge_leases(interval, integer, timestamptz);
 drop function assert_fence(text, bigint, timestamptz);
@@ -27,3 +17,4 @@ drop function fence_after(bigint);
 drop type lease_answer;
 drop table lease_floor;
 drop table lease;
+end $file$;

@@ -1,20 +1,11 @@
 -- 0005 lease: who may act under a name until when, and the number that shuts out whoever acted before.
 --
--- Apply: in one transaction, into the schema that holds 0004.
+-- Apply: into the schema that holds 0004.
 -- Locks: creates new objects only.
 -- Reverse: 0005_lease.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0005_lease');
 
 create table lease (
     service     text        collate "C" not null,
@@ -351,4 +342,5 @@ revoke all on function
     purge_leases(interval, integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (5, 'lease');
+perform end_migration();
+end $file$;

@@ -2,19 +2,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on the outbox, for an instant; services must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0006_outbox');
 
-delete from schema_version where version = 6;
 drop function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean);
 drop function publish(text, text, json, bytea, text, json, text, uuid, boolean);
 drop function media_type_of(text, json);
@@ -38,3 +28,4 @@ drop domain message_json;
 drop domain message_trace;
 drop domain message_key;
 drop domain message_topic;
+end $file$;

@@ -1,25 +1,16 @@
 -- 0006 outbox: messages that are delivered if and only if the transaction that staged them committed.
 --
--- Apply: in one transaction, into the schema that holds 0005.
+-- Apply: into the schema that holds 0005.
 -- Locks: creates new objects only.
 -- Reverse: 0006_outbox.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0006_outbox');
 
 create domain message_topic as text collate "C"
     constraint message_topic_valid check (octet_length(value) <= 249 and value ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$');
 create domain message_key as text collate "C"
-    constraint message_key_valid check (octet_length(value) between 1 and 255 and value !~ '[\x01-\x1f\x7f]');
+    constraint message_key_valid check (octet_length(value) >= 1 and octet_length(value) <= 255 and value !~ '[\x01-\x1f\x7f]');
 create domain message_trace as text collate "C"
     constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
 create domain message_uuid as uuid
@@ -94,14 +85,16 @@ create table outbox (
 ) partition by list (((id >> 20) & 7));
 
 -- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
-do $$ begin
-    for slot in 0 .. 7 loop
-        execute format('create table outbox_%s partition of outbox for values in (%s) '
-                       'with (autovacuum_vacuum_insert_threshold = -1)', slot, slot);
-        execute format('comment on table outbox_%s is %L', slot,
-                       format('Slot %s of the ring: the messages whose id has %s in its bits 20 to 22.', slot, slot));
-    end loop;
-end $$;
+-- It has no primary key, since its partitions are chosen by an expression. A publication FOR ALL TABLES would refuse the
+-- DELETE of trim_outbox() and the UPDATE of rebase() without a replica identity. It costs nothing without such a publication.
+alter table outbox replica identity full;
+for slot in 0 .. 7 loop
+    execute format('create table outbox_%s partition of outbox for values in (%s) '
+                   'with (autovacuum_vacuum_insert_threshold = -1)', slot, slot);
+    execute format('alter table outbox_%s replica identity full', slot);
+    execute format('comment on table outbox_%s is %L', slot,
+                   format('Slot %s of the ring: the messages whose id has %s in its bits 20 to 22.', slot, slot));
+end loop;
 
 create index outbox_id_idx on outbox (id);
 create index outbox_txid_idx on outbox (txid, id);
@@ -334,4 +327,5 @@ revoke all on function
     publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
 from public;
 
-insert into schema_version (version, name) values (6, 'outbox');
+perform end_migration();
+end $file$;

@@ -2,19 +2,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on its tables, for an instant; readers must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0007_subscription');
 
-delete from schema_version where version = 7;
 drop function wake_up(bigint);
 drop function fall_asleep(interval);
 drop function outbox_writers();
@@ -31,3 +21,4 @@ drop function snapshot_up_to(xid8, boolean);
 drop function service_named(text);
 drop table checkpoint;
 drop table subscription;
+end $file$;

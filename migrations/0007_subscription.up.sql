@@ -1,20 +1,11 @@
 -- 0007 subscription: who reads the outbox, how far they are, and what they are handed next.
 --
--- Apply: in one transaction, into the schema that holds 0006.
+-- Apply: into the schema that holds 0006.
 -- Locks: creates new objects only.
 -- Reverse: 0007_subscription.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0007_subscription');
 
 create table subscription (
     service            text        collate "C" not null,
@@ -35,7 +26,7 @@ create table subscription (
     constraint subscription_name_short check (octet_length(name) <= 63),
     constraint subscription_state_valid check (state in ('active', 'paused', 'expired')),
     constraint subscription_topics_valid check (
-        cardinality(topics) between 1 and 100
+        cardinality(topics) >= 1 and cardinality(topics) <= 100
         and array_to_string(topics, ' ', '!') ~ '^[A-Za-z0-9_.-]+(\.\*)?( [A-Za-z0-9_.-]+(\.\*)?)*$'
         -- no topic has a space in it
         and cardinality(string_to_array(array_to_string(topics, ' ', '!'), ' ')) = cardinality(topics)),
@@ -43,7 +34,7 @@ create table subscription (
     constraint subscription_slices_valid check (slices between 1 and 64),
     constraint subscription_attempts_valid check (max_attempts between 1 and 1000),
     constraint subscription_backoff_valid check (
-        backoff_base between interval '1 millisecond' and backoff_cap and backoff_cap <= interval '7 days'),
+        backoff_base >= interval '1 millisecond' and backoff_base <= backoff_cap and backoff_cap <= interval '7 days'),
     constraint subscription_expiry_valid check (expire_after between interval '1 minute' and interval '366 days')
 );
 
@@ -640,4 +631,5 @@ revoke all on function
     wake_channel(), outbox_writers(), fall_asleep(interval), wake_up(bigint)
 from public;
 
-insert into schema_version (version, name) values (7, 'subscription');
+perform end_migration();
+end $file$;

@@ -2,19 +2,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on parked_message, for an instant; readers must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0008_parked_message');
 
-delete from schema_version where version = 8;
 drop function discard(text, uuid, text);
 drop function redrive(text, uuid, text, timestamptz);
 drop function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz);
@@ -28,3 +18,4 @@ drop function backoff(subscription, integer);
 drop function key_is_blocked(text, text, text, boolean);
 drop function lock_subscription(text, text);
 drop table parked_message;
+end $file$;

@@ -1,20 +1,11 @@
 -- 0008 parked_message: messages whose delivery failed, and what waits behind them.
 --
--- Apply: in one transaction, into the schema that holds 0007.
+-- Apply: into the schema that holds 0007.
 -- Locks: creates new objects only.
 -- Reverse: 0008_parked_message.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0008_parked_message');
 
 create table parked_message (
     service         text          collate "C" not null,
@@ -502,4 +493,5 @@ revoke all on function
     discard(text, uuid, text)
 from public;
 
-insert into schema_version (version, name) values (8, 'parked_message');
+perform end_migration();
+end $file$;

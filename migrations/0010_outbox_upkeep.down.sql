@@ -2,19 +2,9 @@
 --
 -- Locks: none on tables.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0010_outbox_upkeep');
 
-delete from schema_version where version = 10;
 drop function rebase();
 drop function trim_outbox(interval, integer, timestamptz);
 drop function empty_slot(integer, pg_snapshot);
@@ -25,3 +15,4 @@ drop function expire_subscriptions(timestamptz);
 drop function is_wanted(subscription, text, timestamptz);
 drop function is_passed(checkpoint, xid8, bigint);
 drop function newest_checkpoints();
+end $file$;

@@ -1,21 +1,14 @@
 -- 0010 outbox_upkeep: what keeps the outbox small, and what carries it into another cluster.
 --
--- Apply: in one transaction, into the schema that holds 0009.
+-- Apply: into the schema that holds 0009.
 -- Locks: creates new objects only.
 -- Reverse: 0010_outbox_upkeep.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0010_outbox_upkeep');
 
+-- As text, because plpgsql before the releases of August 2024 does not know the semicolons of BEGIN ATOMIC.
+execute $function$
 create function newest_checkpoints() returns setof checkpoint
 language sql stable
 begin atomic
@@ -26,7 +19,8 @@ begin atomic
         select c.* from checkpoint as c
         where c.service = s.service and c.subscription = s.name and c.slice = slice.slice
         order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c;
-end;
+end
+$function$;
 comment on function newest_checkpoints() is 'The position of each slice of each subscription.';
 
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
@@ -323,4 +317,5 @@ revoke all on function
     is_wanted(subscription, text, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (10, 'outbox_upkeep');
+perform end_migration();
+end $file$;

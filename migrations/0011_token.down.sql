@@ -2,19 +2,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on token, for an instant; services must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0011_token');
 
-delete from schema_version where version = 11;
 drop view token_readable;
 drop function purge_tokens(integer, timestamptz);
 drop function redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz);
@@ -29,3 +19,4 @@ comment on type claim_answer is
     'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
     'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record).';
 comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused or absent.';
+end $file$;

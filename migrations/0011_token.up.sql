@@ -1,20 +1,11 @@
 -- 0011 token: one-time tokens, which turn into idempotency records when they are redeemed.
 --
--- Apply: in one transaction, into the schema that holds 0010.
+-- Apply: into the schema that holds 0010.
 -- Locks: creates new objects only.
 -- Reverse: 0011_token.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0011_token');
 
 -- Without spaces, so that 'token PURPOSE PRINCIPAL' can be read in one way only; together they fit into a scope.
 create domain token_purpose as text collate "C"
@@ -254,4 +245,5 @@ revoke all on function
     purge_tokens(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (11, 'token');
+perform end_migration();
+end $file$;

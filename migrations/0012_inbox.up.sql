@@ -1,20 +1,11 @@
 -- 0012 inbox: messages that took effect, so that a redelivery does not take effect again.
 --
--- Apply: in one transaction, into the schema that holds 0011.
+-- Apply: into the schema that holds 0011.
 -- Locks: creates new objects only.
 -- Reverse: 0012_inbox.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0012_inbox');
 
 -- A domain and not a CHECK constraint, for the reason given in 0003.
 create domain message_id as uuid
@@ -292,4 +283,5 @@ revoke all on function
     purge_inbox(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (12, 'inbox');
+perform end_migration();
+end $file$;

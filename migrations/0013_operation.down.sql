@@ -3,19 +3,9 @@
 --
 -- Locks: ACCESS EXCLUSIVE on operation, for an instant; services must not be running.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0013_operation');
 
-delete from schema_version where version = 13;
 drop view operation_readable;
 drop function purge_operations(integer, timestamptz);
 drop function end_operation(text, text, text, integer, json, timestamptz);
@@ -36,3 +26,4 @@ drop function call_key(text, text, text);
 drop function call_key_of(text, text, text, text);
 drop type operation_answer;
 drop table operation;
+end $file$;

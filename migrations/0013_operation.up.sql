@@ -1,20 +1,11 @@
 -- 0013 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
 --
--- Apply: in one transaction, into the schema that holds 0012.
+-- Apply: into the schema that holds 0012.
 -- Locks: creates new objects only.
 -- Reverse: 0013_operation.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0013_operation');
 
 create table operation (
     service        text        collate "C" not null,
@@ -693,4 +684,5 @@ revoke all on function
     purge_operations(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (13, 'operation');
+perform end_migration();
+end $file$;

@@ -1,20 +1,11 @@
 -- 0014 request_window: the same question within a few seconds, under another key.
 --
--- Apply: in one transaction, into the schema that holds 0013.
+-- Apply: into the schema that holds 0013.
 -- Locks: creates new objects only.
 -- Reverse: 0014_request_window.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0014_request_window');
 
 create table request_window (
     service     text          collate "C" not null,
@@ -136,4 +127,5 @@ revoke all on function
     purge_windows(integer, timestamptz)
 from public;
 
-insert into schema_version (version, name) values (14, 'request_window');
+perform end_migration();
+end $file$;

@@ -1,20 +1,11 @@
 -- 0015 outbox_views: what people look at when messages do not come.
 --
--- Apply: in one transaction, into the schema that holds 0014.
+-- Apply: into the schema that holds 0014.
 -- Locks: creates new objects only.
 -- Reverse: 0015_outbox_views.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0015_outbox_views');
 
 -- A function, because a view's plan would be the reader's: with a table of millions it must not be a scan of all.
 create function waiting_for(p_service text, p_subscription text, p_slice integer,
@@ -186,7 +177,9 @@ with open as (
     from pg_stat_activity as a
     where a.xact_start is not null and a.pid <> pg_backend_pid() and a.backend_type = 'client backend'
     union all
-    select null, p.gid, p.owner::text, null, p.database::text, 'prepared', p.prepared, p.transaction::text, p.transaction, null,
+    -- Columns without a name get one in a dump.
+    select null as pid, p.gid, p.owner::text, null as application, p.database::text, 'prepared' as state, p.prepared,
+           p.transaction::text, p.transaction, null as query,
            exists (select from pg_locks as l where l.virtualtransaction = x.virtualtransaction and l.locktype = 'relation'
                    and l.mode = 'RowExclusiveLock' and l.relation in ('outbox'::regclass, 'scheduled_message'::regclass)
                    and p.database = current_database()),
@@ -268,4 +261,5 @@ comment on column ring_usage.is_lapped is
 
 revoke all on function waiting_for(text, text, integer), slot_edges(integer) from public;
 
-insert into schema_version (version, name) values (15, 'outbox_views');
+perform end_migration();
+end $file$;

@@ -2,20 +2,11 @@
 --
 -- Locks: none on tables.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0016_metrics');
 
-delete from schema_version where version = 16;
 drop function explain_stall(text, text);
 drop function can_look_everywhere();
 drop view metrics;
 drop function oldest_waiting(checkpoint);
+end $file$;

@@ -1,20 +1,11 @@
 -- 0016 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
 --
--- Apply: in one transaction, into the schema that holds 0015.
+-- Apply: into the schema that holds 0015.
 -- Locks: creates new objects only.
 -- Reverse: 0016_metrics.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0016_metrics');
 
 create function oldest_waiting(p_at checkpoint) returns timestamptz
 language plpgsql stable security definer set search_path from current
@@ -229,4 +220,5 @@ comment on function can_look_everywhere() is 'Whether this session may see the s
 
 revoke all on function oldest_waiting(checkpoint), explain_stall(text, text), can_look_everywhere() from public;
 
-insert into schema_version (version, name) values (16, 'metrics');
+perform end_migration();
+end $file$;

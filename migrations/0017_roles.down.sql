@@ -2,25 +2,9 @@
 --
 -- Locks: ACCESS SHARE only.
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_removal('0017_roles');
 
-do $$ begin
-    delete from schema_version where version = 17;
-    if not found then -- nothing else here would notice
-        raise exception '0017_roles is not applied';
-    end if;
-end $$;
-do $migration$
 declare
     v_schema constant text := current_schema();
     v_role   text;
@@ -38,4 +22,6 @@ begin
             null; -- another database uses it, or it is not ours to drop
         end;
     end loop;
-end $migration$;
+end;
+drop function group_rights(regnamespace);
+end $file$;

@@ -1,37 +1,22 @@
 -- 0017 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: in one transaction, into the schema that holds 0016. It makes the roles SCHEMA_producer, SCHEMA_consumer,
---     SCHEMA_inspector and SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without
---     it, let somebody who has it make them first: create role once_producer nologin; ...
+-- Apply: into the schema that holds 0016. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
+--     SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without it the file says what
+--     somebody who has it must run first. With once.group_roles = off it makes no role and grants nothing: so does `once doctor`
+--     in the schema that it compares with.
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
 -- Reverse: 0017_roles.down.sql
 
-do $$ begin
-    perform set_config('once.migration', pg_current_xact_id()::text, true);
-    perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
-    perform set_config('lock_timeout', '2s', true);
-end $$;
-do $$ begin
-    if current_setting('once.migration', true) is distinct from pg_current_xact_id()::text then
-        raise exception 'a migration file must be applied in one transaction'
-            using hint = 'psql -1 -v ON_ERROR_STOP=1 -f FILE';
-    end if;
-end $$;
+do $file$ begin
+perform begin_migration('0017_roles');
 
-do $migration$
+create function group_rights(
+    p_schema regnamespace,
+    out role text, out privilege text, out kind text, out object oid, out column_name name
+) returns setof record
+language plpgsql stable
+as $$
 declare
-    v_schema constant text := current_schema();
-    v_kind   text;
-    v_role   text;
-    v_name   text;
-    v_found  integer;
-    v_what   constant jsonb := '{
-        "producer": "claim and complete requests, publish messages, use tokens, leases, operations and the inbox",
-        "consumer": "read the outbox: subscribe, acknowledge, park; use leases and the inbox",
-        "inspector": "read everything but payloads, responses and secrets",
-        "administrator": "read everything, redrive, discard, resolve, purge, and act for any service"
-    }';
-    v_object record;
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
     -- In a view as in a table.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
@@ -57,18 +42,76 @@ declare
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
     }';
 begin
-    foreach v_kind in array array['producer', 'consumer', 'inspector', 'administrator'] loop
-        v_role := v_schema || '_' || v_kind;
-        if not exists (select from pg_roles where rolname = v_role) then
-            begin
-                execute format('create role %I nologin', v_role);
-            exception
-                when duplicate_object or unique_violation then null; -- another database was faster
-                when insufficient_privilege then
-                    raise exception 'role % is not there, and % may not make it', v_role, current_user
-                        using hint = format('let somebody with CREATEROLE run: create role %I nologin', v_role);
-            end;
+    return query
+        select r.key, 'EXECUTE'::text, 'function'::text, p.oid, null::name
+        from jsonb_each(v_rights) as r cross join jsonb_array_elements_text(r.value) as f (name)
+        left join pg_catalog.pg_proc as p on p.pronamespace = p_schema and p.proname = f.name;
+
+    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes but
+    -- through functions. Partitions are read through their parent.
+    return query
+        select g.role, 'SELECT'::text, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, a.attname
+        from pg_catalog.pg_class as c
+        cross join (values ('administrator'), ('inspector')) as g (role)
+        left join pg_catalog.pg_attribute as a
+            on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and g.role = 'inspector' and c.relkind <> 'S'
+               and (c.relkind <> 'v' or exists (select from pg_catalog.pg_attribute as p
+                                                where p.attrelid = c.oid and p.attname = any (v_private)))
+        where c.relnamespace = p_schema and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
+          and (a.attname is null or a.attname <> all (v_private));
+
+    -- An administrator maps roles to services.
+    return query
+        select 'administrator', w.privilege, 'table', c.oid, null::name
+        from pg_catalog.pg_class as c cross join (values ('INSERT'), ('UPDATE'), ('DELETE')) as w (privilege)
+        where c.relnamespace = p_schema and c.relname = 'service_role';
+end $$;
+
+comment on function group_rights(regnamespace) is
+    'What each group role may do in such a schema: role (without the name of the schema), privilege, and the object, by column '
+    'where only some may be read. object null: a function that is not there. once doctor compares it with what is granted.';
+
+if current_setting('once.group_roles', true) is distinct from 'off' then
+declare
+    v_schema constant text := current_schema();
+    v_kinds  constant text[] := array['producer', 'consumer', 'inspector', 'administrator'];
+    v_kind   text;
+    v_role   text;
+    v_make   text[] := '{}';
+    v_step   text;
+    v_right  record;
+    v_what   constant jsonb := '{
+        "producer": "claim and complete requests, publish messages, use tokens, leases, operations and the inbox",
+        "consumer": "read the outbox: subscribe, acknowledge, park; use leases and the inbox",
+        "inspector": "read everything but payloads, responses and secrets",
+        "administrator": "read everything, redrive, discard, resolve, purge, and act for any service"
+    }';
+begin
+    foreach v_kind in array v_kinds loop
+        if not exists (select from pg_roles where rolname = v_schema || '_' || v_kind) then
+            v_make := v_make || format('create role %I nologin', v_schema || '_' || v_kind);
         end if;
+    end loop;
+    -- An administrator can do what an inspector can.
+    if not exists (select from pg_auth_members as m join pg_roles as g on g.oid = m.roleid join pg_roles as r on r.oid = m.member
+                   where g.rolname = v_schema || '_inspector' and r.rolname = v_schema || '_administrator') then
+        v_make := v_make || format('grant %I to %I', v_schema || '_inspector', v_schema || '_administrator');
+    end if;
+    foreach v_step in array v_make loop
+        begin
+            execute v_step;
+        exception
+            when duplicate_object or unique_violation then null; -- another database was faster
+            when insufficient_privilege then
+                raise exception 'the group roles of schema % are not complete, and % may not make them', v_schema, current_user
+                    using errcode = 'insufficient_privilege',
+                          hint = 'let a role with CREATEROLE run the following, then apply this file again: '
+                                 || array_to_string(v_make, '; ') || ';';
+        end;
+    end loop;
+
+    foreach v_kind in array v_kinds loop
+        v_role := v_schema || '_' || v_kind;
         if shobj_description(quote_ident(v_role)::regrole, 'pg_authid') is null then
             begin
                 execute format('comment on role %I is %L', v_role,
@@ -78,44 +121,22 @@ begin
             end;
         end if;
         execute format('grant usage on schema %I to %I', v_schema, v_role);
-        for v_name in select jsonb_array_elements_text(v_rights -> v_kind) loop
-            v_found := 0;
-            for v_object in select p.oid::regprocedure as signature from pg_proc as p
-                            where p.pronamespace = v_schema::regnamespace and p.proname = v_name loop
-                execute format('grant execute on function %s to %I', v_object.signature, v_role);
-                v_found := v_found + 1;
-            end loop;
-            if v_found = 0 then
-                raise exception 'there is no function % to grant', v_name;
-            end if;
-        end loop;
     end loop;
 
-    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes but
-    -- through functions. Partitions are read through their parent.
-    for v_object in
-        select c.oid::regclass as name, c.relkind,
-               (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute as a
-                where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attname <> all (v_private)) as columns,
-               exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = any (v_private)) as has_private
-        from pg_class as c
-        where c.relnamespace = v_schema::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
+    for v_right in
+        select r.role, r.privilege, r.kind, r.object, string_agg(quote_ident(r.column_name), ', ') as columns
+        from group_rights(v_schema::regnamespace) as r group by r.role, r.privilege, r.kind, r.object
     loop
-        execute format('grant select on %s to %I', v_object.name, v_schema || '_administrator');
-        if v_object.relkind <> 'v' or v_object.has_private then
-            execute format('grant select (%s) on %s to %I', v_object.columns, v_object.name, v_schema || '_inspector');
-        else
-            execute format('grant select on %s to %I', v_object.name, v_schema || '_inspector');
+        if v_right.object is null then
+            raise exception 'group_rights() names a function that is not there';
         end if;
+        execute format('grant %s%s on %s %s to %I', v_right.privilege, ' (' || v_right.columns || ')', v_right.kind,
+                       case v_right.kind when 'function' then v_right.object::regprocedure::text
+                                         else v_right.object::regclass::text end,
+                       v_schema || '_' || v_right.role);
     end loop;
-    execute format('grant select on all sequences in schema %I to %2$I, %3$I', v_schema, v_schema || '_inspector',
-                   v_schema || '_administrator');
+end;
+end if;
 
-    -- An administrator can do what an inspector can, and maps roles to services.
-    if not pg_has_role(v_schema || '_administrator', v_schema || '_inspector', 'member') then
-        execute format('grant %I to %I', v_schema || '_inspector', v_schema || '_administrator');
-    end if;
-    execute format('grant insert, update, delete on service_role to %I', v_schema || '_administrator');
-end $migration$;
-
-insert into schema_version (version, name) values (17, 'roles');
+perform end_migration();
+end $file$;

@@ -2,6 +2,7 @@
 #include <once/database.hpp>
 #include <once/migrations.hpp>
 
+#include "integration/migration_checks.hpp"
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
 #include "support/migrations_folder.hpp"
@@ -9,8 +10,6 @@
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
-#include <pqxx/result>
-#include <pqxx/row>
 #include <pqxx/transaction>
 
 #include <algorithm>
@@ -18,38 +17,6 @@
 #include <vector>
 
 using namespace once::testing;
-
-namespace {
-
-/// Everything in the schema, one name per line.
-std::string objects(std::string const& dsn) {
-    return ask(
-        dsn, "select string_agg(what, E'\n' order by what) from ("
-             "select 'class ' || relname from pg_class where relnamespace = 'once'::regnamespace union all "
-             "select 'function ' || proname from pg_proc where pronamespace = 'once'::regnamespace union all "
-             "select 'type ' || typname from pg_type where typnamespace = 'once'::regnamespace union all "
-             "select 'constraint ' || conname from pg_constraint where connamespace = 'once'::regnamespace"
-             ") as all_of_them (what)");
-}
-
-std::vector<std::string> column(std::string const& dsn, std::string const& sql) {
-    pqxx::connection connection{dsn};
-    pqxx::nontransaction tx{connection};
-    std::vector<std::string> values;
-    for (auto const& row : tx.exec(sql)) {
-        values.push_back(row[0].as<std::string>());
-    }
-    return values;
-}
-
-void apply(std::string const& dsn, std::string const& name) {
-    INFO(name);
-    auto const done = apply_with_psql(dsn, "once", name);
-    INFO(done.output);
-    REQUIRE(done.status == 0);
-}
-
-} // namespace
 
 TEST_CASE("the library needs exactly the files in the folder", "[migrations]") {
     std::vector<std::string> needed;
@@ -113,27 +80,6 @@ TEST_CASE("a migration out of order is refused and leaves nothing", "[migrations
             CHECK(objects(server.dsn()) == before);
         }
         apply(server.dsn(), up[applied]);
-    }
-}
-
-TEST_CASE("a migration outside of one transaction is refused with the way to do it", "[migrations]") {
-    empty_database const server;
-    run(server.dsn(), "create schema once");
-    auto const down = migration_names(".down.sql");
-    auto const up = migration_names(".up.sql");
-    for (std::size_t i = 0; i < up.size(); ++i) {
-        INFO(up[i]);
-        auto const before = objects(server.dsn());
-        auto const refused = apply_with_psql(server.dsn(), "once", up[i], "");
-        CHECK(refused.status != 0);
-        CHECK(refused.output.find("psql -1") != std::string::npos);
-        CHECK(objects(server.dsn()) == before);
-        apply(server.dsn(), up[i]);
-        auto const with_it = objects(server.dsn());
-        auto const down_refused = apply_with_psql(server.dsn(), "once", down[i], "");
-        CHECK(down_refused.status != 0);
-        CHECK(down_refused.output.find("psql -1") != std::string::npos);
-        CHECK(objects(server.dsn()) == with_it);
     }
 }
 

@@ -196,6 +196,21 @@ TEST_CASE("a check that failed is made again: what was mended works without a ne
     CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).started());
 }
 
+TEST_CASE("a schema that was renamed is refused with its old name and the way to fix it", "[schema]") {
+    effects_database const server;
+    server.run("alter schema once rename to billing");
+    once::database db{server.dsn(), {.schema = "billing"}};
+    try {
+        db.check();
+        FAIL("accepted");
+    } catch (once::schema_error const& e) {
+        std::string const text = e.what();
+        INFO(text);
+        CHECK(contains(text, "look for tables in schema once"));
+        CHECK(contains(text, "once doctor --sql"));
+    }
+}
+
 TEST_CASE("another schema name works, next to the usual one", "[schema]") {
     effects_database const server;
     migrate(server.dsn(), "shop_once");
@@ -219,14 +234,14 @@ TEST_CASE("a role with USAGE and EXECUTE can work, and cannot touch the records 
     effects_database const server;
     login_role const role{server, "service"};
     server.run("grant insert, select on effect to " + role.name());
-    CHECK(contains(verdict(role.dsn()), "grant usage"));
+    CHECK(contains(verdict(role.dsn()), "grant once_producer"));
     server.run("grant usage on schema once to " + role.name());
     CHECK(contains(verdict(role.dsn()), "grant"));
     server.run("grant execute on function once.installed_version() to " + role.name());
     auto const text = verdict(role.dsn());
     INFO(text);
     CHECK(contains(text, "function claim may not be called by " + role.name()));
-    CHECK(contains(text, "grant execute on function"));
+    CHECK(contains(text, "grant once_producer to " + role.name()));
     role.grant_use();
     CHECK(verdict(role.dsn()) == "accepted");
 

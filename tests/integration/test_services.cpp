@@ -60,6 +60,61 @@ TEST_CASE("roles of one service share its records", "[services]") {
     CHECK(server.ask("select service from once.idempotency_record where service = 'shop'") == "shop");
 }
 
+TEST_CASE("login roles that are rotated act for the service of their group", "[services]") {
+    with_roles const server;
+    auto const group = server.name() + "_group";
+    login_role const orders{server, "group"};
+    for (auto const* role : {&server.one, &server.two}) {
+        server.run("grant " + group + " to " + role->name());
+    }
+    auto const service_of = [](login_role const& role) { return ask(role.dsn(), "select once.current_service()"); };
+    // A row for a group says nothing of its members, unless the group may execute service_by_membership().
+    server.run("insert into once.service_role (role, service) values ('" + group + "', 'orders')");
+    CHECK(service_of(server.one) == server.one.name());
+    server.run("grant execute on function once.service_by_membership() to " + group);
+    CHECK(service_of(server.one) == "orders");
+    CHECK(service_of(server.three) == server.three.name());
+
+    CHECK(write_as(server.one, "first").started());
+    auto const repeat = write_as(server.two, "second");
+    CHECK(repeat.replayed());
+    CHECK(repeat.response().body.data() == "first");
+    CHECK(server.effects() == 1);
+    // Every way to a key: one exchange, a lookup, messages.
+    once::database db{server.two.dsn()};
+    CHECK(once::execute(db, request_of("k"), {effect_statement()}).replayed());
+    server.run("grant usage on sequence effect_id_seq to " + server.one.name());
+    run(server.one.dsn(), "select once.subscribe('billing')");
+    CHECK(ask(server.two.dsn(), "select once.pause_subscription('billing')") != "NULL");
+    CHECK(server.ask("select string_agg(service, ' ') from once.subscription") == "orders");
+
+    // Credentials that are gone lose the service, and a row of their own stands above the group.
+    server.run("revoke " + group + " from " + server.one.name());
+    CHECK(service_of(server.one) == server.one.name());
+    server.run("insert into once.service_role (role, service) values ('" + server.two.name() + "', 'special')");
+    CHECK(service_of(server.two) == "special");
+}
+
+TEST_CASE("a role in groups of two services is refused with the row that decides", "[services]") {
+    with_roles const server;
+    for (auto const* group : {&server.two, &server.three}) {
+        server.run("insert into once.service_role (role, service) values ('" + group->name() + "', '" + group->name() +
+                   "'); grant execute on function once.service_by_membership() to " + group->name() + "; grant " +
+                   group->name() + " to " + server.one.name());
+    }
+    try {
+        run(server.one.dsn(), "select once.claim('s', 'k')");
+        FAIL("accepted");
+    } catch (std::exception const& e) {
+        std::string const text = e.what();
+        INFO(text);
+        CHECK(text.find("belongs to groups of several services") != std::string::npos);
+        CHECK(text.find("insert into once.service_role") != std::string::npos);
+    }
+    // A superuser is a member of everything, and acts for itself.
+    CHECK(server.ask("select once.current_service() = session_user") == "t");
+}
+
 TEST_CASE("SET ROLE does not change the service", "[services]") {
     with_roles const server;
     server.run("grant " + server.two.name() + " to " + server.one.name());

@@ -76,36 +76,6 @@ TEST_CASE("a dry run prints SQL that psql could apply, and changes nothing", "[c
     CHECK(db.run({"migrate", "status"}).status == exit_status::ok);
 }
 
-TEST_CASE("doctor names what was altered, and its SQL mends it", "[command][doctor]") {
-    command_database<test_database> const db;
-    db.sql("alter table once.idempotency_record set unlogged");
-    db.sql("alter table once.idempotency_record drop constraint idempotency_record_pkey");
-    db.sql("drop index once.outbox_txid_idx");
-    db.sql("alter sequence once.outbox_id_seq cache 20");
-    db.sql(
-        "create or replace function once.wake_channel() returns text language sql as 'select ''x''::text'");
-    db.sql("grant execute on function once.wake_channel() to public");
-    auto const found = db.run({"doctor"});
-    CHECK(found.status == exit_status::found);
-    for (std::string const what : {"table idempotency_record was altered",
-                                   "constraint idempotency_record.idempotency_record_pkey is missing",
-                                   "index outbox_txid_idx is missing", "sequence outbox_id_seq was altered",
-                                   "function once.wake_channel() was altered",
-                                   "public right once.wake_channel() is not part of the schema"}) {
-        CHECK_THAT(found.out, ContainsSubstring(what));
-    }
-    // The settings of the throw-away server are not mended here.
-    auto sql = db.run({"doctor", "--sql"}).out;
-    sql.resize(sql.find("-- setting "));
-    db.sql("revoke execute on function once.wake_channel() from public");
-    db.sql(sql);
-    auto const left = db.run({"doctor", "--json"}).json();
-    for (auto const& finding : left) {
-        auto const what = finding["what"].get<std::string>();
-        CHECK((what.starts_with("setting ") || what.starts_with("comment ")));
-    }
-}
-
 TEST_CASE("status and why say when messages wait and nobody reads", "[command]") {
     command_database<test_database> const db;
     // Compiling it takes seconds where the server does that.

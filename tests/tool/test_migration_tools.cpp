@@ -4,8 +4,8 @@
 #include <once/migrations.hpp>
 
 #include "command.hpp"
+#include "doctor_queries.hpp"
 #include "exit_status.hpp"
-#include "queries.hpp"
 #include "support/effects.hpp"
 #include "support/migrations_folder.hpp"
 #include "support/session.hpp"

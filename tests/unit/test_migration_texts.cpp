@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/identifier.hpp>
 #include <once/migrations.hpp>
 
 #include "support/migrations_folder.hpp"
@@ -9,6 +10,8 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 using namespace once::testing;
 
@@ -24,6 +27,33 @@ std::string sha256sum(std::string const& path) {
 }
 
 } // namespace
+
+TEST_CASE("the first migration refuses schema names in the words of the library", "[migrations]") {
+    CHECK(once::migrations().front().up.find(once::schema_name_rule) != std::string_view::npos);
+    CHECK(once::schema_name_rule.find(std::to_string(once::max_schema_name_size) + " bytes") != std::string_view::npos);
+}
+
+TEST_CASE("a migration is one statement, so that no tool can apply a part of it", "[migrations]") {
+    for (auto const& step : once::migrations()) {
+        INFO(step.name);
+        for (auto const& [text, begins] : {std::pair{step.up, std::string{"begin_migration"}},
+                                           std::pair{step.down, std::string{"begin_removal"}}}) {
+            // Comments, then one DO to the end of the file.
+            std::string_view rest = text;
+            while (rest.starts_with("--")) {
+                rest.remove_prefix(rest.find('\n') + 1);
+            }
+            CHECK(rest.starts_with("\ndo $file$ begin\n"));
+            CHECK(rest.ends_with("end $file$;\n"));
+            std::size_t marks = 0;
+            for (auto at = text.find("$file$"); at != std::string_view::npos; at = text.find("$file$", at + 1)) {
+                ++marks;
+            }
+            CHECK(marks == 2);
+            CHECK(text.find("perform " + begins + "('" + std::string{step.name} + "')") != std::string_view::npos);
+        }
+    }
+}
 
 TEST_CASE("the library holds each migration of the folder byte for byte", "[migrations]") {
     auto const names = migration_names(".up.sql");

@@ -3,6 +3,7 @@
 
 #include <once/migrations.hpp>
 
+#include "doctor_queries.hpp"
 #include "exit_status.hpp"
 #include "output.hpp"
 #include "queries.hpp"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <ostream>
 #include <random>
+#include <string_view>
 #include <tuple>
 
 namespace once::command {
@@ -23,48 +25,79 @@ std::string replace_all(std::string text, std::string const& from, std::string c
     return text;
 }
 
+// Of any of the row types of libpqxx 7 and 8.
+template <typename Row>
+std::string text_of(Row const& row, int column) {
+    return row[column].is_null() ? std::string{} : std::string{row[column].view()};
+}
+
 std::vector<catalog_entry> read_catalog(pqxx::transaction_base& tx, std::string const& schema) {
     auto const rows = tx.exec(queries::catalog, pqxx::params{schema});
     std::vector<catalog_entry> made;
     for (auto const& row : rows) {
-        auto const text = [](auto const& cell) {
-            return cell.is_null() ? std::string{} : std::string{cell.view()};
-        };
-        made.push_back({text(row[0]), text(row[1]), text(row[2]), text(row[3])});
+        made.push_back({text_of(row, 0), text_of(row, 1), text_of(row, 2), text_of(row, 3), text_of(row, 4)});
     }
     return made;
 }
 
-// What the migrations up to `version` make on this server: the truth that no list can get out of step with.
-std::vector<catalog_entry> expected_catalog(session& db, int version) {
-    auto const scratch = "once_doctor_" + std::to_string(std::random_device{}());
-    pqxx::work tx{db.connection()};
-    tx.exec(queries::bounds);
+// Adds what one query finds: what, why, and the columns named.
+void add_findings(pqxx::result const& rows, int fix, int advice, std::vector<finding>& findings) {
+    for (auto const& row : rows) {
+        findings.push_back({text_of(row, 0), text_of(row, 1), fix < 0 ? "" : text_of(row, fix),
+                            advice < 0 ? "" : text_of(row, advice)});
+    }
+}
+
+// What the migrations up to `version` make on this server, in a schema of its own: the truth that no list can get out
+// of step with. It is gone with the transaction.
+void make_scratch_schema(pqxx::work& tx, std::string const& scratch, int version) {
     tx.exec("create schema " + tx.quote_name(scratch));
     tx.exec(queries::use_schema, pqxx::params{scratch});
+    tx.exec(queries::without_group_roles);
     for (auto const& step : migrations()) {
         if (step.version <= version) {
             tx.exec(std::string{step.up});
         }
     }
-    // The definitions name no schema that is first in the search_path; so it is not, here and for the live one.
-    tx.exec("set local search_path = ''");
-    auto made = read_catalog(tx, scratch);
-    tx.abort();
-    // Nothing else is called like the scratch schema, which cannot be said of the live one.
-    for (auto& entry : made) {
-        for (auto* const text : {&entry.name, &entry.definition, &entry.mend}) {
-            *text = replace_all(std::move(*text), scratch, db.where().schema);
-        }
-    }
-    return made;
 }
 
-std::vector<catalog_entry> live_catalog(session& db) {
+// Definitions in the scratch schema as they would be in the live one. Nothing else is called like the scratch schema,
+// which cannot be said of the live one.
+void rename_schema(std::vector<catalog_entry>& entries, std::string const& scratch, std::string const& quoted,
+                   std::string const& plain) {
+    for (auto& entry : entries) {
+        for (auto* const text : {&entry.name, &entry.definition, &entry.fix, &entry.change}) {
+            *text = replace_all(std::move(*text), scratch + '.', quoted + '.');
+            *text = replace_all(std::move(*text), scratch, plain);
+        }
+    }
+}
+
+// Everything that the catalog tells of a schema at this version, in one transaction that is rolled back.
+std::vector<finding> findings_of_schema(session& db, int version) {
+    auto const& schema = db.where().schema;
+    auto const scratch = "once_doctor_" + std::to_string(std::random_device{}());
     pqxx::work tx{db.connection()};
     tx.exec(queries::bounds);
-    tx.exec("set local search_path = ''");
-    return read_catalog(tx, db.where().schema);
+    tx.exec(queries::plain_settings);
+    auto const quoted = tx.query_value<std::string>("select quote_ident($1)", pqxx::params{schema});
+    make_scratch_schema(tx, scratch, version);
+    tx.exec(queries::plain_settings); // the search_path is that of the last file
+    auto expected = read_catalog(tx, scratch);
+    rename_schema(expected, scratch, quoted, schema);
+    auto findings = compare_catalogs(std::move(expected), read_catalog(tx, schema));
+
+    pqxx::params const of_schema{schema};
+    if (version == migrations().back().version) { // before the last one there are no roles, and not all tables
+        auto const asked = replace_all(replace_all(queries::right_findings, "RIGHTS", queries::rights), "SCRATCH",
+                                       scratch);
+        add_findings(tx.exec(asked, of_schema), 2, -1, findings);
+        add_findings(tx.exec(replace_all(queries::rotation_findings, "SCHEMA", quoted), of_schema), -1, 2, findings);
+    }
+    add_findings(tx.exec(queries::owner_findings, of_schema), 2, -1, findings);
+    add_findings(tx.exec(queries::publication_findings, of_schema), 2, -1, findings);
+    tx.abort();
+    return findings;
 }
 
 bool is_short(catalog_entry const& entry) {
@@ -79,7 +112,10 @@ std::string shown(catalog_entry const& entry) {
 
 std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::vector<catalog_entry> live) {
     std::vector<finding> made;
-    auto const key = [](catalog_entry const& entry) { return std::tie(entry.kind, entry.name); };
+    // Comments in the end: what they are on has to be there first.
+    auto const key = [](catalog_entry const& entry) {
+        return std::tuple<bool, std::string_view, std::string_view>{entry.kind == "comment", entry.kind, entry.name};
+    };
     std::ranges::sort(expected, {}, key);
     std::ranges::sort(live, {}, key);
     auto wanted = expected.begin();
@@ -87,11 +123,11 @@ std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::
     while (wanted != expected.end() || found != live.end()) {
         if (found == live.end() || (wanted != expected.end() && key(*wanted) < key(*found))) {
             made.push_back({wanted->kind + " " + wanted->name + " is missing",
-                            "it is part of the schema" + shown(*wanted), wanted->mend});
+                            "it is part of the schema" + shown(*wanted), wanted->fix, ""});
             ++wanted;
         } else if (wanted == expected.end() || key(*found) < key(*wanted)) {
             made.push_back({found->kind + " " + found->name + " is not part of the schema",
-                            "somebody added it" + shown(*found), ""});
+                            "somebody added it" + shown(*found), "", ""});
             ++found;
         } else {
             if (wanted->definition != found->definition) {
@@ -99,7 +135,7 @@ std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::
                                 is_short(*wanted)
                                     ? "it is: " + found->definition + "; it should be: " + wanted->definition
                                     : "its text is not that of the migration",
-                                wanted->mend});
+                                wanted->change.empty() ? wanted->fix : wanted->change, ""});
             }
             ++wanted;
             ++found;
@@ -110,11 +146,25 @@ std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::
 
 namespace {
 
+// What runs stands alone; all else is a comment, on one line.
+void print_sql(finding const& one, std::ostream& out) {
+    auto const comment = [&](std::string const& text) {
+        out << "-- " << replace_all(text, "\n", " ") << '\n';
+    };
+    comment(one.what);
+    if (!one.fix.empty()) {
+        out << one.fix << ";\n";
+    } else {
+        comment(one.advice.empty() ? "nothing to run" : one.advice);
+    }
+    out << '\n';
+}
+
 void print_findings(std::vector<finding> const& findings, doctor_output how, std::ostream& out) {
     if (how == doctor_output::json) {
         auto list = nlohmann::ordered_json::array();
         for (auto const& one : findings) {
-            list.push_back({{"what", one.what}, {"why", one.why}, {"mend", one.mend}});
+            list.push_back({{"what", one.what}, {"why", one.why}, {"fix", one.fix}, {"advice", one.advice}});
         }
         print_json(out, list);
         return;
@@ -123,15 +173,17 @@ void print_findings(std::vector<finding> const& findings, doctor_output how, std
         out << "all is as it should be: no differences, no risky settings\n";
     }
     for (auto const& one : findings) {
-        bool const long_text = one.mend.find('\n') != std::string::npos;
+        bool const long_text = one.fix.find('\n') != std::string::npos;
         if (how == doctor_output::sql) {
-            out << "-- " << one.what << '\n'
-                << (one.mend.empty() ? "-- nothing to run" : one.mend + ';') << "\n\n";
-        } else {
-            out << "* " << one.what << "\n  why:  " << one.why << '\n';
-            if (!one.mend.empty()) {
-                out << "  mend: " << (long_text ? "once doctor --sql prints it" : one.mend) << '\n';
-            }
+            print_sql(one, out);
+            continue;
+        }
+        out << "* " << one.what << "\n  why: " << one.why << '\n';
+        if (!one.fix.empty()) {
+            out << "  fix: " << (long_text ? "once doctor --sql prints it" : one.fix + ';') << '\n';
+        }
+        if (!one.advice.empty()) {
+            out << "  fix: " << one.advice << '\n';
         }
     }
 }
@@ -141,32 +193,25 @@ void print_findings(std::vector<finding> const& findings, doctor_output how, std
 int doctor(session& db, doctor_output how, std::ostream& out) {
     int const installed = db.installed_version();
     int const known = migrations().back().version;
-    std::vector<finding> findings;
     if (installed == 0) {
         throw not_found{"there is no schema \"" + db.where().schema + "\" of once here: see migrate up"};
-    }
-    if (installed < known) {
-        findings.push_back({"the schema is at version " + std::to_string(installed),
-                            "this release needs version " + std::to_string(known), "once migrate up"});
     }
     if (installed > known) {
         throw std::runtime_error{"the schema is newer than this command: use the command of that release"};
     }
-    for (auto& one : compare_catalogs(expected_catalog(db, installed), live_catalog(db))) {
-        findings.push_back(std::move(one));
+    auto findings = findings_of_schema(db, installed);
+    if (installed < known) {
+        findings.insert(findings.begin(),
+                        {"the schema is at version " + std::to_string(installed),
+                         "this release needs version " + std::to_string(known), "", "once migrate up"});
     }
     if (db.ask(queries::server_process)[0][0].as<int>() != db.connection().backendpid()) {
         findings.push_back({"this connection goes through a pooler",
                             "in transaction mode nobody can wake a reader there, and PgBouncer before 1.21 "
-                            "mixes up prepared "
-                            "statements; see Connections and poolers in the operations guide",
-                            ""});
+                            "mixes up prepared statements",
+                            "", "see Connections and poolers in the operations guide"});
     }
-    auto const risky = db.ask(queries::risky_settings);
-    for (auto const& row : risky) {
-        findings.push_back(
-            {std::string{row[0].view()}, std::string{row[1].view()}, std::string{row[2].view()}});
-    }
+    add_findings(db.ask(queries::risky_settings), 2, 3, findings);
 
     print_findings(findings, how, out);
     return findings.empty() ? exit_status::ok : exit_status::found;

@@ -53,26 +53,59 @@ std::vector<step> steps_down(int high, int low) {
     return made;
 }
 
-// In a transaction of its own, as psql -1 would.
-void apply(session& db, step const& one, std::ostream& out) {
-    auto const begin = std::chrono::steady_clock::now();
-    db.in_transaction([&](pqxx::work& tx) { tx.exec(std::string{one.sql}); });
-    auto const took =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
-    out << one.name << "  " << took.count() << " ms\n" << std::flush;
-}
-
 void print_step(step const& one, std::ostream& out) {
     out << "-- " << one.name << "\nbegin;\n" << one.sql << "commit;\n\n";
 }
 
-void run_steps(session& db, std::vector<step> const& steps, bool dry_run, std::ostream& out) {
+void print_steps(std::vector<step> const& steps, std::ostream& out) {
     for (auto const& one : steps) {
-        if (dry_run) {
-            print_step(one, out);
-        } else {
-            apply(db, one, out);
+        print_step(one, out);
+    }
+}
+
+// The version that is installed, while nobody else changes it until the end of the transaction.
+int locked_version(pqxx::work& tx, std::string const& schema) {
+    tx.exec(queries::lock_migrations, pqxx::params{schema});
+    if (!tx.exec(queries::schema_version_exists_now, pqxx::params{schema})[0][0].as<bool>()) {
+        return 0;
+    }
+    return tx.exec(queries::newest_version)[0][0].as<int>();
+}
+
+// Runs one file after the other, each in a transaction of its own. Which one is next is asked in that transaction: when
+// several pods deploy at once, each file is applied by the one that comes first, and the others go on behind it.
+// `next` says which files are left at a version; returns the version in the end.
+template <typename Next>
+int run_steps(session& db, Next const& next, int& done, std::ostream& out) {
+    for (;;) {
+        auto const begin = std::chrono::steady_clock::now();
+        std::string ran;
+        int version = 0;
+        db.in_transaction([&](pqxx::work& tx) {
+            version = locked_version(tx, db.where().schema);
+            auto const left = next(version);
+            if (!left.empty()) {
+                ran = left.front().name;
+                tx.exec(std::string{left.front().sql});
+            }
+        });
+        if (ran.empty()) {
+            return version;
         }
+        auto const took =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+        out << ran << "  " << took.count() << " ms\n" << std::flush;
+        ++done;
+    }
+}
+
+void create_schema(session& db) {
+    try {
+        db.in_transaction([&](pqxx::work& tx) {
+            tx.exec("create schema if not exists " + tx.quote_name(db.where().schema));
+        });
+    } catch (pqxx::unique_violation const&) {
+        // Another one made it at the same moment, which IF NOT EXISTS does not see.
     }
 }
 
@@ -87,25 +120,25 @@ int migrate_up(session& db, migrate_up_options const& options, std::ostream& out
                                  ", newer than this command knows (" + std::to_string(newest_known()) +
                                  "): use the command of that release"};
     }
-    if (!options.dry_run && options.create_schema) {
-        db.in_transaction([&](pqxx::work& tx) {
-            tx.exec("create schema if not exists " + tx.quote_name(db.where().schema));
-        });
+    if (options.dry_run) {
+        auto const steps = steps_up(installed, target);
+        out << "set search_path = " << db.connection().quote_name(db.where().schema) << ";\n\n";
+        print_steps(steps, out);
+        if (steps.empty()) {
+            out << "-- nothing to do: the schema is at version " << installed << '\n';
+        }
+        return exit_status::ok;
     }
-    if (!options.dry_run &&
-        !db.ask(queries::schema_exists, pqxx::params{db.where().schema})[0][0].as<bool>()) {
+    if (options.create_schema) {
+        create_schema(db);
+    }
+    if (!db.ask(queries::schema_exists, pqxx::params{db.where().schema})[0][0].as<bool>()) {
         throw not_found{"there is no schema \"" + db.where().schema +
                         "\": create it, or give --create-schema"};
     }
-    if (options.dry_run) {
-        out << "set search_path = " << db.connection().quote_name(db.where().schema) << ";\n\n";
-    }
-    auto const steps = steps_up(installed, target);
-    run_steps(db, steps, options.dry_run, out);
-    if (steps.empty()) {
-        out << (options.dry_run ? "-- " : "") << "nothing to do: the schema is at version " << installed
-            << '\n';
-    }
+    int done = 0;
+    int const version = run_steps(db, [&](int at) { return steps_up(at, target); }, done, out);
+    out << (done == 0 ? "nothing to do: " : "") << "the schema is at version " << version << '\n';
     return exit_status::ok;
 }
 
@@ -117,11 +150,16 @@ int migrate_down(session& db, migrate_down_options const& options, std::ostream&
             "this drops the data of " + std::to_string(installed - options.to) +
             " migration(s). See what it would do with --dry-run; give --yes to do it"};
     }
-    auto const steps = steps_down(installed, options.to);
-    run_steps(db, steps, options.dry_run, out);
-    if (steps.empty()) {
-        out << "nothing to do: the schema is at version " << installed << '\n';
+    if (options.dry_run) {
+        print_steps(steps_down(installed, options.to), out);
     }
+    int done = 0;
+    int const version =
+        options.dry_run || installed == 0
+            ? installed
+            : run_steps(db, [&](int at) { return steps_down(at, options.to); }, done, out);
+    out << (options.dry_run ? "-- " : "") << (done == 0 && !options.dry_run ? "nothing to do: " : "")
+        << "the schema is at version " << version << '\n';
     return exit_status::ok;
 }
 

@@ -28,6 +28,17 @@ inline constexpr char const* applied_versions =
 /// $1 text: schema
 inline constexpr char const* schema_exists = R"sql(select to_regnamespace(quote_ident($1)) is not null)sql";
 
+/// Until the end of the transaction nobody else applies a migration file: the lock that each file takes. Waiting for
+/// another deploy is no reason to fail. $1 text: schema
+inline constexpr char const* lock_migrations = R"sql(
+select set_config('lock_timeout', '0', true),
+       pg_advisory_xact_lock('pg_namespace'::regclass::oid::integer, to_regnamespace(quote_ident($1))::oid::integer))sql";
+
+/// Behind that lock, where a session may still remember from before that there is no such table. $1 text: schema
+inline constexpr char const* schema_version_exists_now = R"sql(
+select exists (select from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+               where n.nspname = $1 and c.relname = 'schema_version'))sql";
+
 /// A record. $1 text: key, $2 text or null: scope
 inline constexpr char const* records_of_key = R"sql(
 select service, scope, key, state, claimed_by, claimed_at, took, expires_at, expired, fingerprint, status, response
@@ -196,127 +207,7 @@ from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and xact_start < clock_timestamp() - interval '1 minute'
 order by xact_start limit 1)sql";
 
-/// Every object of a schema with its definition.
-///   $1 text: schema
-/// Columns: kind, name, definition, mend (SQL that makes it, where there is one)
-inline constexpr char const* catalog = R"sql(
-with s as (select oid, nspname from pg_namespace where nspname = $1),
-own as (
-    select 'table' as kind, c.relname::text as name,
-           concat_ws(' ', case c.relkind when 'p' then 'partitioned ' || pg_get_partkeydef(c.oid) when 'v' then 'view' else 'table' end,
-                     case c.relpersistence when 'u' then 'UNLOGGED' end,
-                     case when c.relrowsecurity then 'ROW SECURITY' end,
-                     pg_get_expr(c.relpartbound, c.oid), array_to_string(c.reloptions, ', ')) as definition,
-           case when c.relkind = 'r' then format('alter table %I.%I set logged', s.nspname, c.relname) end as mend
-    from pg_class as c join s on c.relnamespace = s.oid where c.relkind in ('r', 'p')
-    union all
-    select 'view', c.relname, pg_get_viewdef(c.oid), format('create or replace view %I.%I as %s', s.nspname, c.relname, rtrim(pg_get_viewdef(c.oid), ';'))
-    from pg_class as c join s on c.relnamespace = s.oid where c.relkind = 'v'
-    union all
-    select 'column', c.relname || '.' || a.attname,
-           concat_ws(' ', format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
-                     case when a.attcollation <> t.typcollation then 'collate ' || (select collname from pg_collation where oid = a.attcollation) end,
-                     case a.attgenerated when 's' then 'generated' end,
-                     'default ' || pg_get_expr(d.adbin, d.adrelid)),
-           null
-    from pg_class as c join s on c.relnamespace = s.oid
-    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    join pg_type as t on t.oid = a.atttypid
-    left join pg_attrdef as d on d.adrelid = c.oid and d.adnum = a.attnum
-    where c.relkind in ('r', 'p', 'c')
-    union all
-    select 'constraint', coalesce(c.relname, t.typname) || '.' || o.conname,
-           pg_get_constraintdef(o.oid) || case when o.convalidated then '' else ' NOT VALID' end
-               || case when o.condeferrable then ' DEFERRABLE' else '' end,
-           format('alter %s %I.%I add constraint %I %s', case when c.oid is null then 'domain' else 'table' end,
-                  s.nspname, coalesce(c.relname, t.typname), o.conname, pg_get_constraintdef(o.oid))
-    from pg_constraint as o join s on o.connamespace = s.oid
-    left join pg_class as c on c.oid = o.conrelid
-    left join pg_type as t on t.oid = o.contypid
-    where o.contype in ('c', 'p', 'u', 'f', 'x')
-    union all
-    select 'index', c.relname,
-           pg_get_indexdef(c.oid) || case when i.indisvalid then '' else ' INVALID' end
-               || coalesce(' ' || array_to_string(c.reloptions, ', '), ''),
-           replace(pg_get_indexdef(c.oid), ' ON ONLY ', ' ON ')
-    from pg_class as c join s on c.relnamespace = s.oid join pg_index as i on i.indexrelid = c.oid
-    where not c.relispartition and not exists (select from pg_constraint as o where o.conindid = c.oid)
-    union all
-    select 'sequence', c.relname, format('%s cache %s increment %s', format_type(q.seqtypid, null), q.seqcache, q.seqincrement),
-           format('alter sequence %I.%I cache %s increment %s', s.nspname, c.relname, q.seqcache, q.seqincrement)
-    from pg_class as c join s on c.relnamespace = s.oid join pg_sequence as q on q.seqrelid = c.oid
-    union all
-    select 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), pg_get_functiondef(p.oid)
-    from pg_proc as p join s on p.pronamespace = s.oid
-    union all
-    select 'public right', p.oid::regprocedure::text, 'execute', null::text
-    from pg_proc as p join s on p.pronamespace = s.oid
-    where exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a where a.grantee = 0)
-    union all
-    select 'right', format('%s on function %s to %s', lower(a.privilege_type), p.oid::regprocedure, r.rolname), a.privilege_type,
-           format('grant execute on function %s to %I', p.oid::regprocedure, r.rolname)
-    from pg_proc as p join s on p.pronamespace = s.oid
-    cross join lateral aclexplode(p.proacl) as a join pg_roles as r on r.oid = a.grantee and r.oid <> p.proowner
-    where r.rolname like s.nspname || '\_%'
-    union all
-    select 'right', format('%s on %s to %s', lower(a.privilege_type), c.oid::regclass, r.rolname), a.privilege_type,
-           format('grant %s on %s to %I', a.privilege_type, c.oid::regclass, r.rolname)
-    from pg_class as c join s on c.relnamespace = s.oid
-    cross join lateral aclexplode(c.relacl) as a join pg_roles as r on r.oid = a.grantee and r.oid <> c.relowner
-    where r.rolname like s.nspname || '\_%'
-    union all
-    select 'trigger', c.relname || '.' || t.tgname, pg_get_triggerdef(t.oid), pg_get_triggerdef(t.oid)
-    from pg_trigger as t join pg_class as c on c.oid = t.tgrelid join s on c.relnamespace = s.oid where not t.tgisinternal
-    union all
-    select 'rule', c.relname || '.' || r.rulename, pg_get_ruledef(r.oid), null
-    from pg_rewrite as r join pg_class as c on c.oid = r.ev_class join s on c.relnamespace = s.oid where r.rulename <> '_RETURN'
-    union all
-    select 'domain', t.typname, format_type(t.typbasetype, t.typtypmod), null
-    from pg_type as t join s on t.typnamespace = s.oid where t.typtype = 'd'
-    union all
-    select 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description, null
-    from pg_description as d
-    join lateral (
-        select relnamespace as nsp from pg_class where oid = d.objoid and d.classoid = 'pg_class'::regclass
-        union all select pronamespace from pg_proc where oid = d.objoid and d.classoid = 'pg_proc'::regclass
-        union all select typnamespace from pg_type where oid = d.objoid and d.classoid = 'pg_type'::regclass
-        union all select connamespace from pg_constraint where oid = d.objoid and d.classoid = 'pg_constraint'::regclass
-    ) as o on true join s on o.nsp = s.oid
-)
-select kind, name, definition, mend from own)sql";
-
 /// The process that answers: another one than the connection was made with, where a pooler stands between.
 inline constexpr char const* server_process = R"sql(select pg_backend_pid())sql";
-
-/// Settings that break a promise. One row each: what, why, what to do.
-///   $1 text: schema
-inline constexpr char const* risky_settings = R"sql(
-select 'setting ' || name || ' is ' || setting as what, why, mend
-from pg_settings
-join (values
-    ('fsync', 'off', 'a crash of the machine loses or corrupts what was acknowledged', 'alter system set fsync = on'),
-    ('full_page_writes', 'off', 'a crash of the machine can corrupt the data', 'alter system set full_page_writes = on'),
-    ('synchronous_commit', 'off', 'a crash loses the last commits; execute() raises it for its own transactions',
-     'alter system set synchronous_commit = on'),
-    ('autovacuum', 'off', 'tables grow, and the cluster stops at transaction id wraparound', 'alter system set autovacuum = on'),
-    ('track_activities', 'off', 'explain_stall() cannot name who holds things up', 'alter system set track_activities = on')
-) as risk (name, bad, why, mend) using (name)
-where setting = bad
-union all
-select format('%s runs a transaction for %s (pid %s, user %s, application %s)', coalesce(backend_type, 'session'),
-              date_trunc('second', clock_timestamp() - xact_start), pid, usename, application_name),
-       'it keeps dead rows of every table, and slots of the outbox that it can see',
-       format('select pg_terminate_backend(%s)', pid)
-from pg_stat_activity
-where xact_start < clock_timestamp() - interval '10 minutes' and pid <> pg_backend_pid() and backend_type = 'client backend'
-union all
-select format('prepared transaction %s of %s is %s old', gid, owner, date_trunc('second', clock_timestamp() - prepared)),
-       'its messages wait for it, and so do claims of its keys', format('commit prepared %L, or rollback prepared %1$L', gid)
-from pg_prepared_xacts where prepared < clock_timestamp() - interval '10 minutes' and database = current_database()
-union all
-select format('the notification queue is %s %% full', round((pg_notification_queue_usage() * 100)::numeric)),
-       'above 50 % nobody wakes readers any more, and a full queue makes commits with NOTIFY fail',
-       'end the session that listens and never reads: select pid from pg_stat_activity where state = ''idle in transaction'''
-where pg_notification_queue_usage() > 0.3)sql";
 
 } // namespace once::command::queries

@@ -18,7 +18,7 @@ class connection_pool;
 
 /// How a `database` connects. Checked when it is constructed.
 struct database_options {
-    /// The schema that holds the library's objects: lower-case letters, digits and underscores, up to 63 bytes.
+    /// The schema that holds the library's objects. Which names it can have: `schema_name_rule`.
     std::string schema = "once";
 
     /// Most connections open at once, 1 to 1000. A call that finds all of them busy waits within its deadline.

@@ -31,7 +31,7 @@ struct migration {
  * For migration tools and tests that have no path to the installed `*.sql` files. The library itself applies none of
  * them: it checks the schema when it connects.
  *
- * To apply a step, send `up` in one transaction of its own, with the schema first in the `search_path`. It is several
+ * To apply a step, send `up`, with the schema first in the `search_path`. It is several
  * statements, so it goes without parameters (`tx.exec(std::string{step.up})`), and it records itself in
  * `schema_version`. Steps go up in this order, and down in the reverse order.
  *

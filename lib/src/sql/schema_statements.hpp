@@ -28,7 +28,7 @@ inline constexpr std::string_view serves_from_after = ".serves_from()::text";
 /// Reads the catalog only, so it needs no right on any table.
 inline constexpr std::string_view schema_differences = R"sql(/* once: schema_differences */
 with schema_here as (
-    select oid from pg_catalog.pg_namespace where nspname = $1::text
+    select oid, nspname from pg_catalog.pg_namespace where nspname = $1::text
 ), expected_column (tab, col, type, required) as (values
     ('idempotency_record', 'service', 'text', true),
     ('idempotency_record', 'scope', 'key_text', true),
@@ -204,6 +204,14 @@ with schema_here as (
     ('unsubscribe', 'text, text', true, ''),
     ('pause_subscription', 'text, boolean, text', true, ''),
     ('parked_due', 'text, integer, timestamp with time zone', true, 'reading')
+), type_name (oid, name) as (
+    -- As the lists above write them. format_type() and oidvectortypes() would write what quote_all_identifiers and the
+    -- search_path of the session make of it.
+    select t.oid, coalesce(w.written, b.typname) || case when b.oid <> t.oid then '[]' else '' end
+    from pg_catalog.pg_type as t
+    join pg_catalog.pg_type as b on b.oid = case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem else t.oid end
+    left join (values ('bool', 'boolean'), ('int2', 'smallint'), ('int4', 'integer'), ('int8', 'bigint'),
+                      ('timestamptz', 'timestamp with time zone')) as w (typname, written) on w.typname = b.typname
 ), callable as (
     select e.family from expected_function as e
     join pg_catalog.pg_proc as p on p.proname = e.name
@@ -259,10 +267,8 @@ select format('column %s.%s is %s%s instead of %s%s', e.tab, e.col,
               e.type, case when e.required then ' not null' else '' end)
 from expected_column as e join live_table as c on c.relname = e.tab
 join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = e.col and not a.attisdropped
-join pg_catalog.pg_type as t on t.oid = a.atttypid
--- The name of a domain without its schema, which is ours and may have any name.
-cross join lateral (select case when t.typtype = 'd' then t.typname
-                                else pg_catalog.format_type(a.atttypid, a.atttypmod) end as type) as live
+join type_name as n on n.oid = a.atttypid
+cross join lateral (select n.name || case when a.atttypmod <> -1 then format(' (modifier %s)', a.atttypmod) else '' end as type) as live
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
@@ -295,19 +301,35 @@ select format('function %s(%s) is missing', e.name, e.arguments)
 from expected_function as e
 where not exists (
     select from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
-    where p.proname = e.name and pg_catalog.oidvectortypes(p.proargtypes) = e.arguments)
+    where p.proname = e.name
+      and e.arguments = (select coalesce(string_agg(n.name, ', ' order by u.place), '')
+                         from unnest(p.proargtypes) with ordinality as u (type, place) join type_name as n on n.oid = u.type))
 union all
 select format('function %s is not SECURITY DEFINER with the search_path it was made with', p.proname)
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
 join expected_function as e on e.name = p.proname
 cross join lateral (select string_agg(c, '') from unnest(p.proconfig) as c where c like 'search_path=%') as own (path)
 -- Those that every transaction calls name the schema of everything instead.
-where not p.prosecdef or e.pinned <> (own.path is not null) or own.path not like '%pg\_temp'
+where not p.prosecdef or e.pinned <> (own.path is not null)
+   or own.path !~ '^search_path="?[a-z_][a-z0-9_]*"?, pg_temp$'
 union all
-select format('function %s may not be called by %s: grant execute on function %s to %s',
-              p.proname, current_user, p.oid::regprocedure, quote_ident(current_user))
+-- alter schema ... rename, or a dump that was restored under another name.
+select format('%s functions look for tables in schema %s, and not here: this schema was renamed, or restored under another name. '
+              'Run what once doctor --sql prints', count(*), replace(split_part(split_part(c, '=', 2), ',', 1), '"', ''))
+from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
+join expected_function as e on e.name = p.proname and e.pinned
+cross join unnest(p.proconfig) as c
+where c ~ '^search_path="?[a-z_][a-z0-9_]*"?, pg_temp$'
+  and c not in (format('search_path=%s, pg_temp', s.nspname), format('search_path="%s", pg_temp', s.nspname))
+group by split_part(split_part(c, '=', 2), ',', 1)
+union all
+select format('function %s may not be called by %s: ', p.proname, current_user)
+       || case when coalesce(pg_catalog.pg_has_role(to_regrole(quote_ident(g.name)), 'member'), false)
+               then format('grant execute on function %s to %s', p.oid::regprocedure, g.name)
+               else format('grant %s to %s', g.name, quote_ident(current_user)) end
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
 join expected_function as e on e.name = p.proname
+cross join lateral (select s.nspname || case e.family when 'request' then '_producer' else '_consumer' end as name) as g
 -- A role that writes, or one that reads messages, has all of what that takes; one that has none of either lacks the first.
 where e.family <> '' and not has_function_privilege(p.oid, 'execute')
   and (exists (select from callable as c where c.family = e.family)
