@@ -167,6 +167,19 @@ TEST_CASE("nothing on the caller's search_path stands in for a name in a functio
           server.caller.name());
 }
 
+TEST_CASE("nothing on the caller's search_path stands in for a name in the lookup of its groups", "[services]") {
+    hostile_session const server;
+    login_role const group{server, "group"};
+    server.run("grant " + group.name() + " to " + server.caller.name() +
+               "; insert into once.service_role (role, service) values ('" + group.name() +
+               "', 'shop'); grant execute on function once.service_by_membership() to " + group.name());
+    caller_session caller{server};
+    CHECK(caller.run("select once.current_service()") == "shop");
+    CHECK(caller.run("select outcome from once.claim('s', 'k')") == "started");
+    CHECK(caller.run("select outcome from once.lookup('s', 'k')") == "in_progress");
+    CHECK(server.ask("select string_agg(service, ' ') from once.idempotency_record") == "shop");
+}
+
 TEST_CASE("the traps of the test above catch a function that leaves out a schema", "[services]") {
     hostile_session const server;
     caller_session caller{server};

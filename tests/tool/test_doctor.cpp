@@ -335,6 +335,34 @@ TEST_CASE("doctor finds whatever was altered, and its SQL leaves nothing to find
     }
 }
 
+TEST_CASE("doctor sees what an event trigger did to every schema, also to the one that it compares with",
+          "[command][doctor]") {
+    empty_database const server;
+    once::testing::run(server.dsn(), R"sql(
+        create function protect_all() returns event_trigger language plpgsql as $$
+        declare v record;
+        begin
+            for v in select * from pg_event_trigger_ddl_commands() where object_type = 'table' loop
+                execute format('alter table %s enable row level security', v.object_identity);
+            end loop;
+        end $$;
+        create event trigger protect_all on ddl_command_end when tag in ('CREATE TABLE')
+            execute function protect_all())sql");
+    migrate(server.dsn(), "once");
+    CHECK_THAT(ailments(server.dsn()), ContainsSubstring("services refuse this schema") &&
+                                           ContainsSubstring("table idempotency_record has row security"));
+}
+
+TEST_CASE("doctor says which right it lacks to make the schema that it compares with", "[command][doctor]") {
+    effects_database const server;
+    auto const owner = server.name() + "_owner";
+    server.run("create role " + owner + " login in role once_administrator");
+    made_roles const roles{server, {owner}};
+    auto const done = run_command({"--database", server.dsn() + " user=" + owner, "doctor"});
+    CHECK(done.status != exit_status::ok);
+    CHECK_THAT(done.err, ContainsSubstring("grant create on database " + server.name() + " to " + owner));
+}
+
 TEST_CASE("a schema that was renamed, or restored under another name, works after what doctor prints",
           "[command][doctor]") {
     effects_database const server;

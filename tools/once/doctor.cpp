@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "doctor.hpp"
 
+#include <once/database.hpp>
+#include <once/error.hpp>
 #include <once/migrations.hpp>
 
 #include "doctor_queries.hpp"
@@ -73,6 +75,28 @@ void rename_schema(std::vector<catalog_entry>& entries, std::string const& scrat
     }
 }
 
+// What a service would say at its start. It knows by itself what the guarantees rest on, so it also sees what an event
+// trigger or a default of the server does to every schema, the one that doctor compares with included.
+void add_refusal(session& db, std::vector<finding>& findings) {
+    try {
+        once::database{db.where().conninfo, {.schema = db.where().schema, .prepared_statements = false}}.check();
+    } catch (once::schema_error const& e) {
+        findings.push_back({"services refuse this schema", e.what(), "",
+                            "see What a schema error means in the operations guide"});
+    } catch (once::configuration_error const& e) {
+        findings.push_back({"services refuse this database", e.what(), "", ""});
+    }
+}
+
+void check_may_make_schemas(pqxx::work& tx) {
+    auto const row = tx.exec(queries::may_make_schemas)[0];
+    if (!row[0].as<bool>()) {
+        throw std::runtime_error{"doctor compares with a schema that it makes and rolls back, which " +
+                                 row[1].as<std::string>() + " may not: grant create on database " +
+                                 row[2].as<std::string>() + " to " + row[1].as<std::string>()};
+    }
+}
+
 // Everything that the catalog tells of a schema at this version, in one transaction that is rolled back.
 std::vector<finding> findings_of_schema(session& db, int version) {
     auto const& schema = db.where().schema;
@@ -81,6 +105,7 @@ std::vector<finding> findings_of_schema(session& db, int version) {
     tx.exec(queries::bounds);
     tx.exec(queries::plain_settings);
     auto const quoted = tx.query_value<std::string>("select quote_ident($1)", pqxx::params{schema});
+    check_may_make_schemas(tx);
     make_scratch_schema(tx, scratch, version);
     tx.exec(queries::plain_settings); // the search_path is that of the last file
     auto expected = read_catalog(tx, scratch);
@@ -200,6 +225,9 @@ int doctor(session& db, doctor_output how, std::ostream& out) {
         throw std::runtime_error{"the schema is newer than this command: use the command of that release"};
     }
     auto findings = findings_of_schema(db, installed);
+    if (installed == known) {
+        add_refusal(db, findings);
+    }
     if (installed < known) {
         findings.insert(findings.begin(),
                         {"the schema is at version " + std::to_string(installed),

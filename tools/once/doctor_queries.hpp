@@ -14,6 +14,10 @@ set local intervalstyle = 'postgres'; set local timezone = 'UTC'; set local byte
 /// The last migration makes no roles and grants nothing: the schema that doctor compares with has no roles of its own.
 inline constexpr char const* without_group_roles = R"sql(set local once.group_roles = 'off')sql";
 
+/// Columns: whether a schema can be made here, who asks, which database.
+inline constexpr char const* may_make_schemas = R"sql(
+select has_database_privilege(current_database(), 'create'), quote_ident(current_user), quote_ident(current_database()))sql";
+
 /// Every object of a schema with its definition. Rights are not in it: see rights.
 ///   $1 text: schema
 /// Columns: kind, name, definition, fix (SQL that makes it), change (SQL that makes it of another one; null: as fix)

@@ -99,7 +99,15 @@ int run_steps(session& db, Next const& next, int& done, std::ostream& out) {
     }
 }
 
+bool schema_exists(session& db) {
+    return db.ask(queries::schema_exists, pqxx::params{db.where().schema})[0][0].as<bool>();
+}
+
+// IF NOT EXISTS would want the right to create one even where it is there.
 void create_schema(session& db) {
+    if (schema_exists(db)) {
+        return;
+    }
     try {
         db.in_transaction([&](pqxx::work& tx) {
             tx.exec("create schema if not exists " + tx.quote_name(db.where().schema));
@@ -132,7 +140,7 @@ int migrate_up(session& db, migrate_up_options const& options, std::ostream& out
     if (options.create_schema) {
         create_schema(db);
     }
-    if (!db.ask(queries::schema_exists, pqxx::params{db.where().schema})[0][0].as<bool>()) {
+    if (!schema_exists(db)) {
         throw not_found{"there is no schema \"" + db.where().schema +
                         "\": create it, or give --create-schema"};
     }
