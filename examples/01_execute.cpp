@@ -4,6 +4,8 @@
 //     ./01_execute "dbname=shop"       the schema "once" must be there, see docs/operations.md
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -44,7 +46,7 @@ int place_order(once::database& db, std::string const& key, std::string const& b
 // [endregion]
 
 int main(int argc, char** argv) try {
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "01")};
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists orders (id int generated always as identity, customer text, item "
                 "text)");

@@ -2,12 +2,14 @@
 // When the work is known beforehand it travels in one round trip: BEGIN, claim, statements, response, COMMIT.
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
 
 int main(int argc, char** argv) try {
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "02")};
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists account (name text primary key, balance bigint not null check "
                 "(balance >= 0))");

@@ -4,6 +4,8 @@
 //     ./03_repository "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -61,7 +63,7 @@ std::string write(once::repository<order> const& orders, pqxx::transaction_base&
 } // namespace
 
 int main(int argc, char** argv) try {
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "03")};
     once::repository<order> const orders{"numbered_order"};
     bool fine = true;
     auto const expect = [&fine](bool const truth) { fine = fine && truth; };

@@ -4,6 +4,8 @@
 //     ./04_borrowed_transaction "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -44,7 +46,7 @@ int cancel_order(pqxx::connection& connection, std::string const& key, long numb
 } // namespace
 
 int main(int argc, char** argv) try {
-    char const* const conninfo = argc > 1 ? argv[1] : "";
+    auto const conninfo = in_own_schema(argc > 1 ? argv[1] : "", "04");
     pqxx::connection connection{conninfo};
     pqxx::connection other{conninfo};
     {

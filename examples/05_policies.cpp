@@ -4,13 +4,15 @@
 //     ./05_policies "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
 
 int main(int argc, char** argv) try {
     using namespace std::chrono_literals;
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "05")};
     once::transact(db, [](once::transaction& tx) { tx.exec("create table if not exists visit (who text)"); });
 
     int runs = 0;

@@ -4,6 +4,8 @@
 //     ./06_token "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -39,7 +41,7 @@ int pay(once::database& db, std::string const& token, std::string const& logged_
 } // namespace
 
 int main(int argc, char** argv) try {
-    char const* const conninfo = argc > 1 ? argv[1] : "";
+    auto const conninfo = in_own_schema(argc > 1 ? argv[1] : "", "06");
     pqxx::connection connection{conninfo};
     pqxx::nontransaction sql{connection};
     sql.exec("create table if not exists payment (number integer generated always as identity, payer text)");

@@ -4,6 +4,8 @@
 //     ./07_lease "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -28,7 +30,7 @@ bool book_page(once::database& db, once::lease& lease, int page) {
 }
 
 int run_report(once::database& db) {
-    auto acquired = once::acquire(db, "nightly report", 30s, {.holder = "worker 7"});
+    auto acquired = once::acquire(db, "example: nightly report", 30s, {.holder = "worker 7"});
     if (auto const* const other = std::get_if<once::held>(&acquired)) {
         std::cout << other->holder << " is at it for another " << other->expires_in.count() << " ms\n";
         return 0;
@@ -45,7 +47,7 @@ int run_report(once::database& db) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    char const* const conninfo = argc > 1 ? argv[1] : "";
+    auto const conninfo = in_own_schema(argc > 1 ? argv[1] : "", "07");
     pqxx::connection connection{conninfo};
     pqxx::nontransaction sql{connection};
     sql.exec("create table if not exists report (page integer)");
@@ -54,7 +56,7 @@ int main(int argc, char** argv) try {
     once::database db{conninfo};
     bool fine = run_report(db) == 3;
     {
-        auto const busy = once::acquire(db, "nightly report", 30s);
+        auto const busy = once::acquire(db, "example: nightly report", 30s);
         fine = fine && run_report(db) == 0; // somebody else has it
     }
     fine = fine && run_report(db) == 3; // the pages are done already: the keys see to that

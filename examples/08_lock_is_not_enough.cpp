@@ -8,6 +8,7 @@
 // exits with status 4.
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
 #include "redis_server.hpp"
 
 #include <pqxx/pqxx>
@@ -98,7 +99,7 @@ int lost_reply_with_key(once::database& db, pqxx::connection& connection) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    char const* const conninfo = argc > 1 ? argv[1] : "";
+    auto const conninfo = in_own_schema(argc > 1 ? argv[1] : "", "08");
     pqxx::connection connection{conninfo};
     pqxx::connection another{conninfo};
     {

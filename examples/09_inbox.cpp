@@ -4,6 +4,8 @@
 //     ./09_inbox "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -50,7 +52,7 @@ std::size_t on_payments(once::database& db, std::vector<once::incoming> const& b
 } // namespace
 
 int main(int argc, char** argv) try {
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "09")};
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists account (balance bigint)");
         tx.exec("delete from account");

@@ -4,6 +4,8 @@
 //     ./10_natural_duplicates "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -35,7 +37,7 @@ once::response vote(once::transaction& tx, std::string const& who, std::string c
 
 int main(int argc, char** argv) try {
     using namespace std::chrono_literals;
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "10")};
     once::transact(db, [](once::transaction& tx) {
         tx.exec(
             "create table if not exists coffee_order (id bigint generated always as identity, item text)");

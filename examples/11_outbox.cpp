@@ -5,6 +5,8 @@
 //     ./11_outbox "dbname=shop"
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <chrono>
@@ -20,7 +22,7 @@ int place_order(once::database& db, std::string const& key, std::string const& i
         db, {.scope = "POST /orders alice", .key = key}, [&](once::transaction& tx) -> once::response {
             auto const number = tx.query_value<std::string>(
                 "insert into orders (item) values ($1) returning 'A-' || id", pqxx::params{item});
-            tx.publish({.topic = "orders.placed",
+            tx.publish({.topic = "example.orders.placed",
                         .key = number, // messages of one order stay in order
                         .payload = nlohmann::json{{"order", number}, {"item", item}}});
             if (!in_stock) {
@@ -41,11 +43,11 @@ void write_invoice(once::delivery const& message, once::transaction& tx) {
     tx.exec("insert into invoice (order_number) values ($1)",
             pqxx::params{placed.at("order").get<std::string>()});
     // Whatever is published here commits with the invoice, too.
-    tx.publish({.topic = "invoices.written", .key = message.key, .payload = placed});
+    tx.publish({.topic = "example.invoices.written", .key = message.key, .payload = placed});
 }
 
 void run_billing(once::database& db, std::stop_token const& stop) {
-    once::consumer billing{db, "billing", write_invoice};
+    once::consumer billing{db, "example-billing", write_invoice};
     auto const did = billing.run(stop); // until a stop is requested
     std::cout << did.handled << " messages handled, " << did.rejected << " rejected\n";
 }
@@ -54,17 +56,16 @@ void run_billing(once::database& db, std::stop_token const& stop) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    char const* const conninfo = argc > 1 ? argv[1] : "";
+    auto const conninfo = in_own_schema(argc > 1 ? argv[1] : "", "11");
     once::database db{conninfo};
     pqxx::connection connection{conninfo};
     pqxx::nontransaction{connection}.exec(
-        "drop table if exists orders, invoice;"
-        "create table orders (id bigint generated always as identity primary key, item text not null);"
-        "create table invoice (order_number text primary key)");
+        "create table if not exists orders (id bigint generated always as identity primary key, item text not null);"
+        "create table if not exists invoice (order_number text primary key)");
     {
         // [region: subscribe]
         pqxx::work tx{connection};
-        once::subscribe(tx, "billing", {.topics = {"orders.*"}});
+        once::subscribe(tx, "example-billing", {.topics = {"example.orders.*"}});
         tx.commit();
         // [endregion]
     }
@@ -74,7 +75,7 @@ int main(int argc, char** argv) try {
     {
         // Somebody else's message, which nobody can make an invoice of.
         pqxx::work tx{connection};
-        once::publish(tx, once::message{.topic = "orders.placed", .payload = nlohmann::json{{"n", 1}}});
+        once::publish(tx, once::message{.topic = "example.orders.placed", .payload = nlohmann::json{{"n", 1}}});
         tx.commit();
     }
 

@@ -14,12 +14,12 @@ int main(int argc, char** argv) try {
         std::filesystem::temp_directory_path() / ("once_12_" + std::to_string(::getpid()) + ".jsonl");
 
     once::transact(db,
-                   [](once::transaction& tx) { once::subscribe(tx, "to-file", {.topics = {"orders.*"}}); });
+                   [](once::transaction& tx) { once::subscribe(tx, "example-to-file", {.topics = {"example.orders.*"}}); });
     auto const place = [&](std::string const& key, std::string const& number) {
         return once::execute(
             db, {.scope = "POST /orders", .key = key}, [&](once::transaction& tx) -> once::response {
                 tx.publish(
-                    {.topic = "orders.placed", .key = number, .payload = nlohmann::json{{"number", number}}});
+                    {.topic = "example.orders.placed", .key = number, .payload = nlohmann::json{{"number", number}}});
                 return {.status = 201};
             });
     };
@@ -29,7 +29,7 @@ int main(int argc, char** argv) try {
 
     // [region: relay]
     once::json_lines_publisher publisher{file.string()};
-    once::relay relay{db, "to-file", publisher};
+    once::relay relay{db, "example-to-file", publisher};
     auto const summary = relay.run_once(); // a service calls run(stop_token) in a thread of its own
     std::cout << summary.accepted << " messages\n";
     // [endregion]

@@ -5,6 +5,8 @@
 #include <once/http.hpp>
 #include <once/once.hpp>
 
+#include "own_schema.hpp"
+
 #include <pqxx/pqxx>
 
 #include <iostream>
@@ -40,7 +42,7 @@ void show(once::response const& answer) {
 } // namespace
 
 int main(int argc, char** argv) try {
-    once::database db{argc > 1 ? argv[1] : ""};
+    once::database db{in_own_schema(argc > 1 ? argv[1] : "", "13")};
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists web_order "
                 "(id bigint generated always as identity, customer text, item text)");

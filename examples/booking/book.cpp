@@ -42,7 +42,7 @@ once::request request_of(std::string const& customer) {
 
 // [region: operation]
 once::resumable book_order(int provider_port, fate const& where) {
-    return {"book order",
+    return {"example: book order",
             {
                 once::in_database("reserve",
                                   [=](once::transaction& tx, once::operation& op) {

@@ -4,6 +4,7 @@
 //
 //     ./booking "dbname=shop"                       the whole play
 //     ./booking book "dbname=shop" PORT CUSTOMER FATE   one client, as the play starts it
+#include "../own_schema.hpp"
 #include "book.hpp"
 #include "provider.hpp"
 
@@ -136,7 +137,7 @@ int main(int argc, char** argv) try {
     if (argc == 6 && std::strcmp(argv[1], "book") == 0) {
         return book(argv[2], std::stoi(argv[3]), argv[4], {argv[5]});
     }
-    return play(argv[0], argc > 1 ? argv[1] : "");
+    return play(argv[0], in_own_schema(argc > 1 ? argv[1] : "", "booking"));
 } catch (std::exception const& e) {
     std::cerr << e.what() << '\n';
     return 1;

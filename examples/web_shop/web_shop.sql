@@ -1,6 +1,15 @@
 -- The tables of the web shop. Nothing in them forbids to place the same order twice: that is left to the key.
 
-create schema if not exists web_shop;
+-- A schema of this name that is not the shop's is left alone.
+do $$ begin
+    if to_regnamespace('web_shop') is null then
+        create schema web_shop;
+        comment on schema web_shop is 'made by an example of once; drop it when you like';
+    elsif obj_description(to_regnamespace('web_shop'), 'pg_namespace')
+          is distinct from 'made by an example of once; drop it when you like' then
+        raise exception 'the schema web_shop was not made by the example: it is left alone';
+    end if;
+end $$;
 
 create table if not exists web_shop.visitor (
     id            bigint generated always as identity primary key,
