@@ -247,7 +247,6 @@ declare
     v_at     checkpoint;
     v_behind bigint;
     v_bound  bigint;
-    v_late   bigint;
     v_dead_blocks boolean;
 begin
     if not outbox_is_foreign() then
@@ -287,7 +286,6 @@ begin
                   row_number() over (partition by late.key order by late.id) = 1
                   and not key_is_blocked(v_at.service, v_at.subscription, late.key, v_dead_blocks)) as first
               from late) as o;
-        get diagnostics v_late = row_count;
         -- Everything gets one new transaction id, which a snapshot from before does not see: a window in which the
         -- slice has come as far as v_behind.
         insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_snap, from_id,
@@ -296,7 +294,11 @@ begin
                 0, v_bound, snapshot_up_to(v_xid, true), v_bound, v_bound);
         service := v_at.service;
         subscription := v_at.subscription;
-        to_deliver := v_late + (
+        -- What was parked before comes as well, except for what is dead: that needs redrive().
+        to_deliver := (
+            select count(*) from parked_message as p
+            where p.service = v_at.service and p.subscription = v_at.subscription and p.slice = v_at.slice
+              and p.state <> 'dead') + (
             select count(*) from outbox as o
             join subscription as s on s.service = v_at.service and s.name = v_at.subscription
             where o.id > v_behind and o.bucket % s.slices = v_at.slice and is_wanted(s, o.topic, o.published_at));
@@ -308,7 +310,7 @@ end $$;
 comment on function rebase() is
     'Once after this database was restored from a dump, or came through pg_upgrade: translates all positions into the '
     'transaction ids of this cluster. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it. Returns '
-    'how many messages each slice has still to get, without those that were parked before; nothing, when nothing was to be '
+    'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was to be '
     'done.';
 
 revoke all on function
