@@ -13,7 +13,7 @@
 #include <string_view>
 
 /// `conninfo` for sessions that find their tables in the schema once_example_NAME, and nowhere else. Makes the schema
-/// where it is not there. So an example can be tried on a database that is in use: it reads and writes no table of anybody.
+/// where it is not there. So an example can be tried on a database that is in use: it touches no table of anybody else.
 /// @throws std::runtime_error when there is such a schema that no example has made
 inline std::string in_own_schema(std::string const& conninfo, std::string const& name) {
     std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> const given{

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+#!/usr/bin/env bash
 # Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #
 # For check_blocks and check_commands, which set root and command: a server with the database that the pages speak of, and
