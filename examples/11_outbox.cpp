@@ -60,7 +60,8 @@ int main(int argc, char** argv) try {
     once::database db{conninfo};
     pqxx::connection connection{conninfo};
     pqxx::nontransaction{connection}.exec(
-        "create table if not exists orders (id bigint generated always as identity primary key, item text not null);"
+        "create table if not exists orders (id bigint generated always as identity primary key, item text "
+        "not null);"
         "create table if not exists invoice (order_number text primary key)");
     {
         // [region: subscribe]
@@ -75,7 +76,8 @@ int main(int argc, char** argv) try {
     {
         // Somebody else's message, which nobody can make an invoice of.
         pqxx::work tx{connection};
-        once::publish(tx, once::message{.topic = "example.orders.placed", .payload = nlohmann::json{{"n", 1}}});
+        once::publish(tx,
+                      once::message{.topic = "example.orders.placed", .payload = nlohmann::json{{"n", 1}}});
         tx.commit();
     }
 

@@ -13,15 +13,17 @@ int main(int argc, char** argv) try {
     auto const file =
         std::filesystem::temp_directory_path() / ("once_12_" + std::to_string(::getpid()) + ".jsonl");
 
-    once::transact(db,
-                   [](once::transaction& tx) { once::subscribe(tx, "example-to-file", {.topics = {"example.orders.*"}}); });
+    once::transact(db, [](once::transaction& tx) {
+        once::subscribe(tx, "example-to-file", {.topics = {"example.orders.*"}});
+    });
     auto const place = [&](std::string const& key, std::string const& number) {
-        return once::execute(
-            db, {.scope = "POST /orders", .key = key}, [&](once::transaction& tx) -> once::response {
-                tx.publish(
-                    {.topic = "example.orders.placed", .key = number, .payload = nlohmann::json{{"number", number}}});
-                return {.status = 201};
-            });
+        return once::execute(db, {.scope = "POST /orders", .key = key},
+                             [&](once::transaction& tx) -> once::response {
+                                 tx.publish({.topic = "example.orders.placed",
+                                             .key = number,
+                                             .payload = nlohmann::json{{"number", number}}});
+                                 return {.status = 201};
+                             });
     };
     place("click-1", "A-17");
     place("click-1", "A-17"); // a repeat stages nothing

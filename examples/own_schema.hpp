@@ -1,10 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <libpq-fe.h>
 #include <pqxx/connection>
 #include <pqxx/transaction>
-
-#include <libpq-fe.h>
 
 #include <cstdlib>
 #include <memory>

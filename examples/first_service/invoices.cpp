@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // [region: file]
-#include "stop_on_signal.hpp"
-
 #include <once/once.hpp>
+
+#include "stop_on_signal.hpp"
 
 #include <pqxx/pqxx>
 
@@ -32,7 +32,8 @@ int main() try {
     once::database db{dsn != nullptr ? dsn : "dbname=shop",
                       {.log = [](std::string_view line) { std::cerr << "invoices: " << line << '\n'; }}};
     once::consumer invoices{db, "invoices", write_invoice};
-    auto const did = invoices.run(stop); // until SIGTERM; then what is under way is committed, and the slice is free
+    auto const did =
+        invoices.run(stop); // until SIGTERM; then what is under way is committed, and the slice is free
     std::cerr << "invoices: " << did.handled << " written\n";
     return 0;
 } catch (std::exception const& e) {

@@ -1,11 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // [region: file]
-#include "stop_on_signal.hpp"
-
 #include <once/http.hpp>
 #include <once/once.hpp>
 
-#include <httplib.h>
+#include "stop_on_signal.hpp"
+
 #include <pqxx/pqxx>
 
 #include <chrono>
@@ -13,6 +12,7 @@
 #include <cstdlib>
 #include <exception>
 #include <functional>
+#include <httplib.h>
 #include <iostream>
 #include <stdexcept>
 #include <string>
@@ -82,7 +82,8 @@ once::response add_piece(once::transaction& tx, std::int64_t id) {
     if (std::holds_alternative<once::missing>(result)) {
         return {.status = 404, .body = once::body::text("there is no such order\n")};
     }
-    return {.status = 503, .body = once::body::text("too busy\n")}; // once::exhausted: others were faster, 100 times
+    return {.status = 503,
+            .body = once::body::text("too busy\n")}; // once::exhausted: others were faster, 100 times
 }
 
 /// An exception is for the log. The client learns that something failed, and asks again with the same key.

@@ -2,10 +2,9 @@
 // [region: file]
 #include "stop_on_signal.hpp"
 
-#include <httplib.h>
-
 #include <chrono>
 #include <cstdlib>
+#include <httplib.h>
 #include <iostream>
 #include <string>
 #include <thread>

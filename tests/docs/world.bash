@@ -5,6 +5,7 @@
 # login roles with exactly the rights of the roles that they name.
 [[ -n ${ONCE_CLUSTER_DIR:-} ]] || { echo "${0##*/}: run it by tools/dev/cluster run --"; exit 2; }
 
+: "${root:?}" "${command:?}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export PGHOST=$ONCE_CLUSTER_DIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGTZ=UTC LC_ALL=C
@@ -15,6 +16,7 @@ ln -s "$command" "$work/bin/once"
 ln -s "$root/tools/migrations/convert" "$work/bin/convert"
 ln -s "$root/migrations" "$root/docs" "$work/checkout/"
 export PATH=$work/bin:$PATH
+# shellcheck disable=SC2034 # for those who source this
 failures=0 ran=0
 say() { printf '%s\n' "$*"; failures=$((failures + 1)); }
 as_superuser() { psql -U postgres -X -q -A -t -v ON_ERROR_STOP=1 "$@"; }
