@@ -5,6 +5,8 @@
 do $file$ begin
 perform begin_removal('0002_service');
 
+drop function time_given(timestamptz);
+drop function is_operator();
 drop function current_service();
 drop function service_of_session();
 drop function service_by_membership();

@@ -89,7 +89,42 @@ comment on function current_service() is
     '(service_by_membership()), else the name of the role itself. '
     'It is never an argument, so no service can name another.';
 
-revoke all on function service_by_membership(), service_of_session(), current_service() from public;
+-- By name, not as regnamespace, which would read the name as SQL text.
+create function is_operator() returns boolean
+language plpgsql stable set search_path from current
+as $$
+begin
+    return pg_has_role(session_user, (select nspowner from pg_namespace where nspname = current_schema()), 'member')
+        or exists (select from pg_roles where rolname = current_schema() || '_administrator'
+                   and pg_has_role(session_user, oid, 'member'));
+end $$;
+
+comment on function is_operator() is
+    'Whether this session is that of the owner of the schema or of an administrator: they may act for any service, and may '
+    'say what time it is.';
+
+-- Every p_now goes through this before it is used. STRICT: where nothing is given, as always in production, it is not called.
+create function time_given(p_now timestamptz) returns timestamptz
+language plpgsql stable strict set search_path from current
+as $$
+begin
+    if not is_operator() then
+        raise exception 'role % may not say what time it is', session_user
+            using errcode = '42501',
+                  hint = 'leave p_now out, so that the clock of the database counts; p_now is for tests and operators: only '
+                         'the owner of the schema or an administrator may give it';
+    end if;
+    if (p_now between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
+        raise exception 'p_now must be a time of the years 1970 to 9999' using errcode = '22023';
+    end if;
+    return p_now;
+end $$;
+
+comment on function time_given(timestamptz) is
+    'What a function takes for now when p_now says so; null for null. 42501: the session is no operator''s. 22023: not a time of the '
+    'years 1970 to 9999.';
+
+revoke all on function service_by_membership(), service_of_session(), current_service(), is_operator(), time_given(timestamptz) from public;
 
 perform end_migration();
 end $file$;

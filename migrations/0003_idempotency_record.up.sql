@@ -140,15 +140,17 @@ language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = o
 as $$
 -- Each expression of plpgsql is prepared once per transaction, so there are few of them on the way of a new key.
 declare
-    v_now     timestamp with time zone := coalesce(p_now, pg_catalog.clock_timestamp());
+    v_now     timestamp with time zone := coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
     v_timeout pg_catalog.text;
     v_service pg_catalog.text;
     v_record  once.idempotency_record;
     v_round   integer := 1;
 begin
     if (p_retention operator(pg_catalog.>=) interval '1 second' and p_retention operator(pg_catalog.<=) interval '366 days'
-        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour') is not true then
-        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour'
+        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
+        -- Here, because the error of a column that is NOT NULL prints the whole row.
+        and p_scope is not null and p_key is not null) is not true then
+        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour, scope and key not null'
             using errcode = '22023';
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
@@ -177,7 +179,7 @@ begin
         v_service := once.service_of_session();
         select * into v_record from once.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
-        v_now := coalesce(p_now, pg_catalog.clock_timestamp());
+        v_now := coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
         if v_record.expires_at operator(pg_catalog.>) v_now then
             return once.answer_of(v_record, p_fingerprint);
         end if;
@@ -248,7 +250,7 @@ declare
 begin
     select * into v_record from once.idempotency_record
     where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key)
-      and expires_at operator(pg_catalog.>) coalesce(p_now, pg_catalog.clock_timestamp());
+      and expires_at operator(pg_catalog.>) coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
     if not found then
         return row('absent', null, null, null, null, null, null, null)::once.claim_answer;
     end if;
@@ -274,7 +276,7 @@ begin
         raise exception 'a response is a status with exactly one body, or nothing at all' using errcode = '22023';
     end if;
     update once.idempotency_record
-    set completed_at = coalesce(p_now, pg_catalog.clock_timestamp()), response_status = p_status,
+    set completed_at = coalesce(once.time_given(p_now), pg_catalog.clock_timestamp()), response_status = p_status,
         response_headers = p_headers, response_content_type = p_content_type,
         response_json = p_json, response_bytes = p_bytes
     where (service, scope, key) operator(pg_catalog.=) (
@@ -407,7 +409,7 @@ language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
-    v_now  constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now  constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_from constant timestamptz := look_from('purge', p_table::text);
     v_read constant bigint := pg_stat_get_xact_tuples_returned(p_index);
     v_first   timestamptz;

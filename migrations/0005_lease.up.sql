@@ -112,17 +112,18 @@ declare
         p_holder,
         nullif(btrim(regexp_replace(current_setting('application_name'), '[^ -~]', '?', 'g')), ''),
         regexp_replace(session_user, '[^!-~]', '?', 'g'));
+    v_given   constant timestamptz := time_given(p_now);
     v_lease lease;
     v_now   timestamptz;
     v_fence bigint;
 begin
-    if (p_duration between interval '100 milliseconds' and interval '366 days') is not true then
-        raise exception 'duration must be between 100 milliseconds and 366 days' using errcode = '22023';
+    if (p_duration between interval '100 milliseconds' and interval '366 days' and p_name is not null) is not true then
+        raise exception 'duration must be between 100 milliseconds and 366 days, the name not null' using errcode = '22023';
     end if;
 
     -- Who finds it held goes away without a lock and without a write, however often they ask.
     select * into v_lease from lease where service = v_service and name = p_name;
-    if v_lease.released_at is null and v_lease.expires_at > coalesce(p_now, clock_timestamp()) then
+    if v_lease.released_at is null and v_lease.expires_at > coalesce(v_given, clock_timestamp()) then
         return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
     end if;
 
@@ -136,7 +137,7 @@ begin
         select * into v_lease from lease where service = v_service and name = p_name for update;
         if found then
             -- Read after the lock: the time before the wait says nothing about the time after it.
-            v_now := coalesce(p_now, clock_timestamp());
+            v_now := coalesce(v_given, clock_timestamp());
             if v_lease.released_at is null and v_lease.expires_at > v_now then
                 return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
             end if;
@@ -151,7 +152,7 @@ begin
 
         -- The lock keeps purge_leases() from raising the floor between here and the insert.
         perform from lease_floor for share;
-        v_now := coalesce(p_now, clock_timestamp());
+        v_now := coalesce(v_given, clock_timestamp());
         v_fence := fence_after((select fence from lease_floor));
         -- No conflict target: both unique constraints mean the same here, that the lease is there.
         insert into lease (service, name, fence, holder, acquired_at, renewed_at, expires_at)
@@ -184,6 +185,7 @@ language plpgsql security definer set search_path from current set lock_timeout 
 as $$
 declare
     v_service constant text := service_of_session();
+    v_given   constant timestamptz := time_given(p_now);
     v_lease lease;
     v_now   timestamptz;
 begin
@@ -197,7 +199,7 @@ begin
         return null;
     end if;
     -- A clock that was set back must not take back what the row says already.
-    v_now := greatest(coalesce(p_now, clock_timestamp()), v_lease.renewed_at);
+    v_now := greatest(coalesce(v_given, clock_timestamp()), v_lease.renewed_at);
     update lease set renewed_at = v_now, expires_at = v_now + p_duration
     where service = v_service and name = p_name;
     return v_now + p_duration;
@@ -214,8 +216,9 @@ language plpgsql security definer set search_path from current set lock_timeout 
 as $$
 declare
     v_service constant text := service_of_session();
+    v_given   constant timestamptz := time_given(p_now);
 begin
-    update lease set released_at = greatest(coalesce(p_now, clock_timestamp()), acquired_at)
+    update lease set released_at = greatest(coalesce(v_given, clock_timestamp()), acquired_at)
     where service = v_service and name = p_name and fence = p_fence and released_at is null;
     return found;
 end $$;
@@ -229,10 +232,11 @@ language plpgsql stable security definer set search_path from current set enable
 as $$
 declare
     v_service constant text := service_of_session();
+    v_given   constant timestamptz := time_given(p_now);
 begin
     return exists (select from lease
                    where service = v_service and name = p_name and fence = p_fence and released_at is null
-                     and expires_at > coalesce(p_now, clock_timestamp()));
+                     and expires_at > coalesce(v_given, clock_timestamp()));
 end $$;
 
 comment on function lease_held(text, bigint, timestamptz) is
@@ -244,6 +248,7 @@ language plpgsql security definer set search_path from current set lock_timeout 
 as $$
 declare
     v_service constant text := service_of_session();
+    v_given   constant timestamptz := time_given(p_now);
     v_expires timestamptz;
 begin
     -- From here to the end of the transaction nobody can acquire the lease; its holder can go on renewing it.
@@ -252,7 +257,7 @@ begin
         -- A statement of its own: the lock passes by a renewal, so the row it found may be one from before.
         select expires_at into v_expires from lease
         where service = v_service and name = p_name and fence = p_fence and released_at is null;
-        if v_expires > coalesce(p_now, clock_timestamp()) then
+        if v_expires > coalesce(v_given, clock_timestamp()) then
             return;
         end if;
         if v_expires > now() and current_setting('transaction_isolation') <> 'read committed' then
@@ -278,11 +283,12 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
+    v_given   constant timestamptz := time_given(p_now);
     v_removed integer;
     v_highest bigint;
 begin
-    if (p_unused >= interval '0') is not true or (p_limit between 1 and 100000) is not true then
-        raise exception 'unused must not be negative, limit must be between 1 and 100000' using errcode = '22023';
+    if (p_unused between interval '0' and interval '3660 days' and p_limit between 1 and 100000) is not true then
+        raise exception 'unused must be between 0 and 3660 days, limit between 1 and 100000' using errcode = '22023';
     end if;
     -- First the floor: from here on no row is made anew until this transaction ends, and then above all it removed.
     perform from lease_floor for update;
@@ -290,7 +296,7 @@ begin
         delete from lease
         where ctid = any (array(
             select ctid from lease
-            where coalesce(released_at, expires_at) <= coalesce(p_now, clock_timestamp()) - p_unused
+            where coalesce(released_at, expires_at) <= coalesce(v_given, clock_timestamp()) - p_unused
             limit p_limit
             for update skip locked))
         returning fence

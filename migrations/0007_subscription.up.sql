@@ -124,7 +124,7 @@ comment on constraint checkpoint_pkey on checkpoint is 'The guard against two re
 comment on constraint checkpoint_window_whole on checkpoint is 'A window has all three ends, or there is none.';
 comment on constraint checkpoint_messages_valid on checkpoint is 'A batch has no or more messages.';
 
--- Whoever owns the schema, or administers it, may act for any service, for example to make a subscription for it.
+-- The owner of the schema, or an administrator, may act for any service, for example to make a subscription for it.
 create function service_named(p_service text) returns text
 language plpgsql stable
 as $$
@@ -132,9 +132,7 @@ begin
     if p_service is null or p_service = service_of_session() then
         return service_of_session();
     end if;
-    if not pg_has_role(session_user, (select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'member')
-       and not exists (select from pg_roles where rolname = current_schema() || '_administrator'
-                       and pg_has_role(session_user, oid, 'member')) then
+    if not is_operator() then
         raise exception 'role % may not act for service %', session_user, p_service
             using errcode = '42501', hint = 'leave p_service out, or connect as the owner of the schema or an administrator';
     end if;

@@ -134,7 +134,7 @@ as $$
 declare
     v_service constant text         := service_of_session();
     v_sub     constant subscription := lock_subscription(v_service, p_subscription);
-    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_parked  integer;
 begin
     if cardinality(p_as) is distinct from cardinality(p_ids) or not p_as <@ array['retry', 'dead', 'behind', 'suspect'] then
@@ -264,7 +264,7 @@ as $$
 declare
     v_service constant text         := service_of_session();
     v_sub     constant subscription := usable_subscription(v_service, p_subscription);
-    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_first   constant timestamptz  := first_parked(v_service, p_subscription, p_slice, v_now);
     v_alone   bigint;
     v_keys    text[];
@@ -337,7 +337,7 @@ create function parked_due(p_subscription text, p_slice integer default 0, p_now
 language plpgsql security definer set search_path from current
 as $$
 declare
-    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now   constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_first constant timestamptz := first_parked(service_of_session(), p_subscription, p_slice, v_now);
 begin
     return case when v_first <= v_now then 0 else ceil(extract(epoch from v_first - v_now) * 1000) end;
@@ -363,7 +363,7 @@ declare
     v_service constant text         := service_of_session();
     -- Also while it is paused: what was handed out before must not look as if its worker had ended.
     v_sub     constant subscription := lock_subscription(v_service, p_subscription);
-    v_now     constant timestamptz  := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_keys    text[];
 begin
     if cardinality(p_results) is distinct from cardinality(p_ids)
@@ -431,7 +431,7 @@ create function redrive(
 language plpgsql security definer set search_path from current
 as $$
 declare
-    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now   constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_sub   subscription;
     v_count integer;
     v_keys  text[];

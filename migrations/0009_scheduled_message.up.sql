@@ -103,7 +103,7 @@ language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
-    v_now   constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now   constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_from  constant timestamptz := look_from('release_due', '');
     v_read  constant bigint := pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass);
     v_first timestamptz;

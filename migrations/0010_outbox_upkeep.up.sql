@@ -43,7 +43,7 @@ create function expire_subscriptions(p_now timestamptz default null) returns int
 language plpgsql security definer set search_path from current set jit = off
 as $$
 declare
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_expired integer;
 begin
     -- Silent for too long is a slice only if something waits for it: what is idle acknowledges nothing either.
@@ -154,7 +154,7 @@ language plpgsql security definer set search_path from current set lock_timeout 
 set enable_seqscan = off set enable_bitmapscan = off set jit = off
 as $$
 declare
-    v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now    constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_read   bigint;
     v_from   constant timestamptz := look_from('trim', '');
     v_first  timestamptz;
@@ -162,8 +162,8 @@ declare
     v_seen   pg_snapshot[] := '{}';
     v_look   record;
 begin
-    if (p_keep >= interval '0') is not true or (p_limit between 1 and 1000000) is not true then
-        raise exception 'keep must not be negative, limit must be between 1 and 1000000' using errcode = '22023';
+    if (p_keep between interval '0' and interval '3660 days' and p_limit between 1 and 1000000) is not true then
+        raise exception 'keep must be between 0 and 3660 days, limit between 1 and 1000000' using errcode = '22023';
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
         raise exception 'trim_outbox() must run under READ COMMITTED: TRUNCATE removes also what an older snapshot does not see'

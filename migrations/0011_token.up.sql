@@ -65,19 +65,29 @@ language plpgsql security definer set search_path from current
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_issued  integer;
 begin
-    if (p_lifetime between interval '1 second' and interval '366 days') is not true
-       or (cardinality(p_hashes) between 1 and 10000) is not true then
-        raise exception 'lifetime must be between 1 second and 366 days, and there must be 1 to 10000 tokens'
-            using errcode = '22023';
+    if (p_lifetime between interval '1 second' and interval '366 days' and cardinality(p_hashes) between 1 and 10000
+        and p_principal is not null and p_purpose is not null) is not true then
+        raise exception 'lifetime must be between 1 second and 366 days, principal and purpose not null, and there must be '
+                        '1 to 10000 tokens' using errcode = '22023';
+    end if;
+    -- Here, and below in place of the primary key, because errors of constraints print rows or keys, and so the hashes.
+    if exists (select from unnest(p_hashes) as hash where (octet_length(hash) = 32) is not true) then
+        raise exception 'each hash must be the 32 bytes of a SHA-256' using errcode = '22023';
     end if;
     insert into token (service, token_hash, purpose, principal, issued_by, issued_at, expires_at)
     select v_service, hash, p_purpose, p_principal,
            coalesce(nullif(current_setting('application_name'), ''), session_user), v_now, v_now + p_lifetime
-    from unnest(p_hashes) as hash;
+    from unnest(p_hashes) as hash
+    on conflict (service, token_hash) do nothing;
     get diagnostics v_issued = row_count;
+    if v_issued <> cardinality(p_hashes) then
+        raise exception '% of % tokens have been issued before, or are given twice', cardinality(p_hashes) - v_issued,
+            cardinality(p_hashes)
+            using errcode = '23505', hint = 'make each token of at least 128 random bits of its own';
+    end if;
     return v_issued;
 end $$;
 
@@ -138,7 +148,7 @@ begin
     where service = v_service and token_hash = p_hash and purpose = p_purpose and principal = p_principal
     for update;
 
-    if v_expires > coalesce(p_now, clock_timestamp()) then
+    if v_expires > coalesce(time_given(p_now), clock_timestamp()) then
         v_answer := claim(v_scope, v_key, p_fingerprint, p_retention, p_wait, p_now);
         if v_answer.outcome = 'started' then
             delete from token where service = v_service and token_hash = p_hash;

@@ -69,7 +69,7 @@ as $$
 declare
     v_service        constant text := service_of_session();
     v_timeout        text;
-    v_now            timestamptz := coalesce(p_now, clock_timestamp());
+    v_now            timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_oldest         constant timestamptz := v_now - p_retention;
     v_fresh          uuid[] := '{}';
     v_inserted       uuid[];
@@ -88,6 +88,9 @@ begin
     if cardinality(p_fingerprints) <> cardinality(p_message_ids) or cardinality(p_sent_at) <> cardinality(p_message_ids) then
         raise exception 'fingerprints and times must have one element for each message id, or be null'
             using errcode = '22023';
+    end if;
+    if exists (select from unnest(p_sent_at) as sent_at where not isfinite(sent_at)) then
+        raise exception 'times of sending must be finite' using errcode = '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
 
@@ -142,7 +145,7 @@ begin
             order by u.id
         loop
             update inbox
-            set altered_times = altered_times + v_alarm.times, altered_at = coalesce(p_now, clock_timestamp()),
+            set altered_times = altered_times + v_alarm.times, altered_at = coalesce(time_given(p_now), clock_timestamp()),
                 altered_fingerprint = v_alarm.last
             where service = v_service and consumer = p_consumer and message_id = v_alarm.id;
         end loop;
@@ -191,13 +194,16 @@ as $$
 declare
     v_service constant text := service_of_session();
     v_timeout text;
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_known   inbox;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
         and p_wait between interval '0' and interval '1 hour' and p_message_id is not null) is not true then
         raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the id not null'
             using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
+    end if;
+    if not isfinite(p_sent_at) then
+        raise exception 'the time of sending must be finite' using errcode = '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
 
@@ -227,7 +233,7 @@ begin
 
     if v_known.fingerprint <> p_fingerprint then
         update inbox
-        set altered_times = altered_times + 1, altered_at = coalesce(p_now, clock_timestamp()),
+        set altered_times = altered_times + 1, altered_at = coalesce(time_given(p_now), clock_timestamp()),
             altered_fingerprint = p_fingerprint
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
         return 'altered';

@@ -20,6 +20,7 @@ drop function retake_operation(text, text, uuid, interval, timestamptz);
 drop function begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval,
                               timestamptz);
 drop function own_operation(operation, uuid, interval, integer, timestamptz);
+drop function check_operation(text, text, json, interval);
 drop function answer_of_claim(claim_answer);
 drop function answer_of_operation(operation, text);
 drop function call_key(text, text, text);

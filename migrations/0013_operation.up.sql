@@ -176,6 +176,23 @@ return row((p_answer).outcome, null, null, null, null, null, null, null, null, n
 
 comment on function answer_of_claim(claim_answer) is 'The answer that carries a stored response.';
 
+-- Constraints of the table would print the row with its data.
+create function check_operation(p_phase text, p_call text, p_data json, p_lease interval) returns void
+language plpgsql immutable
+as $$
+begin
+    if (p_phase is not null and (p_call is null or p_call = 'idempotent_remote' or p_call = 'at_most_once')) is not true then
+        raise exception 'a phase has a name, and its call is idempotent_remote, at_most_once or null' using errcode = '22023';
+    elsif (octet_length(p_data::text) <= 1048576) is not true then
+        raise exception 'data must be JSON of up to 1 MiB, and not null' using errcode = '22023';
+    elsif (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
+        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
+    end if;
+end $$;
+
+comment on function check_operation(text, text, json, interval) is
+    'Refuses with 22023 what the table operation would refuse with an error that shows data.';
+
 create function own_operation(
     p_record       operation,
     p_owner        uuid,
@@ -192,6 +209,9 @@ declare
     v_error  text := p_record.last_error;
     v_record operation;
 begin
+    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
+        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
+    end if;
     if p_record.state in ('unknown_effect', 'failed') then
         return answer_of_operation(p_record, p_record.state);
     end if;
@@ -258,6 +278,11 @@ begin
         raise exception 'retention must be between 1 second and 366 days, lease between 100 milliseconds and 1 day, '
                         'attempts between 1 and 1000, the owner not null' using errcode = '22023';
     end if;
+    if (array_ndims(p_phases) = 1 and cardinality(p_phases) between 1 and 100 and p_name is not null) is not true
+       or array_position(p_phases, null) is not null or array_lower(p_phases, 1) <> 1 then
+        raise exception 'an operation has a name and 1 to 100 phases' using errcode = '22023';
+    end if;
+    perform check_operation(p_phases[1], p_call, p_data, p_lease);
     -- The claim is committed without a response: whoever comes with the key meanwhile is told in_progress.
     v_claim := claim(p_scope, p_key, p_fingerprint, interval '366 days', p_wait, p_now);
     if v_claim.outcome in ('replayed', 'key_reused') then
@@ -267,7 +292,7 @@ begin
     select * into v_record from operation
     where service = v_service and scope = p_scope and key = p_key
     for update;
-    v_now := coalesce(p_now, clock_timestamp());
+    v_now := coalesce(time_given(p_now), clock_timestamp());
     if v_claim.outcome = 'started' and (v_record.state = 'finished') is not false then
         -- What a finished operation left behind, whose response has expired since.
         delete from operation where service = v_service and scope = p_scope and key = p_key;
@@ -324,6 +349,7 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
+    v_given   constant timestamptz := time_given(p_now);
     v_record  operation;
 begin
     -- Waits for a transaction of the same owner whose answer was lost; the new fence refuses one that comes later.
@@ -334,7 +360,7 @@ begin
         if v_record.state = 'finished' then
             return answer_of_claim(lookup(p_scope, p_key, v_record.fingerprint, p_now));
         end if;
-        return own_operation(v_record, p_owner, p_lease, 1, coalesce(p_now, clock_timestamp()));
+        return own_operation(v_record, p_owner, p_lease, 1, coalesce(v_given, clock_timestamp()));
     end if;
     return row('in_progress', null, null, null, null, null, null, null, null, null, null,
                null, null, null, null)::operation_answer;
@@ -356,7 +382,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set j
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_record  operation;
 begin
     if (p_lease between interval '100 milliseconds' and interval '1 day'
@@ -404,8 +430,9 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
 begin
+    perform check_operation(p_to, p_call, p_data, p_lease);
     -- unknown_effect, too: its own fence proves that nobody has decided anything since.
     update operation
     set recovery_point = p_to, call = p_call, data = p_data, state = 'running',
@@ -434,8 +461,11 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
 begin
+    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
+        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
+    end if;
     update operation set lease_until = v_now + p_lease, state = 'running', updated_at = v_now
     where service = v_service and scope = p_scope and key = p_key
       and fence = p_fence and state in ('running', 'unknown_effect');
@@ -462,9 +492,14 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_state   text;
 begin
+    if (p_retry_after between interval '0' and interval '366 days' and p_max_attempts between 1 and 1000
+        and p_call_made is not null) is not true then
+        raise exception 'the pause must be between 0 and 366 days, attempts between 1 and 1000, p_call_made not null'
+            using errcode = '22023';
+    end if;
     update operation
     set state = case when call = 'at_most_once' and p_call_made then 'unknown_effect'
                      when attempt >= p_max_attempts then 'failed'
@@ -540,9 +575,10 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_now     constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_record  operation;
 begin
+    perform check_operation(p_from, null, p_data, interval '1 day');
     update operation
     set state = 'finished', finished_at = v_now, expires_at = v_now + retention, call = null,
         last_error = null, data = p_data, updated_at = v_now
@@ -571,9 +607,10 @@ create function resolve_operation(
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
-    v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now    constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_phases text[];
 begin
+    perform check_operation(p_recovery_point, null, coalesce(p_data, 'null'), interval '1 day');
     update operation
     set state = 'running', recovery_point = p_recovery_point, call = null, attempt = 0, owner = null,
         lease_until = v_now, fence = fence_after(fence), data = coalesce(p_data, data), updated_at = v_now
@@ -605,7 +642,7 @@ create function end_operation(
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
-    v_now    constant timestamptz := coalesce(p_now, clock_timestamp());
+    v_now    constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_record operation;
 begin
     update operation
@@ -670,6 +707,7 @@ revoke all on function
     call_key(text, text, text),
     answer_of_operation(operation, text),
     answer_of_claim(claim_answer),
+    check_operation(text, text, json, interval),
     own_operation(operation, uuid, interval, integer, timestamptz),
     begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamptz),
     retake_operation(text, text, uuid, interval, timestamptz),

@@ -54,14 +54,15 @@ declare
     v_answer  claim_answer;
 begin
     if (p_window between interval '1 millisecond' and interval '1 day'
-        and p_wait between interval '0' and interval '1 hour' and p_fingerprint is not null) is not true then
-        raise exception 'window must be between 1 millisecond and 1 day, wait between 0 and 1 hour, the fingerprint not null'
-            using errcode = '22023';
+        and p_wait between interval '0' and interval '1 hour'
+        and p_scope is not null and p_key is not null and p_fingerprint is not null) is not true then
+        raise exception 'window must be between 1 millisecond and 1 day, wait between 0 and 1 hour, scope, key and fingerprint '
+                        'not null' using errcode = '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
 
     for v_round in 1 .. 10 loop
-        v_now := coalesce(p_now, clock_timestamp());
+        v_now := coalesce(time_given(p_now), clock_timestamp());
 
         -- Waits here for a transaction that asks the same; then one of us inserts.
         insert into request_window (service, scope, fingerprint, key, opened_at, closes_at)
@@ -77,7 +78,7 @@ begin
         where service = v_service and scope = p_scope and fingerprint = p_fingerprint;
         continue when not found;  -- purged in between
 
-        v_now := coalesce(p_now, clock_timestamp());
+        v_now := coalesce(time_given(p_now), clock_timestamp());
         if v_first.closes_at > v_now and v_first.key <> p_key then
             v_answer := lookup(p_scope, v_first.key, p_fingerprint, p_now);
             if v_answer.outcome not in ('replayed', 'in_progress') then

@@ -38,15 +38,15 @@ TEST_CASE("the rules of operations hold for whoever calls them in SQL", "[resuma
     CHECK(sqlstate(server, begin("k", "'op', null, null, '{}', gen_random_uuid(), '1 minute'")) !=
           "accepted");
     CHECK(sqlstate(server, begin("k", "'op', '{NULL}', null, '{}', gen_random_uuid(), '1 minute'")) ==
-          "23502");
+          "22023");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', 'sometimes', '{}', gen_random_uuid(), '1 minute'")) ==
-          "23514");
+          "22023");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', null, '{', gen_random_uuid(), '1 minute'")) == "22P02");
     CHECK(
         sqlstate(
             server,
             begin("k", "'op', '{a}', null, to_json(repeat('x', 1048576)), gen_random_uuid(), '1 minute'")) ==
-        "23514");
+        "22023");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', null, '{}', null, '1 minute'")) == "22023");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', null, '{}', gen_random_uuid(), '99 milliseconds'")) ==
           "22023");
