@@ -13,6 +13,7 @@ drop function lease_held(text, bigint, timestamptz);
 drop function release_lease(text, bigint, timestamptz);
 drop function renew_lease(text, bigint, interval, timestamptz);
 drop function acquire_lease(text, interval, text, timestamptz);
+drop function newest_floor();
 drop function fence_after(bigint);
 drop type lease_answer;
 drop table lease_floor;

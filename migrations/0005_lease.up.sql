@@ -97,6 +97,25 @@ return greatest(p_last, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8)):
 comment on function fence_after(bigint) is
     'The fence after p_last: above it, and above all that an earlier timeline gave out.';
 
+create function newest_floor() returns bigint
+language plpgsql
+as $$
+begin
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        -- An old snapshot shows an old floor; to lock a row that was changed since then is refused with 40001. The lock goes with
+        -- the savepoint, because purge_leases() would wait for it until this transaction ends.
+        begin
+            perform from lease_floor for share;
+            raise exception using errcode = 'ON000';
+        exception when sqlstate 'ON000' then
+            null;
+        end;
+    end if;
+    return (select fence from lease_floor);
+end $$;
+
+comment on function newest_floor() is 'The floor as it is now. Under an older snapshot: that, or 40001. It leaves no lock.';
+
 create function acquire_lease(
     p_name     text,
     p_duration interval,
@@ -116,6 +135,7 @@ declare
     v_lease lease;
     v_now   timestamptz;
     v_fence bigint;
+    v_floor bigint;
 begin
     if (p_duration between interval '100 milliseconds' and interval '366 days' and p_name is not null) is not true then
         raise exception 'duration must be between 100 milliseconds and 366 days, the name not null' using errcode = '22023';
@@ -150,8 +170,6 @@ begin
                        v_lease.released_at is null)::lease_answer;
         end if;
 
-        -- The lock keeps purge_leases() from raising the floor between here and the insert.
-        perform from lease_floor for share;
         v_now := coalesce(v_given, clock_timestamp());
         v_fence := fence_after((select fence from lease_floor));
         -- No conflict target: both unique constraints mean the same here, that the lease is there.
@@ -159,6 +177,13 @@ begin
         values (v_service, p_name, v_fence, v_holder, v_now, v_now, v_now + p_duration)
         on conflict do nothing;
         if found then
+            -- purge_leases() may have removed a row of this name after we looked. It raised the floor before ours could be
+            -- inserted, and cannot remove ours: so the floor is read once more.
+            v_floor := newest_floor();
+            if v_fence <= v_floor then
+                v_fence := fence_after(v_floor);
+                update lease set fence = v_fence where service = v_service and name = p_name;
+            end if;
             return row('acquired', v_fence, v_now + p_duration, v_holder, false)::lease_answer;
         end if;
     end loop;
@@ -279,7 +304,7 @@ create function purge_leases(
     p_limit  integer     default 1000,
     p_now    timestamptz default null
 ) returns integer
-language plpgsql security definer set search_path from current
+language plpgsql security definer set search_path from current set lock_timeout = '2s'
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
@@ -290,7 +315,8 @@ begin
     if (p_unused between interval '0' and interval '3660 days' and p_limit between 1 and 100000) is not true then
         raise exception 'unused must be between 0 and 3660 days, limit between 1 and 100000' using errcode = '22023';
     end if;
-    -- First the floor: from here on no row is made anew until this transaction ends, and then above all it removed.
+    -- One purge at a time. Who makes a row reads the floor again when the row is there: then this has committed, or that
+    -- row is none of those removed here.
     perform from lease_floor for update;
     with removed as (
         delete from lease
@@ -340,6 +366,7 @@ comment on column lease_readable.fence is 'The fence as it is compared.';
 
 revoke all on function
     fence_after(bigint),
+    newest_floor(),
     acquire_lease(text, interval, text, timestamptz),
     renew_lease(text, bigint, interval, timestamptz),
     release_lease(text, bigint, timestamptz),

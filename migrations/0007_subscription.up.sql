@@ -200,6 +200,18 @@ declare
     v_snap    pg_snapshot     := '1:1:';
     v_starts  timestamptz;
 begin
+    -- Before our snapshot: trim_outbox() sees by this lock that a subscription may be there which it cannot see.
+    lock table subscription in row exclusive mode;
+    if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+        -- Our snapshot is from before that lock. If trim_outbox() has looked in between, this is error 40001. The lock on the row
+        -- goes with the savepoint, because trim_outbox() would wait for it until this transaction ends.
+        begin
+            perform from trim_horizon for share;
+            raise exception using errcode = 'ON000';
+        exception when sqlstate 'ON000' then
+            null;
+        end;
+    end if;
     if outbox_is_foreign() then
         raise exception 'the outbox comes from another cluster, so its transaction ids mean nothing here'
             using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';

@@ -7,6 +7,54 @@
 do $file$ begin
 perform begin_migration('0010_outbox_upkeep');
 
+-- What trim_outbox() may remove while a transaction that has called subscribe() is open. Nobody waits for such a transaction:
+-- its subscription was promised what is not in its snapshot, and that was taken after the last look that found nobody.
+create table trim_horizon (
+    only_row          boolean     not null default true,
+    looked_at         timestamptz not null default clock_timestamp(),
+    system_identifier text        not null,
+    snapshot          pg_snapshot not null,
+    constraint trim_horizon_pkey primary key (only_row),
+    constraint trim_horizon_only_row check (only_row)
+);
+
+insert into trim_horizon (system_identifier, snapshot) select system_identifier, '1:1:' from pg_control_system();
+
+comment on table trim_horizon is
+    'One row: the last look of trim_outbox() at which no transaction was open that makes or changes a subscription. Every '
+    'subscription that was made since begins at or after its snapshot.';
+comment on column trim_horizon.only_row is 'Always true: there is one row.';
+comment on column trim_horizon.looked_at is
+    'When that was. Long ago: a transaction holds the outbox back; it uses the table subscription, see pg_locks.';
+comment on column trim_horizon.system_identifier is 'The cluster whose transaction ids the snapshot speaks of.';
+comment on column trim_horizon.snapshot is 'Only what this sees may be removed while such a transaction is open.';
+comment on constraint trim_horizon_pkey on trim_horizon is 'One row.';
+comment on constraint trim_horizon_only_row on trim_horizon is 'One row.';
+
+create function promised_to_none() returns pg_snapshot
+language plpgsql
+as $$
+declare
+    v_system  constant text := (select system_identifier::text from pg_control_system());
+    v_horizon trim_horizon;
+    v_now     pg_snapshot;
+begin
+    select * into v_horizon from trim_horizon for update; -- one trim at a time
+    -- First the snapshot, then the look: who comes in between takes a later one.
+    v_now := pg_current_snapshot();
+    if exists (select from pg_locks
+               where locktype = 'relation' and relation = 'subscription'::regclass and mode = 'RowExclusiveLock'
+                 and database = (select oid from pg_database where datname = current_database())
+                 and pid is distinct from pg_backend_pid()) then
+        return case when v_horizon.system_identifier = v_system then v_horizon.snapshot else '1:1:' end;
+    end if;
+    update trim_horizon set looked_at = clock_timestamp(), system_identifier = v_system, snapshot = v_now;
+    return v_now;
+end $$;
+comment on function promised_to_none() is
+    'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It waits for another '
+    'trim_outbox(), and for nobody else.';
+
 -- As text, because plpgsql before the releases of August 2024 does not know the semicolons of BEGIN ATOMIC.
 execute $function$
 create function newest_checkpoints() returns setof checkpoint
@@ -47,13 +95,17 @@ declare
     v_expired integer;
 begin
     -- Silent for too long is a slice only if something waits for it: what is idle acknowledges nothing either.
-    update subscription as s set state = 'expired'
-    where s.state <> 'expired' and s.expire_after is not null and exists (
-        select from newest_checkpoints() as c
-        where c.service = s.service and c.subscription = s.name and c.acknowledged_at < v_now - s.expire_after
-          and exists (select from outbox as o
-                      where o.published_at < v_now - s.expire_after and not is_passed(c, o.txid, o.id)
-                        and o.bucket % s.slices = c.slice and is_wanted(s, o.topic, o.published_at)));
+    -- One that somebody is parking for, or changing, is not silent, and nobody waits for it.
+    update subscription set state = 'expired'
+    where ctid = any (array(
+        select s.ctid from subscription as s
+        where s.state <> 'expired' and s.expire_after is not null and exists (
+            select from newest_checkpoints() as c
+            where c.service = s.service and c.subscription = s.name and c.acknowledged_at < v_now - s.expire_after
+              and exists (select from outbox as o
+                          where o.published_at < v_now - s.expire_after and not is_passed(c, o.txid, o.id)
+                            and o.bucket % s.slices = c.slice and is_wanted(s, o.topic, o.published_at)))
+        for no key update of s skip locked));
     get diagnostics v_expired = row_count;
     return v_expired;
 end $$;
@@ -87,7 +139,7 @@ end $$;
 comment on function slot_has_unseen(integer, pg_snapshot) is
     'Whether a slot of the ring holds a message that this snapshot does not see. By index: it does not read the slot.';
 
-create function slot_is_passed(p_slot integer, p_before timestamptz, out passed boolean, out seen pg_snapshot)
+create function slot_is_passed(p_slot integer, p_before timestamptz, p_seen pg_snapshot) returns boolean
 language plpgsql
 as $$
 declare
@@ -96,15 +148,13 @@ declare
     v_at      timestamptz;
     v_slice   checkpoint;
 begin
-    passed := false;
-    seen := pg_current_snapshot(); -- before we look, so that whatever it sees was looked at
     execute format('select id, published_at from %I.outbox_%s order by id desc limit 1', current_schema(), p_slot)
         into v_newest, v_at;
     if v_newest is null or v_newest >> 20 >= v_current >> 20
        -- Half a ring behind, age does not matter: else a slot would be written again before it is old enough, and the
        -- ring would never be emptied.
-       or (v_at >= p_before and (v_current >> 20) - (v_newest >> 20) < 4) then
-        return;
+       or (v_at >= p_before and (v_current >> 20) - (v_newest >> 20) < 4) or slot_has_unseen(p_slot, p_seen) then
+        return false;
     end if;
     for v_slice in
         select c.* from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
@@ -113,16 +163,16 @@ begin
         -- is_passed() for all of them at once
         if (v_newest <= v_slice.seen_id and not slot_has_unseen(p_slot, v_slice.from_snap)) is not true
            and (v_newest <= v_slice.last_id and not slot_has_unseen(p_slot, v_slice.to_snap)) is not true then
-            return;
+            return false;
         end if;
     end loop;
-    passed := true;
+    return true;
 end $$;
-comment on function slot_is_passed(integer, timestamptz) is
+comment on function slot_is_passed(integer, timestamptz, pg_snapshot) is
     'Whether every message in a slot of the ring lies behind every subscription, and the newest is older than p_before, or '
-    'half a ring behind. seen: a message that this snapshot does not see was perhaps not looked at.';
+    'half a ring behind. A message that p_seen, a snapshot from before, does not see is kept.';
 
-create function empty_slot(p_slot integer, p_seen pg_snapshot) returns boolean
+create function empty_slot(p_slot integer, p_seen pg_snapshot, p_wait boolean default true) returns boolean
 language plpgsql
 as $$
 declare
@@ -130,7 +180,7 @@ declare
 begin
     begin
         perform set_config('lock_timeout', '100ms', true);
-        execute format('lock table only %s in access exclusive mode', v_slot);
+        execute format('lock table only %s in access exclusive mode %s', v_slot, case when p_wait then '' else 'nowait' end);
     exception when lock_not_available then
         return false;
     end;
@@ -141,8 +191,9 @@ begin
     execute format('truncate only %s', v_slot);
     return true;
 end $$;
-comment on function empty_slot(integer, pg_snapshot) is
-    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see.';
+comment on function empty_slot(integer, pg_snapshot, boolean) is
+    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. Waits up to 100 '
+    'milliseconds for those who use it, or not at all; readers of the outbox wait behind us for as long.';
 
 create function trim_outbox(
     p_keep  interval    default interval '1 hour',
@@ -158,9 +209,10 @@ declare
     v_read   bigint;
     v_from   constant timestamptz := look_from('trim', '');
     v_first  timestamptz;
-    v_ready  integer[]     := '{}';
-    v_seen   pg_snapshot[] := '{}';
-    v_look   record;
+    v_seen   pg_snapshot;
+    v_ready  integer[] := '{}';
+    v_slot   integer;
+    v_wait   boolean   := true;
 begin
     if (p_keep between interval '0' and interval '3660 days' and p_limit between 1 and 1000000) is not true then
         raise exception 'keep must be between 0 and 3660 days, limit between 1 and 1000000' using errcode = '22023';
@@ -170,7 +222,7 @@ begin
             using errcode = '25001', hint = 'begin isolation level read committed';
     end if;
     -- A subscription that somebody is just making, and that we do not see, must not lose what it has been promised.
-    lock table subscription in share row exclusive mode;
+    v_seen := promised_to_none();
     expired := expire_subscriptions(p_now);
 
     -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that somebody needs.
@@ -181,7 +233,7 @@ begin
         where s.state <> 'expired'
     ), needed as (
         select min(o.id) as id from oldest as o
-        where o.published_at >= v_now - p_keep
+        where o.published_at >= v_now - p_keep or not pg_visible_in_snapshot(o.txid, v_seen)
            or exists (select from positions as p where not is_passed(p.c, o.txid, o.id))
     )
     delete from outbox
@@ -199,12 +251,13 @@ begin
                               -- A message that is not due yet keeps its identity.
                               and not exists (select from scheduled_message as m
                                               where m.service = i.service and m.message_id = i.message_id)
-                            order by i.published_at limit p_limit));
+                            order by i.published_at limit p_limit for update skip locked));
     get diagnostics identities = row_count;
 
     -- History for throughput: an hour of it, and always the newest.
+    -- Not while unsubscribe() removes them.
     delete from checkpoint
-    where ctid = any (array(
+    where ctid = any (array(select h.ctid from checkpoint as h where h.ctid = any (array(
         select c.ctid
         from newest_checkpoints() as n
         cross join lateral (
@@ -212,21 +265,21 @@ begin
             where c.service = n.service and c.subscription = n.subscription and c.slice = n.slice and c.number < n.number
             order by c.service, c.subscription, c.slice, c.number limit p_limit) as c
         -- Behind the limit: a condition before it would read all of the last hour, to find that nothing is older.
-        where c.acknowledged_at < v_now - interval '1 hour'));
+        where c.acknowledged_at < v_now - interval '1 hour')) for update skip locked));
     get diagnostics checkpoints = row_count;
 
     -- Last, because readers wait for an emptied slot until we commit.
-    for v_slot in 0 .. 7 loop
-        v_look := slot_is_passed(v_slot, v_now - p_keep);
-        if v_look.passed then
-            v_ready := v_ready || v_slot;
-            v_seen := v_seen || v_look.seen;
+    for i in 0 .. 7 loop
+        if slot_is_passed(i, v_now - p_keep, v_seen) then
+            v_ready := v_ready || i;
         end if;
     end loop;
     slots := 0;
-    for i in 1 .. cardinality(v_ready) loop
-        if empty_slot(v_ready[i], v_seen[i]) then
+    foreach v_slot in array v_ready loop
+        if empty_slot(v_slot, v_seen, v_wait) then
             slots := slots + 1;
+        else
+            v_wait := false; -- so that readers wait once, however many slots somebody uses
         end if;
     end loop;
 end $$;
@@ -234,10 +287,11 @@ comment on function trim_outbox(interval, integer, timestamptz) is
     'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by TRUNCATE, '
     'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 7 days, checkpoints '
     'older than an hour. Call it every minute or so in a transaction of its own, and again at once while it returns '
-    'p_limit. It gives up rather than wait for a lock.';
+    'p_limit. No transaction of a service keeps it from working: what an open one has locked is left to the next call, and '
+    'one that has called subscribe() keeps only what was staged since.';
 
 create function rebase() returns table (service text, subscription text, to_deliver bigint)
-language plpgsql security definer set search_path from current set jit = off
+language plpgsql security definer set search_path from current set jit = off set lock_timeout = '5s'
 as $$
 #variable_conflict use_column
 declare
@@ -306,16 +360,18 @@ begin
     end loop;
     update outbox set txid = v_xid;
     update subscription set system_identifier = v_system;
+    update trim_horizon set system_identifier = v_system, snapshot = '1:1:';
 end $$;
 comment on function rebase() is
     'Once after this database was restored from a dump, or came through pg_upgrade: translates all positions into the '
-    'transaction ids of this cluster. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it. Returns '
+    'transaction ids of this cluster. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those '
+    'who use it, and then raises 55P03. Returns '
     'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was to be '
     'done.';
 
 revoke all on function
     newest_checkpoints(), is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
-    slot_has_unseen(integer, pg_snapshot), slot_is_passed(integer, timestamptz), empty_slot(integer, pg_snapshot), trim_outbox(interval, integer, timestamptz), rebase(),
+    slot_has_unseen(integer, pg_snapshot), slot_is_passed(integer, timestamptz, pg_snapshot), empty_slot(integer, pg_snapshot, boolean), promised_to_none(), trim_outbox(interval, integer, timestamptz), rebase(),
     is_wanted(subscription, text, timestamptz)
 from public;
 

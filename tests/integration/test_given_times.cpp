@@ -26,7 +26,7 @@ struct time_givers : effects_database {
         service.grant_use();
         run("grant once_administrator to " + administrator.name());
         run(make_probe);
-        testing::run(service.dsn(), "select once.claim('s', 's', sha256('f')), once.subscribe('s'), once.acquire_lease('s', '1 hour')");
+        once::testing::run(service.dsn(), "select once.claim('s', 's', sha256('f')), once.subscribe('s'), once.acquire_lease('s', '1 hour')");
     }
 
     /// What comes of a call as `role`, which leaves nothing behind.
@@ -34,7 +34,7 @@ struct time_givers : effects_database {
         return tried(role.dsn(), call);
     }
     [[nodiscard]] static std::string tried(std::string const& dsn, std::string const& call) {
-        return sqlstate_of([&] { testing::run(dsn, "begin; " + call + "; rollback"); });
+        return sqlstate_of([&] { once::testing::run(dsn, "begin; " + call + "; rollback"); });
     }
 };
 

@@ -100,7 +100,7 @@ TEST_CASE("a service has no way around the functions", "[outbox][services]") {
     for (auto const* call :
          {"trim_outbox()", "rebase()", "expire_subscriptions()", "take_identity('x', gen_random_uuid(), '')",
           "service_named('x')", "promote_keys(null, null, null)", "usable_subscription('x', 'y')",
-          "lock_subscription('x', 'y')", "empty_slot(0, '1:1:')", "slot_is_passed(0, now())",
+          "lock_subscription('x', 'y')", "empty_slot(0, '1:1:')", "slot_is_passed(0, now(), '1:1:')",
           "notify_readers()", "newest_checkpoints()"}) {
         INFO(call);
         CHECK(thief.refused(std::string{"select "} + call) == "42501");
