@@ -20,7 +20,9 @@ declare
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
     -- In a view as in a table.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
-                                       'payload_json', 'payload_bytes', 'token_hash', 'data'];
+                                       'payload_json', 'payload_bytes', 'token_hash', 'data',
+                                       -- From a digest without salt, whoever can guess what was asked learns whether it was.
+                                       'fingerprint', 'altered_fingerprint', 'digest'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
         "producer": ["installed_version", "serves_from", "current_service",
@@ -83,7 +85,7 @@ declare
     v_what   constant jsonb := '{
         "producer": "claim and complete requests, publish messages, use tokens, leases, operations and the inbox",
         "consumer": "read the outbox: subscribe, acknowledge, park; use leases and the inbox",
-        "inspector": "read everything but payloads, responses and secrets",
+        "inspector": "read everything but payloads, responses, their fingerprints, and secrets",
         "administrator": "read everything, redrive, discard, resolve, purge, and act for any service"
     }';
 begin
