@@ -10,6 +10,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <pqxx/connection>
 #include <pqxx/except>
+#include <pqxx/nontransaction>
 #include <pqxx/result>
 #include <pqxx/row>
 #include <pqxx/transaction>
@@ -333,7 +334,7 @@ TEST_CASE("purging leases does not let a fence go back", "[lease][purge]") {
     CHECK(server.ask("select once.purge_leases('0')") == "0");
 }
 
-TEST_CASE("while a purge is open a new lease waits for it, and begins above what it removed",
+TEST_CASE("while a purge is open its leases are held, and begin above what it removed; no other waits",
           "[lease][purge]") {
     effects_database const server;
     once::database db{server.dsn()};
@@ -344,10 +345,28 @@ TEST_CASE("while a purge is open a new lease waits for it, and begins above what
     pqxx::work purge{connection};
     purge.exec("select once.purge_leases('0')");
     CHECK(!try_acquire(db));
-    CHECK(!try_acquire(db, "new"));
-    purge.commit();
     CHECK(try_acquire(db, "new"));
-    CHECK(server.ask("select timeline_and_counter from once.lease_readable") == "1/5");
+    purge.commit();
+    CHECK(try_acquire(db));
+    CHECK(server.ask("select timeline_and_counter from once.lease_readable where name <> 'new'") == "1/5");
+}
+
+TEST_CASE("a purge waits for no transaction that has made a lease, and its floor holds for old snapshots, too",
+          "[lease][purge]") {
+    effects_database const server;
+    pqxx::connection connection{server.dsn()};
+    for (auto const* level : {"read committed", "repeatable read", "serializable"}) {
+        pqxx::nontransaction tx{connection};
+        tx.exec(std::string{"begin isolation level "} + level);
+        tx.exec("select once.acquire_lease('first of ' || current_setting('transaction_isolation'), '1 minute')");
+        server.run("set lock_timeout = '1s'; select once.acquire_lease('other', '1 minute'), once.acquire_lease('other', '1 minute')");
+        server.run("update once.lease set released_at = now() where name = 'other'");
+        CHECK(server.ask("set lock_timeout = '1s'; select once.purge_leases('0')") == "1");
+        auto const again = sqlstate_of(
+            [&] { tx.exec("select once.acquire_lease('other', '1 minute')"); });
+        CHECK(again == (std::string{level} == "read committed" ? "accepted" : "40001"));
+        tx.exec("rollback");
+    }
 }
 
 TEST_CASE("an acquisition is durable even where commits need not be", "[lease]") {
@@ -359,7 +378,7 @@ TEST_CASE("an acquisition is durable even where commits need not be", "[lease]")
 
 TEST_CASE("the clock of the client decides nothing", "[lease]") {
     // Times travel as durations, in both directions; the database makes points in time of them. No argument of these
-    // functions but p_now, which is for tests, is one.
+    // functions but p_now, which no service may give, is one.
     effects_database const server;
     CHECK(server.ask(R"sql(
         select coalesce(string_agg(p.proname || '.' || a.name, ' '), 'none') from pg_proc as p

@@ -160,7 +160,8 @@ TEST_CASE("a session that finds little to read looks from the start each time", 
         db.run(std::string{"set once.look_"} + what + " = ''");
     }
     db.run("select subscribe('s', array['t.*'])");
-    db.run("select release_due(), parked_due('s'), purge(), trim_outbox(), next_batch('s')");
+    db.run("select release_due(), parked_due('s'), purge(), next_batch('s')");
+    db.run("select trim_outbox()");
     for (auto const* const what : {"release_due", "parked", "any_parked", "purge", "trim"}) {
         CHECK(db.ask(std::string{"select current_setting('once.look_"} + what + "')").empty());
     }
