@@ -137,8 +137,8 @@ declare
     v_expires        timestamptz;
     v_answer         claim_answer;
 begin
-    if (p_wait between interval '0' and interval '1 hour') is not true then
-        raise exception 'wait must be between 0 and 1 hour' using errcode = '22023';
+    if (p_wait between interval '0' and interval '1 hour' and p_retention between interval '1 second' and interval '366 days') is not true then
+        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour' using errcode = '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
     -- Waits here for a transaction that is redeeming the same token. What does not fit in principal or purpose is not

@@ -70,7 +70,7 @@ declare
     v_service        constant text := service_of_session();
     v_timeout        text;
     v_now            timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_oldest         constant timestamptz := v_now - p_retention;
+    v_oldest         timestamptz;
     v_fresh          uuid[] := '{}';
     v_inserted       uuid[];
     v_outcomes       text[];
@@ -92,6 +92,7 @@ begin
     if exists (select from unnest(p_sent_at) as sent_at where not isfinite(sent_at)) then
         raise exception 'times of sending must be finite' using errcode = '22023';
     end if;
+    v_oldest := v_now - p_retention;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
 
     for v_round in 1 .. 10 loop

@@ -209,9 +209,6 @@ declare
     v_error  text := p_record.last_error;
     v_record operation;
 begin
-    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
-        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
-    end if;
     if p_record.state in ('unknown_effect', 'failed') then
         return answer_of_operation(p_record, p_record.state);
     end if;
@@ -352,6 +349,9 @@ declare
     v_given   constant timestamptz := time_given(p_now);
     v_record  operation;
 begin
+    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
+        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
+    end if;
     -- Waits for a transaction of the same owner whose answer was lost; the new fence refuses one that comes later.
     select * into v_record from operation
     where service = v_service and scope = p_scope and key = p_key

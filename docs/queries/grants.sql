@@ -44,3 +44,9 @@ grant execute on function once.service_by_membership() to shipping;
 create role shipping_monday login in role shipping;
 create role shipping_tuesday login in role shipping;
 -- [endregion]
+
+-- [region: bounds]
+-- A transaction that was forgotten ends; one service does not take all connections.
+alter role orders_service set idle_in_transaction_session_timeout = '1min';
+alter role orders_service connection limit 50;
+-- [endregion]
