@@ -240,6 +240,11 @@ begin
     if not found then
         return false;
     end if;
+    -- trim_outbox() and the monitoring go through all slices of everybody.
+    if (select sum(slices) from subscription where service = v_service) > 256 then
+        raise exception 'the subscriptions of service % have more than 256 slices together', v_service
+            using errcode = '54000', hint = 'end some with unsubscribe(), or give them fewer slices';
+    end if;
     insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id, seen_id,
                             bound, from_snap)
     select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_seen_id, v_bound, v_snap
@@ -249,7 +254,8 @@ end $$;
 comment on function subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text) is
     'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that end '
     'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all that '
-    'are still in the outbox), or a time. ON062: the database was restored, call rebase().';
+    'are still in the outbox), or a time. The subscriptions of a service have up to 256 slices together (54000). ON062: the database '
+    'was restored, call rebase().';
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean
 language plpgsql security definer set search_path from current
