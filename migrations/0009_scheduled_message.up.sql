@@ -131,6 +131,11 @@ begin
             perform notify_readers();
         end if;
     end if;
+    -- Messages of others are held up until we commit: by a process that stops here, for 10 seconds at most.
+    if released > 0 and current_setting('idle_in_transaction_session_timeout')::interval
+                        not between interval '1 millisecond' and interval '10 seconds' then
+        perform set_config('idle_in_transaction_session_timeout', '10s', true);
+    end if;
     next_due_in_ms := (select greatest(0, extract(epoch from due_at - v_now) * 1000)::bigint
                        from scheduled_message where due_at >= v_first order by due_at limit 1);
 end $$;

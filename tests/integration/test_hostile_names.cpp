@@ -168,7 +168,8 @@ TEST_CASE("nothing on the caller's search_path stands in for a name in a functio
           server.caller.name());
 }
 
-TEST_CASE("nothing on the caller's search_path stands in for a name in the lookup of its groups", "[services]") {
+TEST_CASE("nothing on the caller's search_path stands in for a name in the lookup of its groups",
+          "[services]") {
     hostile_session const server;
     login_role const group{server, "group"};
     server.run("grant " + group.name() + " to " + server.caller.name() +

@@ -351,19 +351,21 @@ TEST_CASE("while a purge is open its leases are held, and begin above what it re
     CHECK(server.ask("select timeline_and_counter from once.lease_readable where name <> 'new'") == "1/5");
 }
 
-TEST_CASE("a purge waits for no transaction that has made a lease, and its floor holds for old snapshots, too",
-          "[lease][purge]") {
+TEST_CASE(
+    "a purge waits for no transaction that has made a lease, and its floor holds for old snapshots, too",
+    "[lease][purge]") {
     effects_database const server;
     pqxx::connection connection{server.dsn()};
     for (auto const* level : {"read committed", "repeatable read", "serializable"}) {
         pqxx::nontransaction tx{connection};
         tx.exec(std::string{"begin isolation level "} + level);
-        tx.exec("select once.acquire_lease('first of ' || current_setting('transaction_isolation'), '1 minute')");
-        server.run("set lock_timeout = '1s'; select once.acquire_lease('other', '1 minute'), once.acquire_lease('other', '1 minute')");
+        tx.exec(
+            "select once.acquire_lease('first of ' || current_setting('transaction_isolation'), '1 minute')");
+        server.run("set lock_timeout = '1s'; select once.acquire_lease('other', '1 minute'), "
+                   "once.acquire_lease('other', '1 minute')");
         server.run("update once.lease set released_at = now() where name = 'other'");
         CHECK(server.ask("set lock_timeout = '1s'; select once.purge_leases('0')") == "1");
-        auto const again = sqlstate_of(
-            [&] { tx.exec("select once.acquire_lease('other', '1 minute')"); });
+        auto const again = sqlstate_of([&] { tx.exec("select once.acquire_lease('other', '1 minute')"); });
         CHECK(again == (std::string{level} == "read committed" ? "accepted" : "40001"));
         tx.exec("rollback");
     }

@@ -73,14 +73,17 @@ struct careless_caller : effects_database {
     }
     /// The secret itself, in hex, and the digests of it that are stored.
     [[nodiscard]] std::vector<std::string> forms() const {
-        return {secret, ask("select encode('" + secret + "', 'hex')"), ask("select encode(sha256('" + secret + "'), 'hex')"),
-                ask("select encode(fingerprint, 'hex') from once.idempotency_record where fingerprint is not null limit 1")};
+        return {secret, ask("select encode('" + secret + "', 'hex')"),
+                ask("select encode(sha256('" + secret + "'), 'hex')"),
+                ask("select encode(fingerprint, 'hex') from once.idempotency_record where fingerprint is not "
+                    "null limit 1")};
     }
 };
 
 } // namespace
 
-TEST_CASE("no error of the library and no line of the server's log shows what was in a request, answer, message or token",
+TEST_CASE("no error of the library and no line of the server's log shows what was in a request, answer, "
+          "message or token",
           "[input][secret]") {
     careless_caller caller;
     auto const& secret = caller.secret;
@@ -88,8 +91,9 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
 
     for (auto const& [scope, key] : {std::pair{"", "k"}, std::pair{"s", ""}, std::pair{"s", "k\n"}}) {
         caller.refused("an unfit key", [&, scope = scope, key = key] {
-            once::execute(caller.db, {.scope = scope, .key = key, .fingerprint = once::fingerprint{secret}},
-                          [&](once::transaction&) { return once::response{.body = once::body::text(secret)}; });
+            once::execute(
+                caller.db, {.scope = scope, .key = key, .fingerprint = once::fingerprint{secret}},
+                [&](once::transaction&) { return once::response{.body = once::body::text(secret)}; });
         });
     }
     auto const body = once::body::text(secret);
@@ -105,29 +109,37 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
     caller.publishes("header", {.topic = "t", .headers = {{"", secret}}});
     caller.publishes("trace", {.topic = "t", .traceparent = "01-" + secret});
     caller.publishes("large", {.topic = "t", .payload = once::body::text(secret + too_long)});
-    caller.publishes("time", {.topic = "t", .deliver_at = std::chrono::sys_time<std::chrono::microseconds>::max()});
+    caller.publishes("time",
+                     {.topic = "t", .deliver_at = std::chrono::sys_time<std::chrono::microseconds>::max()});
 
     caller.refused("a record that was never claimed", [&] {
         pqxx::work tx{caller.connection};
         once::complete(tx, {"s", "never"}, once::response{.headers = {{"x-card", secret}}, .body = body});
     });
     caller.refused("a statement without a row", [&] {
-        std::ignore = once::execute(caller.db, {.scope = "s", .key = "rows", .fingerprint = once::fingerprint{secret}},
-                                    {{"select $1::text as card where false", once::parameters{secret}}});
+        std::ignore =
+            once::execute(caller.db, {.scope = "s", .key = "rows", .fingerprint = once::fingerprint{secret}},
+                          {{"select $1::text as card where false", once::parameters{secret}}});
     });
     caller.refused("a statement that fails", [&] {
-        std::ignore = once::execute(caller.db, {.scope = "s", .key = "fails", .fingerprint = once::fingerprint{secret}},
-                                    {{"select 1 / length(left($1::text, 0)) as card", once::parameters{secret}}});
+        std::ignore =
+            once::execute(caller.db, {.scope = "s", .key = "fails", .fingerprint = once::fingerprint{secret}},
+                          {{"select 1 / length(left($1::text, 0)) as card", once::parameters{secret}}});
     });
     caller.tried([&] {
         pqxx::work tx{caller.connection};
-        std::ignore = once::inbox{"c"}.receive(tx, {.id = once::message_id::random(), .fingerprint = once::fingerprint{secret},
+        std::ignore = once::inbox{"c"}.receive(tx, {.id = once::message_id::random(),
+                                                    .fingerprint = once::fingerprint{secret},
                                                     .sent_at = std::chrono::system_clock::time_point::max()});
     });
-    for (auto const& token : {secret, secret + "\n", std::string{}, std::string(43, '='), std::string(1000, 'x') + secret}) {
+    for (auto const& token :
+         {secret, secret + "\n", std::string{}, std::string(43, '='), std::string(1000, 'x') + secret}) {
         caller.tried([&] {
-            std::ignore = once::execute(caller.db, once::redemption{.token = token, .principal = "alice", .purpose = "pay",
-                                                                    .fingerprint = once::fingerprint{secret}},
+            std::ignore = once::execute(caller.db,
+                                        once::redemption{.token = token,
+                                                         .principal = "alice",
+                                                         .purpose = "pay",
+                                                         .fingerprint = once::fingerprint{secret}},
                                         [&](once::transaction&) { return once::response{.body = body}; });
         });
     }
@@ -141,7 +153,8 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
     }
     std::ifstream file{std::string{folder} + "/log"};
     std::string const log{std::istreambuf_iterator<char>{file}, {}};
-    CHECK(log.find("there is no started record of this key to complete") != std::string::npos); // it is the right one
+    CHECK(log.find("there is no started record of this key to complete") !=
+          std::string::npos); // it is the right one
     for (auto const& form : caller.forms()) {
         CHECK(form.size() > 10);
         INFO(form);
@@ -150,7 +163,8 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
             CHECK(error.find(form) == std::string::npos);
         }
         auto const shown = log.find(form);
-        INFO(log.substr(shown == std::string::npos ? log.size() : shown - std::min<std::size_t>(shown, 300), 400));
+        INFO(log.substr(shown == std::string::npos ? log.size() : shown - std::min<std::size_t>(shown, 300),
+                        400));
         // That `forms` asks for it stands in no log: it succeeds.
         CHECK(shown == std::string::npos);
     }

@@ -185,7 +185,8 @@ TEST_CASE("a subscription that stands still keeps its messages until it expires"
     CHECK(here.read_all() == 1);
 }
 
-TEST_CASE("a subscription that is being made keeps what it was promised, and nothing else", "[outbox][trim]") {
+TEST_CASE("a subscription that is being made keeps what it was promised, and nothing else",
+          "[outbox][trim]") {
     ring here;
     here.publish(3);
     here.read_all();
@@ -206,7 +207,8 @@ TEST_CASE("a subscription that is being made keeps what it was promised, and not
     CHECK(here.trim("messages") == "3");
 }
 
-TEST_CASE("a subscription with a snapshot from before the outbox was trimmed is made anew", "[outbox][trim]") {
+TEST_CASE("a subscription with a snapshot from before the outbox was trimmed is made anew",
+          "[outbox][trim]") {
     ring here;
     session maker{here.dsn()};
     maker.run("begin isolation level repeatable read; select 1");
