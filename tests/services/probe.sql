@@ -109,6 +109,12 @@ create function probe.bad_values(p_name text, p_type text, p_victim text) return
         when p_type like '%[]' then array['''{}''', '''{NULL}''', '''{""}''', '''{{a,b},{c,d}}''', 'array_fill(''x''::text, array[1000])']
             || case when p_name in ('p_content_types', 'p_traceparents', 'p_errors', 'p_parked_errors') then array['array[probe.secret()]'] else '{}' end
         when p_type like '%checkpoint' then array['row(session_user, ''s'', 0, 9223372036854775806, now(), '''', 0, 9223372036854775806, 0, 0, null, 0, null, ''1:1:'', null)']
+        -- A position that its server never gave.
+        when p_name = 'p_batch' and p_type <> 'text' then array(
+            select format('(select jsonb_populate_record(b.batch, %L) from once.next_batch(''s'') as b where b.id is null)', field)
+            from unnest(array['{"number": 9223372036854775806}', '{"number": -1}', '{"number": null}', '{"last_id": 9223372036854775806}',
+                              '{"to_id": 9223372036854775806}', '{"newest": 0}', '{"slice": 1}', '{"timeline": 99}', '{"seal": null}',
+                              '{"seal": "00000000-0000-4000-8000-000000000000"}', '{"to_snap": "1:9:"}']) as field)
         when p_type = 'pg_snapshot' then array['''1:1:''']
         else '{}'::text[] end)
 $$;
