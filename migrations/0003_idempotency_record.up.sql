@@ -458,8 +458,8 @@ select service, scope, key,
        left(encode(fingerprint, 'hex'), 16) as fingerprint,
        response_status as status,
        coalesce(response_json::text,
-                case when response_bytes is not null
-                     then octet_length(response_bytes) || ' bytes of ' || coalesce(response_content_type, 'no type')
+                case when octet_length(response_bytes) = 0 then 'no body'
+                     else octet_length(response_bytes) || ' bytes of ' || coalesce(nullif(response_content_type, ''), 'no type')
                 end) as response
 from idempotency_record;
 
@@ -477,7 +477,7 @@ comment on column idempotency_record_readable.expires_at is 'When the key become
 comment on column idempotency_record_readable.expired is 'Whether it already is.';
 comment on column idempotency_record_readable.fingerprint is 'The first 16 hex digits of the SHA-256 of the request.';
 comment on column idempotency_record_readable.status is 'Status of the response; null when only the key was kept.';
-comment on column idempotency_record_readable.response is 'The JSON text, or length and type of other bytes.';
+comment on column idempotency_record_readable.response is 'The JSON text, length and type of other bytes, or that it had no body.';
 
 revoke all on function
     answer_of(idempotency_record, bytea),

@@ -34,15 +34,20 @@ with slices as materialized (
     select c.*, s.state, oldest_waiting(c) as waiting_since
     from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
 ), relations as materialized (
-    select c.relname::text as name, c.reltuples, pg_total_relation_size(c.oid) as bytes
+    select c.relname::text as name, c.reltuples, pg_total_relation_size(c.oid) as bytes,
+           -- As the planner does it: so dense as it was, so large as it is. Null where it was never looked at, or empty then.
+           case when c.relpages > 0 and c.reltuples > 0
+                then round(c.reltuples::numeric * (pg_relation_size(c.oid) / current_setting('block_size')::integer) / c.relpages)
+                end as estimate
     from pg_class as c
     where c.relnamespace = (select relnamespace from pg_class where oid = 'outbox'::regclass) and c.relkind = 'r'
 )
 select 'once_schema_version'::text as name, '{}'::text as labels, 'gauge'::text as kind,
        installed_version()::double precision as value, 'Number of the newest migration.'::text as help
 union all
-select 'once_idempotency_records', '{}', 'gauge', greatest(reltuples, 0),
-       'Idempotency records, as estimated by the statistics of the table.'
+select 'once_idempotency_records', '{}', 'gauge',
+       coalesce(estimate, (select count(*) from (select from idempotency_record limit 100000) as few)),
+       'Idempotency records, as estimated by statistics and size of the table; counted up to 100000 where there are none.'
 from relations where name = 'idempotency_record'
 union all
 select 'once_idempotency_records_expired', '{}', 'gauge',
@@ -96,8 +101,10 @@ select 'once_parked_messages', format('{"service":%s,"subscription":%s,"state":"
        'Messages whose delivery failed (retrying, dead), and later ones of their keys (waiting).'
 from subscription as s cross join unnest(array['retrying', 'waiting', 'dead']) as p (state)
 union all
-select 'once_scheduled_messages', '{}', 'gauge', greatest(reltuples, 0),
-       'Messages that are to be delivered later, as estimated by the statistics of the table.'
+select 'once_scheduled_messages', '{}', 'gauge',
+       coalesce(estimate, (select count(*) from (select from scheduled_message limit 100000) as few)),
+       'Messages that are to be delivered later, as estimated by statistics and size of the table; counted up to 100000 '
+       'where there are none.'
 from relations where name = 'scheduled_message'
 union all
 select 'once_scheduled_overdue_seconds', '{}', 'gauge',
@@ -131,7 +138,24 @@ as $$
 #variable_conflict use_column
 declare
     v_service constant text := p_service;
+    v_here    constant text := quote_ident(current_schema()) || '.';
 begin
+    -- In `mend` no text of others stands behind the dashes of a comment: a line break in it would end the comment.
+    if p_subscription is not null and not exists (
+        select from subscription as s
+        where s.name = p_subscription and (v_service is null or s.service = v_service)
+          and (s.service = service_of_session() or can_look_everywhere()))
+    then
+        raise exception 'there is no subscription %', quote_literal(p_subscription)
+            || coalesce(' of service ' || quote_literal(v_service),
+                        case when not can_look_everywhere() then ' of service ' || quote_literal(service_of_session()) end, '')
+            using errcode = 'ON060',
+                  hint = coalesce('there are: '
+                      || (select string_agg(format('%s (of service %s)', few.name, few.service), ', ' order by few.name, few.service)
+                          from (select s.name, s.service from subscription as s
+                                where s.service = service_of_session() or can_look_everywhere()
+                                order by s.name, s.service limit 10) as few), 'there is none');
+    end if;
     return query
     with wanted as (
         select s.* from subscription as s
@@ -149,29 +173,29 @@ begin
     select w.service, w.name, null::integer, 'the subscription is ' || w.state,
            case w.state when 'paused' then 'somebody called pause_subscription()'
                 else 'it stood still for longer than ' || w.expire_after || ', so its messages may be gone' end,
-           case w.state when 'paused' then format('select pause_subscription(%L, false)', w.name)
-                else format('select resume_expired(%L)', w.name) end
+           case w.state when 'paused' then format('select %spause_subscription(%L, false, %L);', v_here, w.name, w.service)
+                else format('select %sresume_expired(%L, %L);', v_here, w.name, w.service) end
     from wanted as w where w.state <> 'active'
     union all
     select w.service, w.name, null, 'the database was restored, or upgraded',
-           'its positions speak of cluster ' || w.system_identifier, 'select * from rebase()'
+           'its positions speak of cluster ' || w.system_identifier, format('select * from %srebase();', v_here)
     from wanted as w where w.system_identifier <> (select system_identifier::text from pg_control_system())
     union all
     select h.service, h.subscription, h.slice, 'no reader is running',
            case when h.holder is null then 'nobody has ever read this slice'
                 when h.released_at is not null then format('%s stopped at %s', h.holder, h.released_at)
                 else format('%s has not been heard of since its lease ran out at %s', h.holder, h.expires_at) end,
-           'start a consumer or a relay for it'
+           '-- start a consumer or a relay for it'
     from held as h
     where h.waiting_since is not null and (h.holder is null or h.released_at is not null or h.expires_at <= clock_timestamp())
     union all
     select h.service, h.subscription, h.slice, 'the reader acknowledges nothing',
            format('%s has the slice since %s, messages wait since %s, the last acknowledgement was at %s', h.holder,
                   h.acquired_at, h.waiting_since, h.acknowledged_at),
-           coalesce((select format('look at pid %s (%s, %s %s since %s)', a.pid, a.application_name, a.state,
+           coalesce((select format('-- look at pid %s (%s, %s %s since %s)', a.pid, a.application_name, a.state,
                                    coalesce(a.wait_event_type || '/' || a.wait_event, ''), a.state_change)
                      from pg_stat_activity as a where a.application_name = h.holder and a.pid <> pg_backend_pid()
-                     order by a.xact_start nulls last limit 1), 'look at its log')
+                     order by a.xact_start nulls last limit 1), '-- look at its log')
     from held as h
     where h.waiting_since < clock_timestamp() - interval '10 seconds' and h.released_at is null
       and h.expires_at > clock_timestamp() and h.acknowledged_at < clock_timestamp() - interval '10 seconds'
@@ -181,32 +205,33 @@ begin
                   (select count(*) || ' wait behind it' from parked_message as w
                    where w.service = p.service and w.subscription = p.subscription and w.key = p.key and w.state = 'waiting'),
                   coalesce(p.last_error, 'no error was recorded')),
-           format('select redrive(%L, %L), or discard(%1$L, %2$L)', p.subscription, p.message_id)
+           format('select %sredrive(%L, %L, %L); -- or discard() with the same arguments', v_here, p.subscription,
+                  p.message_id, p.service)
     from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
           where d.state = 'dead' order by d.id limit 50) as p
     union all
     select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key), '(none)') || ' waits for another attempt',
            format('message %s failed %s times, next attempt at %s: %s', p.message_id, p.attempts, p.next_attempt_at,
-                  coalesce(p.last_error, 'no error was recorded')), 'nothing: it comes by itself'
+                  coalesce(p.last_error, 'no error was recorded')), '-- nothing to do: it comes by itself'
     from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
           where d.state = 'retrying' order by d.id limit 50) as p
     union all
     select null, null, null, 'an open transaction has staged messages',
            format('pid %s, user %s, application %s, since %s, now %s: its messages come when it commits; it delays no others',
                   a.pid, a.usename, a.application_name, a.xact_start, a.state),
-           'wait, or select pg_terminate_backend(' || a.pid || ')'
+           format('select pg_terminate_backend(%s); -- or wait', a.pid)
     from pg_stat_activity as a
     -- Another database, a copy of the same template say, can have a table of the same number.
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '5 seconds'
       and a.pid in (select l.pid from pg_locks as l where l.relation = 'outbox'::regclass and l.mode = 'RowExclusiveLock')
     union all
     select null, null, null, 'a prepared transaction may hold messages',
-           format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared), format('commit prepared %L, or rollback prepared %1$L', x.gid)
+           format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared), format('commit prepared %L; -- or rollback prepared', x.gid)
     from pg_prepared_xacts as x where x.database = current_database();
 end $$;
 comment on function explain_stall(text, text) is
-    'Why a subscription does not move: one row per reason, with who is to blame and what to do. No row: nothing stands in '
-    'its way. A service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
+    'Why a subscription does not move: one row per reason, with who is to blame and what to do, as SQL that can be run as it '
+    'stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
 
 create function can_look_everywhere() returns boolean
 language plpgsql stable

@@ -84,12 +84,12 @@ public:
     }
     /// Where it serves its numbers, as the line says with which it has started; empty when there is none.
     [[nodiscard]] std::string url() const {
-        static_cast<void>(logs("url=http"));
+        static_cast<void>(logs("listen=http"));
         auto const text = log();
-        auto const begin = text.find("url=");
+        auto const begin = text.find("listen=");
         return begin == std::string::npos
                    ? std::string{}
-                   : text.substr(begin + 4, text.find_first_of(" \n", begin) - begin - 4);
+                   : text.substr(begin + 7, text.find_first_of(" \n", begin) - begin - 7);
     }
     /// Its exit status, or minus the signal that ended it.
     [[nodiscard]] int wait() {

@@ -120,7 +120,7 @@ TEST_CASE("why names the dead message that blocks a key, parked shows it, redriv
     CHECK(db.ask("select state from once.parked_message") == "retrying");
     CHECK(db.run({"parked", "discard", "billing", id}).status == exit_status::ok);
     CHECK(db.run({"parked", "list"}).says("nothing is parked"));
-    CHECK(db.run({"parked", "show", "not-a-uuid"}).status == exit_status::refused);
+    CHECK(db.run({"parked", "show", "not-a-uuid"}).status == exit_status::usage);
 }
 
 TEST_CASE("request show answers who, when and what, and keeps the response to itself unless asked",

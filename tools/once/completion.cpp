@@ -8,7 +8,7 @@ namespace once::command {
 namespace {
 
 std::string words_of(CLI::App const& app) {
-    std::string words;
+    std::string words = app.get_parent() == nullptr ? "help " : "";
     for (auto const* const sub : app.get_subcommands([](CLI::App const*) { return true; })) {
         words += sub->get_name() + ' ';
     }

@@ -15,4 +15,16 @@ void refuse_password(std::string const& conninfo, std::string const& option = "-
 [[nodiscard]] std::string with_default(std::string const& conninfo, std::string const& keyword,
                                        char const* variable, std::string const& value);
 
+/// The connection string with `keyword` set to `value`, whatever it says. One that libpq does not understand stays
+/// as it is.
+[[nodiscard]] std::string with_setting(std::string const& conninfo, std::string const& keyword,
+                                       std::string const& value);
+
+/// Where a connection string leads to, for people: host, port, dbname and user, as libpq's environment and defaults
+/// complete it. Never a password.
+[[nodiscard]] std::string place_of(std::string const& conninfo);
+
+/// A word as a shell takes it back.
+[[nodiscard]] std::string shell_quoted(std::string const& word);
+
 } // namespace once::command

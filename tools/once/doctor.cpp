@@ -8,6 +8,7 @@
 #include "doctor_queries.hpp"
 #include "exit_status.hpp"
 #include "output.hpp"
+#include "printable.hpp"
 #include "queries.hpp"
 
 #include <algorithm>
@@ -102,7 +103,7 @@ std::vector<finding> findings_of_schema(session& db, int version) {
     auto const& schema = db.where().schema;
     auto const scratch = "once_doctor_" + std::to_string(std::random_device{}());
     pqxx::work tx{db.connection()};
-    tx.exec(queries::bounds);
+    db.begin(tx);
     tx.exec(queries::plain_settings);
     auto const quoted = tx.query_value<std::string>("select quote_ident($1)", pqxx::params{schema});
     check_may_make_schemas(tx);
@@ -174,7 +175,8 @@ namespace {
 // What runs stands alone; all else is a comment, on one line.
 void print_sql(finding const& one, std::ostream& out) {
     auto const comment = [&](std::string const& text) {
-        out << "-- " << replace_all(text, "\n", " ") << '\n';
+        // Names of others, in SQL that people pipe into psql: no line break, of any kind, may end the comment.
+        out << "-- " << printable(text) << '\n';
     };
     comment(one.what);
     if (!one.fix.empty()) {
@@ -203,12 +205,12 @@ void print_findings(std::vector<finding> const& findings, doctor_output how, std
             print_sql(one, out);
             continue;
         }
-        out << "* " << one.what << "\n  why: " << one.why << '\n';
+        out << "* " << printable(one.what) << "\n  why: " << printable(one.why) << '\n';
         if (!one.fix.empty()) {
-            out << "  fix: " << (long_text ? "once doctor --sql prints it" : one.fix + ';') << '\n';
+            out << "  fix: " << (long_text ? "once doctor --sql prints it" : printable(one.fix) + ';') << '\n';
         }
         if (!one.advice.empty()) {
-            out << "  fix: " << one.advice << '\n';
+            out << "  fix: " << printable(one.advice) << '\n';
         }
     }
 }

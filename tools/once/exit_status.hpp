@@ -15,5 +15,7 @@ inline constexpr int unreachable = 3;
 inline constexpr int refused = 4;
 /// What was named is not there.
 inline constexpr int not_found = 5;
+/// What was to be said was not taken: the reader of standard output has gone, or its disk is full.
+inline constexpr int output_lost = 6;
 
 } // namespace once::command::exit_status

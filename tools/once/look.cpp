@@ -2,7 +2,9 @@
 #include "look.hpp"
 
 #include "exit_status.hpp"
+#include "printable.hpp"
 #include "queries.hpp"
+#include "screen.hpp"
 
 #include <ostream>
 
@@ -44,15 +46,16 @@ int status(session& db, format how, std::ostream& out) {
         out << "\nOldest transaction\n";
         print_table(out, oldest, "none is older than a minute");
         if (found) {
-            out << "\nSomething needs a person: see once why, and once parked list --state dead\n";
+            out << painted(out, ink::doubtful,
+                           "\nSomething needs a person: see once why, and once parked list --state dead\n");
         }
     }
     return found ? exit_status::found : exit_status::ok;
 }
 
-int explain_stall(session& db, std::optional<std::string> const& subscription, format how,
-                  std::ostream& out) {
-    auto const rows = db.ask(queries::explain_stall, pqxx::params{subscription});
+int explain_stall(session& db, std::optional<std::string> const& subscription,
+                  std::optional<std::string> const& service, format how, std::ostream& out) {
+    auto const rows = db.ask(queries::explain_stall, pqxx::params{subscription, service});
     if (how == format::json) {
         print_json(out, to_json(rows));
     } else if (rows.empty()) {
@@ -60,11 +63,14 @@ int explain_stall(session& db, std::optional<std::string> const& subscription, f
     } else {
         for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
             auto const text = [&](pqxx::row::size_type column) {
-                return rows[row][column].is_null() ? std::string_view{} : rows[row][column].view();
+                return rows[row][column].is_null() ? std::string{} : printable(rows[row][column].view());
             };
-            out << "* " << text(0) << (text(1).empty() ? "" : "/") << text(1)
-                << (text(2).empty() ? "" : " slice ") << text(2) << (text(0).empty() ? "" : ": ") << text(3)
-                << "\n  " << text(4) << "\n  mend: " << text(5) << '\n';
+            auto const place = text(0) + (text(1).empty() ? "" : "/") + text(1) +
+                               (text(2).empty() ? "" : " slice ") + text(2) + (text(0).empty() ? "" : ": ");
+            auto const advice = text(5);
+            // SQL that runs as it stands; what is only a comment is told without its dashes.
+            out << "* " << place << painted(out, ink::strong, text(3)) << "\n  " << text(4) << '\n'
+                << (advice.starts_with("-- ") ? "  " + advice.substr(3) : "  fix: " + advice) << '\n';
         }
     }
     return rows.empty() ? exit_status::ok : exit_status::found;

@@ -16,6 +16,7 @@ int status(session& db, format how, std::ostream& out);
 
 /// `why`
 /// @return 1 when there is a reason
-int explain_stall(session& db, std::optional<std::string> const& subscription, format how, std::ostream& out);
+int explain_stall(session& db, std::optional<std::string> const& subscription,
+                  std::optional<std::string> const& service, format how, std::ostream& out);
 
 } // namespace once::command

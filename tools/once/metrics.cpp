@@ -3,8 +3,10 @@
 
 #include "conninfo.hpp"
 #include "exit_status.hpp"
-#include "http_server.hpp"
+#include "failure.hpp"
+#include "http/http_server.hpp"
 #include "queries.hpp"
+#include "screen.hpp"
 
 #include <pqxx/except>
 
@@ -41,10 +43,6 @@ std::vector<prometheus::MetricFamily> to_families(pqxx::result const& rows) {
     return made;
 }
 
-bool refused(pqxx::sql_error const& e) {
-    return std::string_view{e.sqlstate()} == "42501";
-}
-
 // Prometheus gives up after 10 seconds; a server that does not answer must not cost more.
 void in_short_session(target const& where, std::function<void(pqxx::work&)> const& body) {
     session db{{with_default(with_default(where.conninfo, "connect_timeout", "PGCONNECT_TIMEOUT", "5"),
@@ -68,7 +66,7 @@ scraped scrape(target const& where, std::optional<std::string> const& subscripti
         });
         made.up = true;
     } catch (pqxx::sql_error const& e) {
-        made.up = refused(e);
+        made.up = is_refused_right(e);
     } catch (std::exception const&) {
         made.up = false;
     }
@@ -94,20 +92,27 @@ std::string to_text(scraped const& all) {
     return prometheus::TextSerializer{}.Serialize(families);
 }
 
+http_page late_scrape() {
+    return {200, to_text({}), metrics_content_type};
+}
+
 int print_metrics(session& db, format how, std::ostream& out) {
     auto const rows = db.ask(queries::metrics);
     if (how == format::json) {
         print_json(out, to_json(rows));
     } else {
-        out << prometheus::TextSerializer{}.Serialize(to_families(rows));
+        print_raw(out, prometheus::TextSerializer{}.Serialize(to_families(rows)));
     }
     return exit_status::ok;
 }
 
 int serve_metrics(target const& where, std::string const& address, std::stop_token stop, std::ostream& out) {
     http_server server{address};
-    server.on("/metrics", [&where] { return http_page{200, to_text(scrape(where)), metrics_content_type}; });
-    server.on("/healthz", [] { return http_page{200, "ok\n"}; });
+    server.on_slow(
+        "/metrics", "all metrics, in the format of Prometheus",
+        [&where] { return http_page{200, to_text(scrape(where)), metrics_content_type}; }, longest_scrape,
+        late_scrape());
+    server.on("/healthz", "200 while this process lives", [] { return http_page{200, "ok\n"}; });
     server.start();
     out << server.url() << "/metrics\n" << std::flush;
     std::mutex mutex;

@@ -1,9 +1,11 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "http/http_server.hpp"
 #include "output.hpp"
 #include "session.hpp"
 
+#include <chrono>
 #include <iosfwd>
 #include <optional>
 #include <prometheus/metric_family.h>
@@ -39,6 +41,11 @@ struct scraped {
 
 /// The families and once_up in the text format of Prometheus.
 [[nodiscard]] std::string to_text(scraped const& all);
+
+/// Prometheus gives up after ten seconds.
+inline constexpr std::chrono::milliseconds longest_scrape{9'500};
+/// What it gets of a scrape that takes longer: once_up 0.
+[[nodiscard]] http_page late_scrape();
 
 /// Its media type.
 inline constexpr char const* metrics_content_type = "text/plain; version=0.0.4; charset=utf-8";

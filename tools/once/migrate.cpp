@@ -145,8 +145,15 @@ int migrate_up(session& db, migrate_up_options const& options, std::ostream& out
                         "\": create it, or give --create-schema"};
     }
     int done = 0;
+    auto const begin = std::chrono::steady_clock::now();
     int const version = run_steps(db, [&](int at) { return steps_up(at, target); }, done, out);
-    out << (done == 0 ? "nothing to do: " : "") << "the schema is at version " << version << '\n';
+    out << (done == 0 ? "nothing to do: " : "") << "the schema is at version " << version;
+    if (done > 0) {
+        auto const took =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+        out << ": " << done << (done == 1 ? " file" : " files") << " applied in " << took.count() << " ms";
+    }
+    out << '\n';
     return exit_status::ok;
 }
 

@@ -2,6 +2,7 @@
 #include "purge.hpp"
 
 #include "exit_status.hpp"
+#include "failure.hpp"
 #include "queries.hpp"
 
 #include <pqxx/except>
@@ -57,12 +58,13 @@ bool is_bounded(std::string_view name) {
 
 using sums = nlohmann::ordered_json;
 
-void run_job(session& db, job const& one, purge_options const& options, sums& sum) {
+void run_job(session& db, job const& one, purge_options const& options, std::stop_token const& stop,
+             sums& sum) {
     pqxx::params values{options.batch};
     if (one.age != nullptr) {
         values.append(options.*one.age);
     }
-    for (bool more = true; more;) {
+    for (bool more = true; more && !stop.stop_requested();) {
         auto const row = db.ask(one.sql, values);
         more = false;
         for (std::size_t i = 0; i < one.counts.size(); ++i) {
@@ -89,24 +91,26 @@ std::vector<std::string> purge_jobs() {
     return made;
 }
 
-int purge(session& db, purge_options const& options, format how, std::ostream& out) {
+int purge(session& db, purge_options const& options, format how, std::stop_token const& stop,
+          std::ostream& out) {
     sums sum = sums::object();
     std::string failures;
     for (auto const& one : jobs()) {
-        if (!is_wanted(one, options)) {
+        if (!is_wanted(one, options) || stop.stop_requested()) {
             continue;
         }
         for (auto const& each : one.counts) {
             sum[each.name] = 0LL;
         }
         try {
-            run_job(db, one, options, sum);
+            run_job(db, one, options, stop, sum);
         } catch (pqxx::sql_error const& e) {
-            failures += (failures.empty() ? "" : "\n") + std::string{one.name} + ": " + e.what();
+            failures += (failures.empty() ? "" : "\n") + std::string{one.name} + ": " +
+                        explained(e, db, "administrator").what();
         }
     }
     if (how == format::json) {
-        out << sum.dump() << '\n';
+        out << json_text(sum) << '\n';
     } else {
         std::string line = "removed ";
         for (auto const& one : jobs()) {
@@ -116,12 +120,12 @@ int purge(session& db, purge_options const& options, format how, std::ostream& o
                 }
             }
         }
-        out << line << '\n';
+        out << line << (stop.stop_requested() ? "; stopped before the end" : "") << '\n';
     }
     if (!failures.empty()) {
         throw std::runtime_error{"some jobs failed; what the others removed is gone\n" + failures};
     }
-    return exit_status::ok;
+    return stop.stop_requested() ? exit_status::found : exit_status::ok;
 }
 
 } // namespace once::command

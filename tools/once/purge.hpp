@@ -5,6 +5,7 @@
 #include "session.hpp"
 
 #include <iosfwd>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ struct purge_options {
 /// Names of all jobs, in the order in which they run.
 [[nodiscard]] std::vector<std::string> purge_jobs();
 
-/// A job that fails does not keep the others from running.
+/// A job that fails does not keep the others from running. After a stop nothing more is begun.
 /// @throws std::runtime_error in the end, with what failed
-int purge(session& db, purge_options const& options, format how, std::ostream& out);
+int purge(session& db, purge_options const& options, format how, std::stop_token const& stop,
+          std::ostream& out);
 
 } // namespace once::command

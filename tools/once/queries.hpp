@@ -6,10 +6,70 @@
  */
 namespace once::command::queries {
 
-/// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for. Not the
-/// session, which a pooler hands to others afterwards. Compiling the views would take seconds, reading them takes milliseconds.
-inline constexpr char const* bounds =
-    R"sql(set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local client_min_messages = 'warning'; set local jit = off)sql";
+/// The first words of each transaction: what role, database and environment have set otherwise is nothing to a command. A
+/// standby refuses to be written to, and to be told of writing.
+inline constexpr char const* begin_to_write =
+    R"sql(set transaction isolation level read committed, read write, not deferrable)sql";
+inline constexpr char const* begin_to_read =
+    R"sql(set transaction isolation level read committed, not deferrable)sql";
+inline constexpr char const* is_standby = R"sql(select pg_is_in_recovery())sql";
+
+/// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for; values look
+/// the same whoever asks; names mean those of the system. Not the session, which a pooler hands to others afterwards.
+/// Compiling the views would take seconds, reading them takes milliseconds.
+inline constexpr char const* bounds = R"sql(
+set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '5min';
+set local client_min_messages = 'warning'; set local jit = off; set local search_path = pg_catalog, pg_temp;
+set local client_encoding = 'UTF8'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
+set local timezone = 'UTC'; set local bytea_output = 'hex'; set local extra_float_digits = 1;
+set local standard_conforming_strings = on; set local quote_all_identifiers = off; set local array_nulls = on;
+set local transform_null_equals = off; set local row_security = on; set local check_function_bodies = on)sql";
+
+/// From PostgreSQL 17 on.
+inline constexpr char const* newer_bounds = R"sql(set local transaction_timeout = 0)sql";
+
+/// What an error about rights or missing things is explained with. $1 text: schema
+inline constexpr char const* place_facts = R"sql(
+select current_database(), current_user,
+       exists (select from pg_namespace where nspname = $1),
+       exists (select from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+               where n.nspname = $1 and c.relname = 'schema_version'),
+       (select string_agg(format('schema "%s"', n.nspname), ', ' order by n.nspname)
+        from pg_class as v join pg_class as r on r.relnamespace = v.relnamespace and r.relname = 'idempotency_record'
+        join pg_namespace as n on n.oid = v.relnamespace
+        where v.relname = 'schema_version' and n.nspname <> $1 and n.nspname not like 'once\_bench\_%'),
+       pg_is_in_recovery(), (select has_schema_privilege(oid, 'usage') from pg_namespace where nspname = $1))sql";
+
+/// Subscriptions of a name. $1 text: name, $2 text or null: service
+inline constexpr char const* subscriptions_named = R"sql(
+select service from subscription where name = $1 and ($2::text is null or service = $2) order by service)sql";
+
+/// Some that are there, to be told beside one that is not.
+inline constexpr char const* some_subscriptions = R"sql(
+select string_agg(format('%s (of service %s)', name, service), ', ' order by name, service)
+from (select name, service from subscription order by name, service limit 10) as s)sql";
+
+/// One line per subscription. $1 text or null: service
+inline constexpr char const* subscription_list = R"sql(
+select s.service, s.name as subscription, s.state, s.slices, coalesce(array_to_string(s.topics, ', '), 'all') as topics,
+       s.max_attempts, s.dead_blocks_key, s.expire_after, s.created_at
+from subscription as s
+where $1::text is null or s.service = $1
+order by s.service, s.name)sql";
+
+/// $1 text: subscription, $2 boolean: pause or go on, $3 text or null: service
+inline constexpr char const* pause_subscription = R"sql(select pause_subscription($1, $2, $3))sql";
+
+/// $1 text: subscription, $2 text or null: service
+inline constexpr char const* resume_expired = R"sql(select resume_expired($1, $2))sql";
+inline constexpr char const* unsubscribe = R"sql(select unsubscribe($1, $2))sql";
+
+/// What a login role needs and has. $1 text: role, $2 text: its group role
+/// Columns: the role is there, the group role is there, it is a member already
+inline constexpr char const* membership = R"sql(
+select exists (select from pg_roles where rolname = $1), exists (select from pg_roles where rolname = $2),
+       coalesce((select pg_has_role(r.oid, g.oid, 'member') from pg_roles as r, pg_roles as g
+                 where r.rolname = $1 and g.rolname = $2), false))sql";
 
 /// $1 text: schema. pg_temp goes last, so that a temporary table cannot stand in for one of ours.
 inline constexpr char const* use_schema =
@@ -17,7 +77,8 @@ inline constexpr char const* use_schema =
 
 /// $1 text: schema
 inline constexpr char const* schema_version_exists =
-    R"sql(select to_regclass(quote_ident($1) || '.schema_version') is not null)sql";
+    R"sql(select exists (select from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+                          where n.nspname = $1 and c.relname = 'schema_version'))sql";
 
 inline constexpr char const* newest_version = R"sql(select coalesce(max(version), 0) from schema_version)sql";
 
@@ -26,7 +87,8 @@ inline constexpr char const* applied_versions =
     R"sql(select version, name, applied_at, applied_by from schema_version order by version)sql";
 
 /// $1 text: schema
-inline constexpr char const* schema_exists = R"sql(select to_regnamespace(quote_ident($1)) is not null)sql";
+inline constexpr char const* schema_exists =
+    R"sql(select exists (select from pg_namespace where nspname = $1))sql";
 
 /// Until the end of the transaction nobody else applies a migration file: the lock that each file takes. Waiting for
 /// another deploy is no reason to fail. $1 text: schema
@@ -53,12 +115,13 @@ from idempotency_record_readable
 where key = $1 and ($2::text is null or scope = $2)
 order by claimed_at)sql";
 
-/// $1 text or null: subscription, $2 text or null: state, $3 integer: most rows
+/// $1 text or null: subscription, $2 text or null: state, $3 integer: most rows, $4 text or null: service
 inline constexpr char const* parked_list = R"sql(
 select service, subscription, slice, message_id, state, attempts, topic, key, parked_at, next_attempt_at,
        left(last_error, 80) as last_error
 from parked_message
 where ($1::text is null or subscription = $1) and ($2::text is null or state = $2)
+  and ($4::text is null or service = $4)
 order by service, subscription, id
 limit $3)sql";
 
@@ -166,8 +229,8 @@ from json_to_recordset($1::json) as r (job text, jobs bigint, per_second numeric
 /// Fails with 22023 when there is no such slice, ON060 when there is no such subscription. $1 text, $2 integer: slice
 inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch($1, $2, 1))sql";
 
-/// $1 text or null: subscription
-inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1))sql";
+/// $1 text or null: subscription, $2 text or null: service
+inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1, $2))sql";
 
 /// One line per slice.
 inline constexpr char const* subscriptions = R"sql(
@@ -190,13 +253,13 @@ order by 1, 2, 3)sql";
 /// One row of everything else that a person looks at first.
 inline constexpr char const* overview = R"sql(
 select (select max(version) from schema_version) as schema_version,
-       (select greatest(reltuples, 0)::bigint from pg_class where oid = 'idempotency_record'::regclass) as records_estimated,
+       (select value::bigint from metrics where name = 'once_idempotency_records') as records_estimated,
        (select count(*) from (select from idempotency_record where expires_at <= clock_timestamp() limit 100000) as e)
            as records_expired,
        (select last_value from outbox_id_seq) as messages_staged,
        (select pg_size_pretty(sum(pg_total_relation_size(inhrelid))) from pg_inherits where inhparent = 'outbox'::regclass)
            as outbox_size,
-       (select greatest(reltuples, 0)::bigint from pg_class where oid = 'scheduled_message'::regclass) as scheduled_estimated,
+       (select value::bigint from metrics where name = 'once_scheduled_messages') as scheduled_estimated,
        (select count(*) from lease where released_at is null and expires_at > clock_timestamp()) as leases_held)sql";
 
 /// The oldest transaction of the database, if it is older than a minute.

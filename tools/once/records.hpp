@@ -22,6 +22,7 @@ int request_show(session& db, request_options const& options, format how, std::o
 /// `parked list`
 struct parked_filter {
     std::optional<std::string> subscription;
+    std::optional<std::string> service;
     std::optional<std::string> state;
     int limit = 100;
 };

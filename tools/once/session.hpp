@@ -7,6 +7,7 @@
 #include <pqxx/transaction>
 
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -33,7 +34,12 @@ public:
 /// One connection of the command. Every transaction works in the schema of the target.
 class session {
 public:
+    /// @throws failure when no server is reached, saying where
     explicit session(target where);
+
+    /// The first words of each transaction: what it does depends on nothing that role, database or environment have
+    /// set.
+    void begin(pqxx::work& tx);
 
     /// Runs one statement in a transaction of its own.
     pqxx::result ask(std::string_view sql, pqxx::params const& values = {});
@@ -50,6 +56,16 @@ public:
 private:
     target m_where;
     pqxx::connection m_connection;
+    std::string m_first_words;
 };
+
+/// The service whose subscription is meant.
+/**
+ * @param service what the operator said; without it the name has to be that of one service only
+ * @return nothing where the role may not read the table of subscriptions: then it is that of its own service
+ * @throws not_found naming some that are there, std::invalid_argument naming the services when it is not clear
+ */
+[[nodiscard]] std::optional<std::string> service_of(session& db, std::string const& subscription,
+                                                    std::optional<std::string> const& service);
 
 } // namespace once::command

@@ -2,7 +2,10 @@
 #include "tail.hpp"
 
 #include "exit_status.hpp"
+#include "printable.hpp"
 #include "queries.hpp"
+#include "screen.hpp"
+#include "times.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -18,14 +21,14 @@ void print_message(std::ostream& out, format how, pqxx::result const& rows, pqxx
         if (!payload) {
             message.erase("payload");
         }
-        out << message.dump() << '\n';
+        out << json_text(message) << '\n';
         return;
     }
     auto const text = [&](int column) {
-        return rows[row][column].is_null() ? std::string_view{"-"} : rows[row][column].view();
+        return rows[row][column].is_null() ? std::string{"-"} : printable(rows[row][column].view());
     };
-    out << text(0) << "  " << text(1) << "  " << text(2) << "  " << text(3) << "  " << text(4) << "  "
-        << text(5) << " bytes";
+    out << painted(out, ink::faint, iso_time(text(0))) << "  " << text(1) << "  " << text(2) << "  "
+        << text(3) << "  " << text(4) << "  " << text(5) << " bytes";
     if (payload) {
         out << "  " << text(6);
     }
@@ -40,9 +43,12 @@ int tail(session& db, tail_options const& options, format how, std::stop_token c
     auto bound = db.ask(queries::tail_position)[0][0].as<long long>();
     std::string seen{db.ask(queries::tail_snapshot)[0][0].view()};
     long long shown = 0;
+    std::stop_source ending;
+    std::stop_callback const asked{stop, [&] { ending.request_stop(); }};
+    std::stop_callback const unread{screen_of(out).reader_gone, [&] { ending.request_stop(); }};
     std::mutex mutex;
     std::condition_variable_any waiting;
-    while (!stop.stop_requested()) {
+    while (!ending.stop_requested()) {
         auto const next_bound = db.ask(queries::tail_position)[0][0].as<long long>();
         std::string const now{db.ask(queries::tail_snapshot)[0][0].view()};
         auto const rows = db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic});
@@ -50,15 +56,18 @@ int tail(session& db, tail_options const& options, format how, std::stop_token c
         for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
             print_message(out, how, rows, row, messages[static_cast<std::size_t>(row)], options.payload);
             if (++shown == options.limit) {
-                out << std::flush;
+                check_output(out);
                 return exit_status::ok;
             }
         }
-        out << std::flush;
+        check_output(out);
         bound = next_bound;
         seen = now;
         std::unique_lock lock{mutex};
-        waiting.wait_for(lock, stop, options.interval, [] { return false; });
+        waiting.wait_for(lock, ending.get_token(), options.interval, [] { return false; });
+    }
+    if (!stop.stop_requested()) {
+        throw output_lost(out);
     }
     return exit_status::ok;
 }

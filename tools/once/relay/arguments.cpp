@@ -4,13 +4,46 @@
 #include "config_file.hpp"
 #include "relay/slices.hpp"
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <map>
+#include <utility>
 
 namespace once::command {
 
 namespace {
 
 using std::chrono::milliseconds;
+
+constexpr std::array<std::pair<char const*, milliseconds::rep>, 5> units{
+    {{"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}}};
+
+// 15s, 250 ms, 1.5h
+milliseconds read_time_span(std::string const& option, std::string const& text) {
+    double number = 0;
+    auto const read = std::from_chars(text.data(), text.data() + text.size(), number);
+    std::string const digits{text.data(), read.ptr};
+    if (read.ec != std::errc{} || number < 0 || !std::isfinite(number)) {
+        throw CLI::ValidationError{option, "give a number with a unit, for example 15s or 250ms"};
+    }
+    std::string const unit{text.substr(std::min(text.find_first_not_of(' ', digits.size()), text.size()))};
+    if (unit.empty()) {
+        throw CLI::ValidationError{option, digits + " of what? Give the unit, too, for example " + digits +
+                                               "s (ms, s, min, h, d)"};
+    }
+    for (auto const& [name, factor] : units) {
+        if (unit == name) {
+            auto const made = number * static_cast<double>(factor);
+            if (made > 1e15) {
+                break;
+            }
+            return milliseconds{static_cast<milliseconds::rep>(std::llround(made))};
+        }
+    }
+    throw CLI::ValidationError{option, "the unit is ms, s, min, h or d: for example " + digits + "s"};
+}
 
 // Adds options of one group; what they take is told by the type of the variable.
 class option_group {
@@ -28,16 +61,13 @@ public:
         return m_app.add_option("--" + name, value, text)->group(m_name);
     }
     void add_time(std::string const& name, milliseconds& value, std::string const& text) {
-        static std::map<std::string, milliseconds::rep> const units{
-            {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-        using units_of = CLI::AsNumberWithUnit;
         m_app
-            .add_option_function<milliseconds::rep>(
-                "--" + name, [&value](milliseconds::rep const& given) { value = milliseconds{given}; },
+            .add_option_function<std::string>(
+                "--" + name,
+                [&value, name](std::string const& given) { value = read_time_span("--" + name, given); },
                 text + " (default: " + shown(value.count()) + ")")
             ->group(m_name)
-            ->type_name("TIME")
-            ->transform(units_of{units, static_cast<units_of::Options>(units_of::UNIT_REQUIRED), "TIME"});
+            ->type_name("TIME");
     }
 
 private:
@@ -58,7 +88,7 @@ void add_work(CLI::App& app, relay_settings& s) {
     app.add_option("subscription,--subscription", s.subscription, "the subscription to read")
         ->group("What to relay, and where to")
         ->required();
-    of.add("to", s.to, "where messages go: jsonl, webhook or postgres")
+    of.add("to", s.to, "where messages go")
         ->required()
         ->check(CLI::IsMember({"jsonl", "webhook", "postgres"}));
     of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
@@ -67,7 +97,7 @@ void add_work(CLI::App& app, relay_settings& s) {
            "end when nothing is left to deliver now (exit status 1 when something was not accepted)");
     of.add("listen", s.listen,
            "serve /metrics, /healthz and /readyz at HOST:PORT, for example 127.0.0.1:9188");
-    of.add("log", s.log, "form of the lines on standard error: text or json")
+    of.add("log", s.log, "form of the lines on standard error")
         ->type_name("FORM")
         ->default_str("text")
         ->transform(CLI::CheckedTransformer(
@@ -117,7 +147,7 @@ void add_webhook(CLI::App& app, webhook_settings& s) {
                 "secrets to sign with, whsec_..., one a line (or $ONCE_RELAY_SECRET, separated by spaces)");
     of.add_text("headers-file", s.headers_file,
                 "a file with headers for each request, one a line: Name: value");
-    of.add("form", s.form, "form of a request: plain, or CloudEvents binary or structured")
+    of.add("form", s.form, "form of a request, the last two as CloudEvents")
         ->check(CLI::IsMember({"plain", "binary", "structured"}));
     of.add_text("source", s.source, "source of CloudEvents (default: / and the service)");
     of.add_text("type-prefix", s.type_prefix, "goes in front of the topic in the type of CloudEvents");

@@ -1,6 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "relay/event_log.hpp"
 
+#include "output.hpp"
+#include "printable.hpp"
+
 #include <array>
 #include <chrono>
 #include <ctime>
@@ -21,11 +24,6 @@ std::string now_as_text() {
     return std::string{text.data(), length} + "." + fraction.substr(1) + "Z";
 }
 
-// Bytes that are not UTF-8 must not stop a line from being written.
-std::string to_line(nlohmann::ordered_json const& value) {
-    return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
 } // namespace
 
 void event_log::write(std::string_view level, std::string_view event,
@@ -34,14 +32,15 @@ void event_log::write(std::string_view level, std::string_view event,
     line.update(fields);
     std::string text;
     if (m_form == log_form::json) {
-        text = to_line(line);
+        text = json_text(line);
     } else {
         text = line["time"].get<std::string>() + " " + std::string{level} + " " + std::string{event};
         for (auto const& [name, value] : fields.items()) {
-            // Quoted when it has a space or a line break, so that it stays one line.
-            auto const plain = value.is_string() ? value.get<std::string>() : to_line(value);
-            bool const bare = !plain.empty() && plain.find_first_of(" \n\r\t\"=") == std::string::npos;
-            text += " " + name + "=" + (bare ? plain : to_line(nlohmann::ordered_json(plain)));
+            // Quoted when it has a space or what a terminal must not get, so that it stays one line and harmless.
+            auto const plain = value.is_string() ? value.get<std::string>() : json_text(value);
+            bool const bare = !plain.empty() && plain.find_first_of(" \"=") == std::string::npos &&
+                              printable(plain) == plain;
+            text += " " + name + "=" + (bare ? plain : json_text(nlohmann::ordered_json(plain)));
         }
     }
     std::lock_guard const lock{m_mutex};

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "http_server.hpp"
+#include "http/http_server.hpp"
 #include "relay/numbers.hpp"
 #include "session.hpp"
 

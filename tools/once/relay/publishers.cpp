@@ -6,13 +6,17 @@
 
 #include "conninfo.hpp"
 #include "environment.hpp"
+#include "failure.hpp"
+#include "printable.hpp"
 #include "relay/secrets.hpp"
 #include "relay/slices.hpp"
+#include "screen.hpp"
+#include "signals.hpp"
 
 #include <pqxx/except>
 
 #include <atomic>
-#include <csignal>
+#include <sstream>
 
 namespace once::command {
 
@@ -22,45 +26,57 @@ namespace {
 
 using time_point = std::chrono::steady_clock::time_point;
 
-// Standard output: slices take turns, because a stream is for one thread.
+// Standard output: slices take turns, because a stream is for one thread. A stream that has failed takes nothing any
+// more.
 class stream_publisher final : public publisher {
 public:
-    stream_publisher(std::ostream& out, std::mutex& turn) : m_lines{out}, m_turn{turn} {}
+    stream_publisher(std::ostream& out, std::mutex& turn, std::atomic<bool>& lost)
+        : m_out{out}, m_turn{turn}, m_lost{lost} {}
     publish_report publish(std::span<delivery const> messages, time_point deadline) override {
         std::lock_guard const lock{m_turn};
-        return m_lines.publish(messages, deadline);
+        auto report = screen_of(m_out).terminal ? publish_to_terminal(messages, deadline)
+                                                : m_lines.publish(messages, deadline);
+        m_lost = !m_out;
+        return report;
     }
 
 private:
-    json_lines_publisher m_lines;
+    // The same JSON; what a terminal must not get is escaped in its strings.
+    publish_report publish_to_terminal(std::span<delivery const> messages, time_point deadline) {
+        std::ostringstream lines;
+        auto report = json_lines_publisher{lines}.publish(messages, deadline);
+        m_out << printable_json(lines.str()) << std::flush;
+        return report;
+    }
+
+    std::ostream& m_out;
+    json_lines_publisher m_lines{m_out};
     std::mutex& m_turn;
+    std::atomic<bool>& m_lost;
 };
 
 class stream_destination final : public destination {
 public:
     explicit stream_destination(std::ostream& out) : m_out{out} {}
+    [[nodiscard]] std::string place() const override { return "standard output"; }
+    [[nodiscard]] bool is_lost() const override {
+        return m_lost || screen_of(m_out).reader_gone.stop_requested();
+    }
     std::unique_ptr<publisher> make_publisher() override {
-        return std::make_unique<stream_publisher>(m_out, m_turn);
+        return std::make_unique<stream_publisher>(m_out, m_turn, m_lost);
     }
 
 private:
     std::ostream& m_out;
     std::mutex m_turn;
+    std::atomic<bool> m_lost = false;
 };
-
-// Counts SIGHUP: the file is opened anew after each.
-std::atomic<unsigned> hangups = 0;
-static_assert(std::atomic<unsigned>::is_always_lock_free);
-
-extern "C" void count_hangup(int /*signal*/) {
-    ++hangups;
-}
 
 class file_publisher final : public publisher {
 public:
     file_publisher(std::string const& path, json_lines_options options) : m_lines{path, options} {}
     publish_report publish(std::span<delivery const> messages, time_point deadline) override {
-        if (auto const now = hangups.load(); now != m_seen) {
+        if (auto const now = hangup::count.load(); now != m_seen) {
             m_seen = now;
             m_lines.reopen();
         }
@@ -69,7 +85,7 @@ public:
 
 private:
     json_lines_publisher m_lines;
-    unsigned m_seen = hangups;
+    unsigned m_seen = hangup::count;
 };
 
 class file_destination final : public destination {
@@ -78,8 +94,12 @@ public:
         m_options.flush = settings.no_fsync ? json_lines_options::durability::none
                                             : json_lines_options::durability::each_batch;
         static_cast<void>(json_lines_publisher{m_path, m_options}); // looks at the path
-        std::signal(SIGHUP, count_hangup);
+        hangup::reopens_file = true;
     }
+    ~file_destination() override { hangup::reopens_file = false; }
+    file_destination(file_destination const&) = delete;
+    file_destination& operator=(file_destination const&) = delete;
+    [[nodiscard]] std::string place() const override { return m_path; }
     std::unique_ptr<publisher> make_publisher() override {
         return std::make_unique<file_publisher>(m_path, m_options);
     }
@@ -116,6 +136,7 @@ class postgres_destination final : public destination {
 public:
     postgres_destination(relay_settings const& settings, std::function<void(std::string_view)> log)
         : m_log{std::move(log)},
+          m_place{place_of(target_of(settings.postgres))},
           m_target{target_of(settings.postgres),
                    {.schema = settings.postgres.target_schema,
                     .max_connections = most_slices,
@@ -132,15 +153,18 @@ public:
         try {
             m_target.check();
         } catch (pqxx::broken_connection const& e) {
-            m_log(std::string{"the target database was not reached, it will be tried again: "} + e.what());
+            m_log("the target database was not reached, it will be tried again: " +
+                  std::string{explain_no_connection(e.what(), place()).what()});
         }
     }
+    [[nodiscard]] std::string place() const override { return m_place; }
     std::unique_ptr<publisher> make_publisher() override {
         return std::make_unique<postgres_publisher>(m_target, m_options);
     }
 
 private:
     std::function<void(std::string_view)> m_log;
+    std::string m_place;
     database m_target;
     postgres_publisher_options m_options;
 };

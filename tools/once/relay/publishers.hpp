@@ -24,6 +24,10 @@ public:
 
     /// Fails for what no waiting can mend. A receiver that does not answer is no such thing.
     virtual void check() {}
+    /// Where messages go, for the log: never a secret.
+    [[nodiscard]] virtual std::string place() const = 0;
+    /// Whether it can never take anything any more: standard output that nobody reads.
+    [[nodiscard]] virtual bool is_lost() const { return false; }
     /// A publisher for one slice; the destination outlives it.
     [[nodiscard]] virtual std::unique_ptr<publisher> make_publisher() = 0;
 };

@@ -5,10 +5,13 @@
 
 #include "conninfo.hpp"
 #include "exit_status.hpp"
+#include "failure.hpp"
 #include "output.hpp"
+#include "relay/noting_publisher.hpp"
 #include "relay/pages.hpp"
 #include "relay/publishers.hpp"
 #include "relay/slices.hpp"
+#include "screen.hpp"
 
 #include <pqxx/except>
 
@@ -54,6 +57,7 @@ public:
     relay_process(target const& where, relay_settings const& settings, std::ostream& out,
                   event_log const& log)
         : m_settings{settings},
+          m_out{out},
           m_log{log},
           m_where{
               with_default(where.conninfo, "application_name", "PGAPPNAME",
@@ -71,7 +75,7 @@ public:
     }
 
     int run(std::stop_token const& stop) {
-        m_database.check();
+        check_database();
         m_destination->check();
         auto const slices = find_slices(stop);
         for (int const slice : slices) {
@@ -83,8 +87,11 @@ public:
             m_server->start();
         }
         nlohmann::ordered_json started{{"to", m_settings.to}, {"slices", slices}};
+        started[m_settings.to == "webhook"    ? "url"
+                : m_settings.to == "postgres" ? "target"
+                                              : "file"] = m_destination->place();
         if (m_server) {
-            started["url"] = m_server->url();
+            started["listen"] = m_server->url();
         }
         m_log.info("started", with_place(started));
         work(slices, stop);
@@ -93,6 +100,9 @@ public:
             std::rethrow_exception(m_failure);
         }
         m_log.info("stopped", with_place(as_fields(sum)));
+        if (m_destination->is_lost()) {
+            throw output_lost(m_out);
+        }
         bool const all_well = sum.retry + sum.rejected + sum.behind == 0 && !sum.unavailable;
         return m_settings.until_idle && !all_well ? exit_status::found : exit_status::ok;
     }
@@ -108,6 +118,14 @@ private:
             made.update(fields);
         }
         return made;
+    }
+
+    void check_database() {
+        try {
+            m_database.check();
+        } catch (pqxx::broken_connection const& e) {
+            throw explain_no_connection(e.what(), place_of(m_where.conninfo));
+        }
     }
 
     void note(char const* event, std::string_view line) const {
@@ -133,6 +151,16 @@ private:
         return made;
     }
 
+    void note_refused(int slice, delivery const& message, publish_answer const& answer) const {
+        m_log.warn("refused", with_place({{"id", message.id.to_string()},
+                                          {"key", message.key},
+                                          {"topic", message.topic},
+                                          {"result", to_string(answer.result)},
+                                          {"attempt", message.attempt},
+                                          {"message", answer.error}},
+                                         slice));
+    }
+
     void observe(int slice, relay_summary const& round) {
         m_numbers.add(slice, round);
         if (round.retry + round.rejected > 0) {
@@ -153,12 +181,13 @@ private:
                                                m_log.info("stopping", with_place());
                                                ending.request_stop();
                                            }};
+        std::stop_callback const unread{screen_of(m_out).reader_gone, [&] { end_when_lost(ending); }};
         std::vector<std::jthread> threads;
         threads.reserve(slices.size());
         for (int const slice : slices) {
             threads.emplace_back([this, slice, ending]() mutable {
                 try {
-                    work_on(slice, ending.get_token());
+                    work_on(slice, ending);
                 } catch (...) {
                     std::lock_guard const lock{m_mutex};
                     m_failure = m_failure ? m_failure : std::current_exception();
@@ -169,14 +198,28 @@ private:
         threads.clear(); // joined
     }
 
-    void work_on(int slice, std::stop_token const& stop) {
-        auto const publisher = m_destination->make_publisher();
+    // Nothing that is written reaches anybody any more: no pause will help.
+    void end_when_lost(std::stop_source& ending) {
+        if (m_destination->is_lost() && ending.request_stop()) {
+            m_log.warn("stopping", with_place({{"message", output_lost(m_out).what()}}));
+        }
+    }
+
+    void work_on(int slice, std::stop_source& ending) {
+        auto const stop = ending.get_token();
+        noting_publisher publisher{m_destination->make_publisher(),
+                                   [this, slice](delivery const& message, publish_answer const& answer) {
+                                       note_refused(slice, message, answer);
+                                   }};
         auto options = to_options(m_settings, slice);
         options.log = [this, slice](std::string_view line) {
             m_log.warn("relay", with_place({{"message", bare_line(line)}}, slice));
         };
-        options.observer = [this, slice](relay_summary const& round) { observe(slice, round); };
-        once::relay worker{m_database, m_settings.subscription, *publisher, options};
+        options.observer = [this, slice, &ending](relay_summary const& round) {
+            observe(slice, round);
+            end_when_lost(ending);
+        };
+        once::relay worker{m_database, m_settings.subscription, publisher, options};
         if (!m_settings.until_idle) {
             worker.run(stop);
             return;
@@ -194,6 +237,7 @@ private:
     }
 
     relay_settings const& m_settings;
+    std::ostream& m_out;
     event_log const& m_log;
     target m_where;
     relay_numbers m_numbers;

@@ -27,6 +27,19 @@ std::string url_of(webhook_settings const& settings) {
     return settings.url;
 }
 
+// Without what may be a secret: user, query and fragment; and the path, too, when it was given where secrets are.
+std::string shown_url(std::string const& url) {
+    auto const scheme = url.find("://");
+    auto const begin = scheme == std::string::npos ? 0 : scheme + 3;
+    auto const path = std::min(url.find_first_of("/?#", begin), url.size());
+    auto const user = url.substr(begin, path - begin).rfind('@');
+    auto const host = user == std::string::npos ? begin : begin + user + 1;
+    auto const end = std::min(url.find_first_of("?#", begin), url.size());
+    auto const made = url.substr(0, begin) + url.substr(host, path - host);
+    return variable("ONCE_RELAY_URL") == url && end > path + 1 ? made + "/..."
+                                                               : made + url.substr(path, end - path);
+}
+
 std::vector<std::string> secrets_of(webhook_settings const& settings) {
     if (!settings.secret_file.empty()) {
         return lines_of(read_secret_file("secret-file", settings.secret_file));
@@ -76,6 +89,7 @@ public:
                     .ca_file = settings.ca_file} {
         static_cast<void>(webhook_publisher{m_url, m_options}); // looks at the options
     }
+    [[nodiscard]] std::string place() const override { return shown_url(m_url); }
     std::unique_ptr<publisher> make_publisher() override {
         return std::make_unique<webhook_publisher>(m_url, m_options);
     }
