@@ -39,7 +39,7 @@ std::string bare(std::string const& text) {
 }
 
 std::string option_of(place_facts const& facts) {
-    return facts.schema == "once" ? "once" : "once -s " + facts.schema;
+    return facts.schema == "once" ? "once" : "once -s " + shell_quoted(facts.schema);
 }
 
 // Something of the library is not there.
