@@ -63,7 +63,8 @@ void reset(command_database<test_database> const& db) {
           "search_path = public", "client_encoding = 'UTF8'", "array_nulls = on"}) {
         session.exec(std::string{"set "} + setting);
     }
-    session.exec(R"(delete from once.idempotency_record; delete from once.parked_message; delete from once.subscription;
+    session.exec(
+        R"(delete from once.idempotency_record; delete from once.parked_message; delete from once.subscription;
 delete from once.checkpoint; delete from once.outbox; delete from once.outbox_identity;
 select setval('once.outbox_id_seq', 1, false);
 select once.subscribe('s');
@@ -71,7 +72,8 @@ select once.publish('orders.placed', 'Müller', '{"name":"Müller"}', p_content_
 do $$ begin perform once.claim('POST /orders', 'k'); perform once.complete('POST /orders', 'k', 201, null,
     'application/json', '{"name":"Müller"}', null); end $$;)");
     // It reads first, so it has a transaction of its own.
-    session.exec(R"(do $$ declare b text; i bigint; begin select max(batch), max(id) into b, i from once.next_batch('s');
+    session.exec(
+        R"(do $$ declare b text; i bigint; begin select max(batch), max(id) into b, i from once.next_batch('s');
     perform once.acknowledge('s', 0, b, null, null, array[i], array['dead'], array['no such customer: Müller']); end $$)");
     session.exec("update once.parked_message set message_id = '5f0c0000-0000-4000-8000-000000000016'");
 }
