@@ -54,15 +54,25 @@ std::string without_times(std::string text) {
     return text;
 }
 
+// A session that the defaults of the database do not bother.
+class plain_session {
+public:
+    explicit plain_session(std::string const& dsn) : m_connection{dsn} {
+        for (char const* const setting :
+             {"default_transaction_read_only = off", "default_transaction_isolation = 'read committed'",
+              "search_path = public", "client_encoding = 'UTF8'", "array_nulls = on"}) {
+            exec(std::string{"set "} + setting);
+        }
+    }
+    void exec(std::string const& text) { pqxx::nontransaction{m_connection}.exec(text); }
+
+private:
+    pqxx::connection m_connection;
+};
+
 // The database in one state, whatever ran before, and whatever its defaults are.
 void reset(command_database<test_database> const& db) {
-    pqxx::connection connection{db.dsn()};
-    pqxx::nontransaction session{connection};
-    for (char const* const setting :
-         {"default_transaction_read_only = off", "default_transaction_isolation = 'read committed'",
-          "search_path = public", "client_encoding = 'UTF8'", "array_nulls = on"}) {
-        session.exec(std::string{"set "} + setting);
-    }
+    plain_session session{db.dsn()};
     session.exec(
         R"(delete from once.idempotency_record; delete from once.parked_message; delete from once.subscription;
 delete from once.checkpoint; delete from once.outbox; delete from once.outbox_identity;
@@ -153,18 +163,18 @@ TEST_CASE("every command gives the same answer under every default of role, data
             CHECK(got[i].err == expected[i].err);
         }
     };
-    // All those of the session at once, each way to set them; then those that exclude each other.
-    std::string options;
+    // All of the database at once, where of those that exclude each other the last one counts; then the environment.
+    plain_session owner{db.dsn()};
     for (auto const& one : hostile_settings) {
         auto const equals = one.find('=');
         auto const key = one.substr(0, equals);
         auto value = one.substr(equals + 1);
         value = value.front() == '\'' ? value : "'" + value + "'";
-        db.sql("alter database " + name + " set " + key + " = " +
-               (key == "search_path" ? std::string{"hostile, pg_catalog"} : value));
+        owner.exec("alter database " + name + " set " + key + " = " +
+                   (key == "search_path" ? std::string{"hostile, pg_catalog"} : value));
     }
     compare("of the database", run_all(plain));
-    db.sql("alter database " + name + " reset all");
+    owner.exec("alter database " + name + " reset all");
     compare(
         "PGOPTIONS",
         run_all(

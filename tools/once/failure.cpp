@@ -82,8 +82,9 @@ failure explain_right(std::string const& text, place_facts const& facts, std::st
                             : "it needs the rights of " + facts.schema + "_" + needed +
                                   "; as one who may grant them: " + option_of(facts) + " grant " +
                                   shell_quoted(facts.role) + " " + needed + " --apply";
-    return {exit_status::refused,
-            "role \"" + facts.role + "\" may not do this (" + bare(text) + "); " + advice, text};
+    auto const what = facts.may_use_schema ? bare(text) : "no right to use schema \"" + facts.schema + "\"";
+    return {exit_status::refused, "role \"" + facts.role + "\" may not do this (" + what + "); " + advice,
+            text};
 }
 
 } // namespace
