@@ -60,7 +60,8 @@ public:
     explicit plain_session(std::string const& dsn) : m_connection{dsn} {
         for (char const* const setting :
              {"default_transaction_read_only = off", "default_transaction_isolation = 'read committed'",
-              "search_path = public", "client_encoding = 'UTF8'", "array_nulls = on"}) {
+              "search_path = public", "client_encoding = 'UTF8'", "array_nulls = on", "statement_timeout = 0",
+              "lock_timeout = 0", "jit = off"}) {
             exec(std::string{"set "} + setting);
         }
     }
