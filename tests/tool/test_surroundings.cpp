@@ -17,6 +17,7 @@ namespace {
 
 // What people set for a role, for a database, or in the environment, and what breaks what was not written with it in
 // mind.
+// Not standard_conforming_strings = off: services refuse such a database, and doctor tells.
 std::vector<std::string> const hostile_settings{
     "default_transaction_isolation=serializable",
     "default_transaction_isolation='repeatable read'",
@@ -37,7 +38,6 @@ std::vector<std::string> const hostile_settings{
     "check_function_bodies=off",
     "search_path='hostile, pg_catalog'",
     "client_encoding=LATIN1",
-    "standard_conforming_strings=off",
     "lc_messages=C",
     "jit_above_cost=0",
     "enable_seqscan=off",
