@@ -72,6 +72,7 @@ create table outbox (
     id            bigint        not null default nextval('outbox_id_seq'),
     published_at  timestamptz   not null default clock_timestamp(),
     message_id    message_uuid  not null default gen_random_uuid(),
+    given_id      message_uuid,
     service       text          collate "C" not null,
     bucket        smallint      not null,
     topic         message_topic not null,
@@ -106,7 +107,10 @@ comment on column outbox.txid is 'The transaction that staged it; decides in whi
 comment on column outbox.id is
     'Place in the log, nothing more: after a failover that lost commits, numbers come again. Drawn after txid.';
 comment on column outbox.published_at is 'When it was staged (clock of the database), before its transaction committed.';
-comment on column outbox.message_id is 'Identity of the message. It never changes; receivers detect repeats by it.';
+comment on column outbox.message_id is
+    'Identity of the message, unique over all services. It never changes; receivers detect repeats by it. Made by the '
+    'library, or by message_id_of() from the service and given_id.';
+comment on column outbox.given_id is 'The id that the application gave; null: it gave none.';
 comment on column outbox.service is 'The service that staged it; see current_service().';
 comment on column outbox.bucket is
     '0 to 1023, from the key, or from the message id where there is no key. A sliced subscription divides by it.';
@@ -134,11 +138,11 @@ create index outbox_identity_age_idx on outbox_identity (published_at);
 
 comment on table outbox_identity is
     'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() removes '
-    'what is older than its retention.';
+    'what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here is forgotten there.';
 comment on column outbox_identity.service is 'The service that staged it.';
-comment on column outbox_identity.message_id is 'The id that the application gave.';
+comment on column outbox_identity.message_id is 'The id that the application gave: given_id of the message.';
 comment on column outbox_identity.digest is 'SHA-256 of topic, key, headers and payload: the same id must mean the same message.';
-comment on column outbox_identity.published_at is 'When it was staged first.';
+comment on column outbox_identity.published_at is 'When it was staged first; of a scheduled message, when it is due. Its age counts from then.';
 comment on constraint outbox_identity_pkey on outbox_identity is 'The guard: one message per id.';
 comment on constraint outbox_identity_digest_valid on outbox_identity is 'SHA-256 has 32 bytes.';
 comment on index outbox_identity_age_idx is 'Lets trim_outbox() find what is old.';
@@ -156,15 +160,35 @@ comment on sequence outbox_woken_seq is 'The last sleep that a notification ende
 comment on sequence outbox_asleep_until_seq is
     'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
 
+-- Without it, any reader could say that all others were notified, and they would sleep on.
+create sequence outbox_wake_secret_seq as bigint minvalue 0 start 0 cache 1;
+do $$ begin
+    perform setval('outbox_wake_secret_seq', ('x0' || right(replace(gen_random_uuid()::text, '-', ''), 15))::bit(64)::bigint);
+end $$;
+comment on sequence outbox_wake_secret_seq is
+    'Not a counter: the secret that proves a notification was sent by notify_readers(). No role may read it.';
+
 -- Called for each message, so it is one expression: a query for the same takes much longer.
 create function reader_sleeps() returns boolean
 language sql
 return coalesce(pg_sequence_last_value('outbox_asleep_seq'), 0) > coalesce(pg_sequence_last_value('outbox_woken_seq'), 0);
 comment on function reader_sleeps() is 'Whether a reader may sleep that nobody has notified yet.';
 
+create function wake_proof(p_sleep_number bigint) returns text
+language plpgsql
+as $$
+begin
+    return left(encode(sha256(convert_to((select last_value from outbox_wake_secret_seq) || ':' || p_sleep_number, 'UTF8')), 'hex'), 20);
+end $$;
+comment on function wake_proof(bigint) is
+    'What notify_readers() adds to the number, and nobody else can make: whoever knows it has got a notification, which '
+    'every reader that LISTENs has got with it.';
+
 create function notify_readers() returns void
 language plpgsql security definer set search_path from current
 as $$
+declare
+    v_asleep bigint;
 begin
     -- A full notification queue makes the COMMIT of whoever notifies fail, and waking is never worth that.
     if (select last_value from outbox_asleep_until_seq) > extract(epoch from clock_timestamp()) * 1000
@@ -173,7 +197,8 @@ begin
        and current_setting('once.wake_readers', true) is distinct from 'off' then
         -- Whose sleep this ends: all that began before now. What a notification that was sent earlier, and is read late,
         -- says about later sleeps would be wrong.
-        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, (select last_value::text from outbox_asleep_seq));
+        v_asleep := (select last_value from outbox_asleep_seq);
+        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, v_asleep || ':' || wake_proof(v_asleep));
     end if;
 end $$;
 comment on function notify_readers() is
@@ -196,14 +221,15 @@ return sha256(
 comment on function message_digest(text, text, text, json, json, bytea) is
     'SHA-256 of what makes two messages the same; each part has its length in front.';
 
-create function take_identity(p_service text, p_message_id uuid, p_digest bytea) returns boolean
+create function take_identity(p_service text, p_message_id uuid, p_digest bytea, p_due_at timestamptz default null) returns boolean
 language plpgsql
 as $$
 declare
     v_digest bytea;
 begin
     loop
-        insert into outbox_identity (service, message_id, digest) values (p_service, p_message_id, p_digest)
+        insert into outbox_identity (service, message_id, digest, published_at)
+        values (p_service, p_message_id, p_digest, greatest(clock_timestamp(), p_due_at))
         on conflict (service, message_id) do nothing;
         if found then
             return true;
@@ -217,9 +243,54 @@ begin
     end if;
     return false;
 end $$;
-comment on function take_identity(text, uuid, bytea) is
+comment on function take_identity(text, uuid, bytea, timestamptz) is
     'Whether this id is new; false when the same message was staged before, ON050 when it was another one. Waits for a '
     'transaction that stages the same id.';
+
+-- Version 8 and not 5: SHA-256 is in the core of PostgreSQL and in this library, SHA-1 in neither.
+create function name_uuid(p_namespace uuid, p_name text) returns uuid
+language plpgsql immutable strict parallel safe
+as $$
+declare
+    v_hash constant bytea := substr(sha256(uuid_send(p_namespace) || convert_to(p_name, 'UTF8')), 1, 16);
+begin
+    return encode(set_byte(set_byte(v_hash, 6, get_byte(v_hash, 6) & 15 | 128), 8, get_byte(v_hash, 8) & 63 | 128), 'hex')::uuid;
+end $$;
+comment on function name_uuid(uuid, text) is
+    'The UUID of version 8 of a name within a namespace: SHA-256 of both, as in RFC 9562, appendix B.2.';
+
+create function message_id_from_name(p_source text, p_name text) returns uuid
+language plpgsql immutable parallel safe security definer set search_path from current
+as $$
+begin
+    if (octet_length(p_source) between 1 and 255 and octet_length(p_name) between 1 and 4096) is not true then
+        raise exception 'source must have 1 to 255 bytes, name 1 to 4096'
+            using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
+    end if;
+    return name_uuid(name_uuid('007b1b20-ccbb-416c-b52b-e844fd500d44', p_source), p_name);
+end $$;
+comment on function message_id_from_name(text, text) is
+    'A message id for receive() and publish() from a text that identifies the message at its source, for example (''stripe'', ''evt_1PqJ''). '
+    'The same source and name give the same id, here and in message_id::from_name() of the C++ library.';
+
+-- A UUID has 36 characters, so that no two pairs make the same name.
+create function bound_message_id(p_service text, p_given uuid) returns uuid
+language plpgsql immutable strict parallel safe
+as $$
+begin
+    return name_uuid('11470674-fa83-417d-9549-3f0d78c7dc4c', p_given::text || p_service);
+end $$;
+comment on function bound_message_id(text, uuid) is
+    'The identity of the message to which this service gave this id: two services that give the same one send two messages.';
+
+create function message_id_of(p_given_id uuid) returns uuid
+language plpgsql stable security definer set search_path from current
+as $$
+begin
+    return bound_message_id(service_of_session(), p_given_id);
+end $$;
+comment on function message_id_of(uuid) is
+    'Under which id a message travels to which this service gave p_given_id: what receivers see, and outbox.message_id.';
 
 -- In one place, because a scheduled message of a key must land in the slice of the published ones.
 create function bucket_of(p_key text, p_message_id uuid) returns smallint
@@ -236,6 +307,78 @@ return coalesce(p_given, case when p_json is not null then 'application/json' en
 comment on function media_type_of(text, json) is
     'The media type of a payload: what was given, and application/json where that is nothing and the payload is JSON.';
 
+create function refuse_message(p_place bigint, p_topic text, p_payloads integer) returns smallint
+language plpgsql immutable
+as $$
+begin
+    raise exception '%', coalesce('message ' || p_place || ': ', '') ||
+        case when p_topic is null then 'the topic is null'
+             when p_payloads = 0 then 'it has no payload: give p_json or p_bytes'
+             when p_payloads = 2 then 'it has two payloads: give p_json or p_bytes'
+             else 'p_fresh says that its id was just made, but that is not of version 4' end
+        using errcode = '22023';
+end $$;
+comment on function refuse_message(bigint, text, integer) is
+    'Says what is wrong with a message (p_place in arrays). What a constraint says would print the whole row, with its payload, into the log.';
+
+create function require_lengths(p_first text, p_length integer, p_others text[], p_lengths integer[]) returns void
+language plpgsql immutable
+as $$
+begin
+    if p_length is null then
+        raise exception '% is null', p_first using errcode = '22023', hint = 'an empty array means none';
+    end if;
+    for i in 1 .. cardinality(p_others) loop
+        if p_lengths[i] <> p_length then
+            raise exception '% has % elements, % has %: they must be as many, or the array null', p_others[i], p_lengths[i], p_first, p_length
+                using errcode = '22023';
+        end if;
+    end loop;
+end $$;
+comment on function require_lengths(text, integer, text[], integer[]) is
+    'Of functions that take arrays side by side: raises 22023 naming the first one that is not null and not as long as p_first.';
+
+create function newest_place() returns bigint
+language plpgsql stable
+as $$
+begin
+    return greatest(0, (select max(id) from outbox),
+                    (select max(greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound)) from newest_checkpoints() as c));
+end $$;
+comment on function newest_place() is
+    'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, unless '
+    'rows were copied without their sequence.';
+
+create function place_drawn_here() returns bigint
+language plpgsql
+as $$
+begin
+    return currval('outbox_id_seq');
+exception when object_not_in_prerequisite_state then
+    return null;
+end $$;
+comment on function place_drawn_here() is 'The last place in the log that this session has drawn; null: none.';
+
+-- A reader that is past a place never looks at it again: a message there would be lost without a word. So that the tables are
+-- looked at once for each session, a setting of it says what it knows; where settings were reset, the place that it drew last.
+create function check_sequence() returns void
+language plpgsql
+as $$
+declare
+    v_name  constant text   := 'once.place_' || 'outbox'::regclass::oid;
+    v_known constant bigint := coalesce(nullif(current_setting(v_name, true), '')::bigint, place_drawn_here(), newest_place());
+    -- After what is known: another transaction may draw a place, and commit, in between.
+    v_last  constant bigint := pg_sequence_last_value('outbox_id_seq');
+begin
+    if v_last < v_known then
+        raise exception 'outbox_id_seq is at %, but places up to % are taken: rows were copied without their sequence', v_last, v_known
+            using errcode = 'ON067', hint = 'let the owner of the schema call rebase(); until then a message could be skipped';
+    end if;
+    perform set_config(v_name, v_last::text, false);
+end $$;
+comment on function check_sequence() is
+    'ON067 when outbox_id_seq is behind what was given out. Called before a place is drawn.';
+
 create function publish(
     p_topic        text,
     p_key          text        default null,
@@ -251,28 +394,35 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
+    v_given   constant uuid := case when p_fresh is not true then p_message_id end;
+    v_id      constant uuid := coalesce(bound_message_id(v_service, v_given), p_message_id, gen_random_uuid());
 begin
-    p_content_type := media_type_of(p_content_type, p_json);
-    if p_message_id is not null and not p_fresh
-       and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
-        return v_id;
+    if (p_topic is not null and num_nonnulls(p_json, p_bytes) = 1
+        and (v_given is not null or substr(v_id::text, 15, 1) = '4')) is not true then
+        perform refuse_message(null, p_topic, num_nonnulls(p_json, p_bytes));
     end if;
-    insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    values (v_service, v_id, bucket_of(p_key, v_id),
+    p_content_type := media_type_of(p_content_type, p_json);
+    if v_given is not null
+       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
+        return v_given;
+    end if;
+    perform check_sequence();
+    insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+    values (v_service, v_id, v_given, bucket_of(p_key, v_id),
             p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     -- After the insert: whoever goes to sleep now finds our lock on the table, and polls until we are through.
     if reader_sleeps() then
         perform notify_readers();
     end if;
-    return v_id;
+    return coalesce(v_given, v_id);
 end $$;
 
 comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
     'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; p_json '
     'without a p_content_type is application/json. '
-    'With a p_message_id of its own an application may stage the same message again: nothing is staged then; with '
-    'other content it is error ON050. p_fresh: the id was just made for this message, so nobody need look.';
+    'With a p_message_id of its own an application may stage the same message again, for 60 days: nothing is staged then; '
+    'with other content it is error ON050. Such an id counts within the service; receivers get message_id_of() it. '
+    'p_fresh: the id, of version 4, was just made for this message, so nobody need look.';
 
 create function publish_many(
     p_topics        text[],
@@ -291,19 +441,28 @@ declare
     v_service constant text := service_of_session();
     v_staged  bigint;
 begin
-    insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    select v_service, m.id, bucket_of(m.key, m.id),
+    perform require_lengths('p_topics', cardinality(p_topics),
+        array['p_keys', 'p_json', 'p_bytes', 'p_content_types', 'p_headers', 'p_traceparents', 'p_message_ids'],
+        array[cardinality(p_keys), cardinality(p_json), cardinality(p_bytes), cardinality(p_content_types),
+              cardinality(p_headers), cardinality(p_traceparents), cardinality(p_message_ids)]);
+    perform check_sequence();
+    insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+    select v_service, m.id, m.given,
+           case when m.topic is not null and num_nonnulls(m.json, m.bytes) = 1
+                     and (m.given is not null or substr(m.id::text, 15, 1) = '4') then bucket_of(m.key, m.id)
+                else refuse_message(m.place, m.topic, num_nonnulls(m.json, m.bytes)) end,
            m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
     from (
-        select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent,
+        select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent, u.place,
                media_type_of(u.content_type, u.json) as content_type,
-               coalesce(u.given, gen_random_uuid()) as id, u.given
+               case when p_fresh is not true then u.given end as given,
+               coalesce(case when p_fresh is not true then bound_message_id(v_service, u.given) end, u.given, gen_random_uuid()) as id
         from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)
-            as u (topic, key, json, bytes, content_type, headers, traceparent, given)
+            with ordinality as u (topic, key, json, bytes, content_type, headers, traceparent, given, place)
         offset 0 -- one id for each message, not one for each mention of it
     ) as m
-    where p_fresh or m.given is null
-       or take_identity(v_service, m.id, message_digest(m.topic, m.key, m.content_type, m.headers, m.json, m.bytes));
+    where m.given is null
+       or take_identity(v_service, m.given, message_digest(m.topic, m.key, m.content_type, m.headers, m.json, m.bytes));
     get diagnostics v_staged = row_count;
     if reader_sleeps() then
         perform notify_readers();
@@ -313,16 +472,26 @@ end $$;
 
 comment on function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean) is
     'publish() for any number of messages in one statement, in the order of the arrays; element i of each array belongs '
-    'to message i, and a null array means null for all. Returns how many were staged.';
+    'to message i, and a null array means null for all; arrays of other lengths are error 22023. Returns how many were staged.';
 
 revoke all on function
     is_header_list(json),
     reader_sleeps(),
     notify_readers(),
     message_digest(text, text, text, json, json, bytea),
-    take_identity(text, uuid, bytea),
+    take_identity(text, uuid, bytea, timestamptz),
     bucket_of(text, uuid),
     media_type_of(text, json),
+    wake_proof(bigint),
+    name_uuid(uuid, text),
+    message_id_from_name(text, text),
+    bound_message_id(text, uuid),
+    message_id_of(uuid),
+    refuse_message(bigint, text, integer),
+    require_lengths(text, integer, text[], integer[]),
+    newest_place(),
+    place_drawn_here(),
+    check_sequence(),
     publish(text, text, json, bytea, text, json, text, uuid, boolean),
     publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
 from public;

@@ -5,7 +5,7 @@
 do $file$ begin
 perform begin_removal('0007_subscription');
 
-drop function wake_up(bigint);
+drop function wake_up(text);
 drop function fall_asleep(interval);
 drop function outbox_writers();
 drop function wake_channel();

@@ -343,6 +343,7 @@ returns table (
     batch        text,
     id           bigint,
     message_id   uuid,
+    given_id     uuid,
     published_at timestamptz,
     service      text,
     topic        text,
@@ -394,10 +395,20 @@ begin
     select * into v_at from checkpoint as c
     where c.service = v_service and c.subscription = p_subscription and c.slice = p_slice
     order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
+    if not found then
+        raise exception 'slice % of subscription % of service % has no checkpoint: its table was copied without the other',
+            p_slice, p_subscription, v_service
+            using errcode = 'ON067', hint = 'where it stood is not known: unsubscribe() and subscribe() again';
+    end if;
     v_to_snap := coalesce(v_at.to_snap, pg_current_snapshot());
     v_to_bound := coalesce(v_at.to_bound, v_at.bound);
     -- Read after the snapshot was taken: whatever that sees has drawn its id before.
     v_newest := (select last_value from outbox_id_seq);
+    if v_newest < greatest(v_at.last_id, v_at.from_id, v_at.seen_id, v_at.to_id, v_at.bound, v_at.to_bound) then
+        raise exception 'outbox_id_seq is at %, and subscription % of service % is past that: rows were copied without their sequence',
+            v_newest, p_subscription, v_service
+            using errcode = 'ON067', hint = 'let the owner of the schema call rebase()';
+    end if;
     v_to_id := coalesce(v_at.to_id, v_newest);
     if v_sub.topics is not null then
         v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
@@ -419,7 +430,7 @@ begin
         v_late := array(select x from pg_snapshot_xip(v_at.from_snap) as x where pg_visible_in_snapshot(x, v_to_snap));
         if cardinality(v_late) > 0 then
             return query
-            select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+            select null::text, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
                    o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                    v_parked and o.key is not null and exists (
                        select from parked_message as p
@@ -445,7 +456,7 @@ begin
     if v_count < p_limit then
         v_after := greatest(v_at.from_id, v_at.last_id);
         return query
-        select null::text, o.id, o.message_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
+        select null::text, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service, o.topic::text, o.key::text, o.traceparent::text,
                o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
                v_parked and o.key is not null and exists (
                        select from parked_message as p
@@ -476,8 +487,8 @@ comment on function next_batch(text, integer, integer) is
     'takes (its id is null; its blocked says whether even an empty batch should be acknowledged). Reads only: until '
     'acknowledge() commits, the same messages come again. blocked: an earlier message of the same key is parked, so '
     'this one has to be parked, too. Call it before the first write of its transaction (else ON063). '
-    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); 25006 '
-    'this is a standby.';
+    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); ON067 '
+    'rows were copied apart; 25006 this is a standby.';
 
 create function acknowledge(
     p_subscription  text,
@@ -506,6 +517,14 @@ declare
 begin
     if cardinality(v_part) is distinct from 13 or v_part[11]::integer is distinct from p_slice then
         raise exception 'p_batch is not what next_batch() returned for this slice' using errcode = '22023';
+    end if;
+    if p_parked_ids is not null or p_parked_as is not null or p_parked_errors is not null then
+        perform require_lengths('p_parked_ids', cardinality(p_parked_ids), array['p_parked_as', 'p_parked_errors'],
+                                array[cardinality(p_parked_as), cardinality(p_parked_errors)]);
+    end if;
+    -- No place is beyond what the sequence has given out.
+    if greatest(p_last_id, v_part[5]::bigint, v_part[7]::bigint, v_part[8]::bigint, v_part[9]::bigint, v_part[10]::bigint) > v_sequence then
+        raise exception 'p_batch or p_last_id names a place in the log that was never given out' using errcode = '22023';
     end if;
     v_number := v_part[1]::bigint + 1;
     v_messages := coalesce(p_messages, v_part[2]::integer);
@@ -591,22 +610,24 @@ create function fall_asleep(p_for interval, out sleep_number bigint, out writers
 language plpgsql security definer set search_path from current
 as $$
 begin
-    if (p_for between interval '0' and interval '1 hour') is not true then
-        raise exception 'a sleep takes 0 to 1 hour' using errcode = '22023';
+    -- For so long a reader that is not there can make every commit notify.
+    if (p_for between interval '0' and interval '1 minute') is not true then
+        raise exception 'a sleep takes 0 to 60 seconds' using errcode = '22023';
     end if;
     if pg_current_xact_id_if_assigned() is null then
         perform set_config('synchronous_commit', 'off', true); -- nothing here is worth waiting for the disk
     end if;
     -- The time first: a writer that sees the number must not find the time of an earlier sleep. Two that fall asleep at
-    -- once can overwrite each other; so it is the same time for all sleeps of up to a minute, and a bit more.
+    -- once can overwrite each other; so it is the same time for all sleeps, and a bit more.
     perform setval('outbox_asleep_until_seq', greatest(
         (select last_value from outbox_asleep_until_seq),
-        (extract(epoch from clock_timestamp() + greatest(p_for, interval '1 minute')) * 1000)::bigint + 10000));
+        (extract(epoch from clock_timestamp() + interval '1 minute') * 1000)::bigint + 10000));
     sleep_number := nextval('outbox_asleep_seq');
     -- A dump reads one sequence after the other, so that the numbers may not fit after a restore.
-    while sleep_number <= (select last_value from outbox_woken_seq) loop
+    if sleep_number <= (select last_value from outbox_woken_seq) then
+        perform setval('outbox_asleep_seq', (select last_value from outbox_woken_seq));
         sleep_number := nextval('outbox_asleep_seq');
-    end loop;
+    end if;
     -- After the number is visible: a writer that is not in this list will see it.
     writers := outbox_writers();
 end $$;
@@ -614,24 +635,31 @@ comment on function fall_asleep(interval) is
     'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that it '
     'returns may have looked before: read once more, and poll until they are through, before you sleep. A notification that '
     'comes meanwhile ends this sleep before it begins: read again. Call it in a transaction of its own, and sleep no '
-    'longer than p_for; up to a minute is best.';
+    'longer than p_for, up to 60 seconds.';
 
-create function wake_up(p_sleep_number bigint) returns void
+create function wake_up(p_notification text) returns void
 language plpgsql security definer set search_path from current
 as $$
+declare
+    v_number bigint;
 begin
+    if p_notification is null or p_notification !~ '^[0-9]{1,18}:[0-9a-f]{20}$' then
+        return; -- anybody may notify
+    end if;
     if pg_current_xact_id_if_assigned() is null then
         perform set_config('synchronous_commit', 'off', true);
     end if;
-    if (select last_value from outbox_woken_seq) < p_sleep_number
+    v_number := split_part(p_notification, ':', 1)::bigint;
+    if (select last_value from outbox_woken_seq) < v_number and p_notification = v_number || ':' || wake_proof(v_number)
        -- Nobody sleeps under a number that was not given out yet.
-       and p_sleep_number <= (select last_value from outbox_asleep_seq) then
-        perform setval('outbox_woken_seq', p_sleep_number);
+       and v_number <= (select last_value from outbox_asleep_seq) then
+        perform setval('outbox_woken_seq', v_number);
     end if;
 end $$;
-comment on function wake_up(bigint) is
-    'A reader that got a notification, asleep or not, says so, and passes the number in its payload: whoever fell asleep '
-    'up to then got the same notification. From now on nobody notifies until somebody sleeps again.';
+comment on function wake_up(text) is
+    'A reader that got a notification, asleep or not, says so, and passes its payload: whoever fell asleep before that was '
+    'sent got the same notification. From now on nobody notifies until somebody sleeps again. What notify_readers() did not '
+    'send does nothing, so nobody ends the sleep of another.';
 
 revoke all on function
     service_named(text),
@@ -644,7 +672,7 @@ revoke all on function
     incarnation(subscription),
     next_batch(text, integer, integer),
     acknowledge(text, integer, text, bigint, integer, bigint[], text[], text[], boolean),
-    wake_channel(), outbox_writers(), fall_asleep(interval), wake_up(bigint)
+    wake_channel(), outbox_writers(), fall_asleep(interval), wake_up(text)
 from public;
 
 perform end_migration();

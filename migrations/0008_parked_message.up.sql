@@ -13,6 +13,7 @@ create table parked_message (
     slice           smallint      not null,
     id              bigint        not null,
     message_id      message_uuid  not null,
+    given_id        message_uuid,
     state           text          not null,
     attempts        integer       not null,
     last_error      text,
@@ -52,6 +53,7 @@ comment on column parked_message.subscription is 'Its subscription.';
 comment on column parked_message.slice is 'Its slice.';
 comment on column parked_message.id is 'The place that the message had in the log.';
 comment on column parked_message.message_id is 'Identity of the message.';
+comment on column parked_message.given_id is 'The id that its application gave, if it gave one.';
 comment on column parked_message.state is
     'retrying: comes again at next_attempt_at; waiting: an earlier message of its key is here; dead: its attempts are '
     'used up, or it was rejected: call redrive() or discard().';
@@ -137,7 +139,8 @@ declare
     v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_parked  integer;
 begin
-    if cardinality(p_as) is distinct from cardinality(p_ids) or not p_as <@ array['retry', 'dead', 'behind', 'suspect'] then
+    perform require_lengths('p_ids', cardinality(p_ids), array['p_as', 'p_errors'], array[cardinality(p_as), cardinality(p_errors)]);
+    if (p_as <@ array['retry', 'dead', 'behind', 'suspect'] and array_position(p_as, null) is null) is not true then
         raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
     end if;
     with named as materialized (
@@ -157,10 +160,10 @@ begin
                                      rows between unbounded preceding and 1 preceding), false)) as waits
         from named as n
     )
-    insert into parked_message (service, subscription, slice, id, message_id, state, attempts, last_error, next_attempt_at,
+    insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts, last_error, next_attempt_at,
                                 started_at, published_at, published_by, topic, key, traceparent, content_type, headers,
                                 payload_json, payload_bytes)
-    select v_service, p_subscription, p_slice, (message).id, (message).message_id,
+    select v_service, p_subscription, p_slice, (message).id, (message).message_id, (message).given_id,
            case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
            -- With one attempt in all, a suspect has it still: nobody knows which message ended the worker.
            case when parked_as = 'behind' or (parked_as = 'suspect' and v_sub.max_attempts = 1) then 0 else 1 end,
@@ -366,8 +369,9 @@ declare
     v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_keys    text[];
 begin
-    if cardinality(p_results) is distinct from cardinality(p_ids)
-       or not p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] then
+    perform require_lengths('p_ids', cardinality(p_ids), array['p_results', 'p_errors', 'p_after'],
+                            array[cardinality(p_results), cardinality(p_errors), cardinality(p_after)]);
+    if (p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] and array_position(p_results, null) is null) is not true then
         raise exception 'p_results says for each id accepted, retry, rejected or unavailable' using errcode = '22023';
     end if;
     with reported as materialized (

@@ -10,6 +10,7 @@ perform begin_migration('0009_scheduled_message');
 create table scheduled_message (
     service       text          collate "C" not null,
     message_id    message_uuid  not null,
+    given_id      message_uuid,
     due_at        timestamptz   not null,
     scheduled_at  timestamptz   not null default clock_timestamp(),
     topic         message_topic not null,
@@ -23,17 +24,18 @@ create table scheduled_message (
     constraint scheduled_message_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
     constraint scheduled_message_due_valid check (due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00')
 );
-create index scheduled_message_due_idx on scheduled_message (due_at);
+create index scheduled_message_due_idx on scheduled_message (due_at, scheduled_at);
 
 comment on table scheduled_message is
     'Messages that are to be delivered later. release_due() moves them to the outbox when their time has come; readers '
     'call it.';
 comment on column scheduled_message.service is 'The service that scheduled it.';
 comment on column scheduled_message.message_id is 'Identity of the message.';
+comment on column scheduled_message.given_id is 'The id that the application gave, if it gave one.';
 comment on column scheduled_message.due_at is 'Not before this time.';
 comment on column scheduled_message.scheduled_at is 'When it was scheduled.';
 comment on column scheduled_message.topic is 'As in the outbox.';
-comment on column scheduled_message.key is 'As in the outbox. Its place among others of the key is that of its release.';
+comment on column scheduled_message.key is 'As in the outbox. Messages that a service schedules for one key are released in the order of due_at, then scheduled_at.';
 comment on column scheduled_message.traceparent is 'As in the outbox.';
 comment on column scheduled_message.content_type is 'As in the outbox.';
 comment on column scheduled_message.headers is 'As in the outbox.';
@@ -42,7 +44,7 @@ comment on column scheduled_message.payload_bytes is 'As in the outbox.';
 comment on constraint scheduled_message_pkey on scheduled_message is 'A message is scheduled once.';
 comment on constraint scheduled_message_one_payload on scheduled_message is 'A message has exactly one payload.';
 comment on constraint scheduled_message_due_valid on scheduled_message is 'A year from 1970 to 9999; never infinity.';
-comment on index scheduled_message_due_idx is 'Finds what is due, and when the next one is.';
+comment on index scheduled_message_due_idx is 'Finds what is due, in the order of release, and when the next one is.';
 
 create function schedule(
     p_due_at       timestamptz,
@@ -60,20 +62,29 @@ language plpgsql security definer set search_path from current set enable_seqsca
 as $$
 declare
     v_service constant text := service_of_session();
-    v_id      constant uuid := coalesce(p_message_id, gen_random_uuid());
+    v_given   constant uuid := case when p_fresh is not true then p_message_id end;
+    v_id      constant uuid := coalesce(bound_message_id(v_service, v_given), p_message_id, gen_random_uuid());
 begin
-    p_content_type := media_type_of(p_content_type, p_json);
-    if p_message_id is not null and not p_fresh
-       and not take_identity(v_service, v_id, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
-        return v_id;
+    if (p_topic is not null and num_nonnulls(p_json, p_bytes) = 1
+        and (v_given is not null or substr(v_id::text, 15, 1) = '4')) is not true then
+        perform refuse_message(null, p_topic, num_nonnulls(p_json, p_bytes));
     end if;
-    insert into scheduled_message (service, message_id, due_at, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    values (v_service, v_id, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+    if (p_due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
+        raise exception 'p_due_at must be a time between the years 1970 and 9999' using errcode = '22023';
+    end if;
+    p_content_type := media_type_of(p_content_type, p_json);
+    if v_given is not null
+       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes), p_due_at) then
+        return v_given;
+    end if;
+    insert into scheduled_message (service, message_id, given_id, due_at, topic, key, traceparent, content_type, headers,
+                                   payload_json, payload_bytes)
+    values (v_service, v_id, v_given, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     -- A reader sleeps until the next one is due, and this may be earlier. It looks after it has said that it sleeps.
     if reader_sleeps() then
         perform notify_readers();
     end if;
-    return v_id;
+    return coalesce(v_given, v_id);
 end $$;
 comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
     'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits. '
@@ -82,18 +93,21 @@ comment on function schedule(timestamptz, text, text, json, bytea, text, json, t
 create function cancel_scheduled(p_message_id uuid) returns boolean
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
+declare
+    v_service constant text := service_of_session();
 begin
-    delete from scheduled_message where service = service_of_session() and message_id = p_message_id;
-    if not found then
-        return false;
+    delete from scheduled_message where service = v_service and message_id = bound_message_id(v_service, p_message_id);
+    if found then
+        -- It was never sent, so it may be scheduled again, for another time.
+        delete from outbox_identity where service = v_service and message_id = p_message_id;
+        return true;
     end if;
-    -- It was never sent, so it may be scheduled again, for another time.
-    delete from outbox_identity where service = service_of_session() and message_id = p_message_id;
-    return true;
+    delete from scheduled_message where service = v_service and message_id = p_message_id and given_id is null;
+    return found;
 end $$;
 comment on function cancel_scheduled(uuid) is
-    'Takes a scheduled message back, when this transaction commits: as if it had never been scheduled. False: it is in the '
-    'outbox already, or never was.';
+    'Takes a scheduled message back, by the id that schedule() returned, when this transaction commits: as if it had never '
+    'been scheduled. False: it is in the outbox already, or never was.';
 
 create function release_due(
     p_limit integer default 1000, p_now timestamptz default null,
@@ -108,22 +122,39 @@ declare
     v_read  constant bigint := pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass);
     v_first timestamptz;
 begin
+    if (p_limit between 1 and 10000) is not true then
+        raise exception 'limit must be between 1 and 10000' using errcode = '22023';
+    end if;
     released := 0;
     -- A look first, because who releases nothing should not need a transaction id.
     v_first := (select due_at from scheduled_message where due_at >= v_from order by due_at limit 1);
     perform keep_look('release_due', '', v_from, least(v_first, v_now),
                       pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass) - v_read);
     if v_first <= v_now then
-        -- SKIP LOCKED: several readers share the work. The id of this transaction comes before the places in the log.
+        -- The id of this transaction comes before the places in the log.
+        perform check_sequence();
         perform pg_current_xact_id();
-        with due as (
+        -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has locked, it may
+        -- be releasing or taking back: what is due after that, of the same service and key, is left for later. So of each
+        -- key one transaction releases at a time, from the first one on.
+        with mine as materialized (
+            select ctid as place, service, key, due_at, scheduled_at from scheduled_message
+            where due_at between v_first and v_now
+            order by due_at, scheduled_at limit p_limit for update skip locked
+        ), held as materialized (
+            select m.service, m.key, m.due_at, m.scheduled_at from scheduled_message as m
+            where m.due_at >= v_first and m.key is not null
+              and (m.due_at, m.scheduled_at) <= ((select max(due_at) from mine), (select max(scheduled_at) from mine where due_at = (select max(due_at) from mine)))
+              and not exists (select from mine where mine.place = m.ctid)
+        ), due as (
             delete from scheduled_message
-            where ctid = any (array(select ctid from scheduled_message where due_at between v_first and v_now
-                                    order by due_at limit p_limit for update skip locked))
+            where ctid = any (array(select i.place from mine as i
+                                    where not exists (select from held as h where h.service = i.service and h.key = i.key
+                                                      and (h.due_at, h.scheduled_at) <= (i.due_at, i.scheduled_at))))
             returning *
         )
-        insert into outbox (service, message_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-        select service, message_id, bucket_of(key, message_id),
+        insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+        select service, message_id, given_id, bucket_of(key, message_id),
                topic, key, traceparent, content_type, headers, payload_json, payload_bytes
         from due order by due_at, scheduled_at;
         get diagnostics released = row_count;
@@ -132,16 +163,20 @@ begin
         end if;
     end if;
     -- Messages of others are held up until we commit: by a process that stops here, for 10 seconds at most.
-    if released > 0 and current_setting('idle_in_transaction_session_timeout')::interval
-                        not between interval '1 millisecond' and interval '10 seconds' then
+    if v_first <= v_now and current_setting('idle_in_transaction_session_timeout')::interval
+                            not between interval '1 millisecond' and interval '10 seconds' then
         perform set_config('idle_in_transaction_session_timeout', '10s', true);
     end if;
     next_due_in_ms := (select greatest(0, extract(epoch from due_at - v_now) * 1000)::bigint
                        from scheduled_message where due_at >= v_first order by due_at limit 1);
+    if released = 0 and next_due_in_ms = 0 then
+        next_due_in_ms := 20; -- another transaction is at it
+    end if;
 end $$;
 comment on function release_due(integer, timestamptz) is
-    'Moves up to p_limit due messages of all services to the outbox; says how many, and in how many milliseconds the '
-    'next one is due (null: none is scheduled). In a transaction of its own.';
+    'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many milliseconds '
+    'to look again (null: none is scheduled). Of one service and key in the order of due_at, then scheduled_at, also when '
+    'several readers call it at the same time. In a transaction of its own.';
 
 revoke all on function
     schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean),

@@ -247,10 +247,11 @@ begin
     delete from outbox_identity
     where ctid = any (array(select i.ctid from outbox_identity as i
                             where i.published_at >= v_first
-                              and i.published_at < v_now - greatest(p_keep, interval '7 days')
+                              and i.published_at < v_now - greatest(p_keep, interval '60 days')
                               -- A message that is not due yet keeps its identity.
                               and not exists (select from scheduled_message as m
-                                              where m.service = i.service and m.message_id = i.message_id)
+                                              where m.service = i.service
+                                                and m.message_id = bound_message_id(i.service, i.message_id))
                             order by i.published_at limit p_limit for update skip locked));
     get diagnostics identities = row_count;
 
@@ -285,7 +286,7 @@ begin
 end $$;
 comment on function trim_outbox(interval, integer, timestamptz) is
     'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by TRUNCATE, '
-    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 7 days, checkpoints '
+    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 days, checkpoints '
     'older than an hour. Call it every minute or so in a transaction of its own, and again at once while it returns '
     'p_limit. No transaction of a service keeps it from working: what an open one has locked is left to the next call, and '
     'one that has called subscribe() keeps only what was staged since.';
@@ -303,7 +304,7 @@ declare
     v_bound  bigint;
     v_dead_blocks boolean;
 begin
-    if not outbox_is_foreign() then
+    if not outbox_is_foreign() and pg_sequence_last_value('outbox_id_seq') >= newest_place() then
         return;
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
@@ -312,7 +313,7 @@ begin
     end if;
     lock table subscription, checkpoint, parked_message, outbox in access exclusive mode;
     -- A dump reads the sequence after the table, but others may have copied the one without the other.
-    v_bound := greatest((select last_value from outbox_id_seq), (select max(id) from outbox));
+    v_bound := greatest((select last_value from outbox_id_seq), newest_place());
     perform setval('outbox_id_seq', v_bound);
     v_xid := pg_current_xact_id();
     -- Sees nothing of what gets this id below. (A snapshot that we take ourselves does not list us as running.)
@@ -329,10 +330,10 @@ begin
             where o.id <= v_behind and not is_passed(v_at, o.txid, o.id) and o.bucket % s.slices = v_at.slice
               and is_wanted(s, o.topic, o.published_at)
         )
-        insert into parked_message (service, subscription, slice, id, message_id, state, attempts, next_attempt_at,
+        insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts, next_attempt_at,
                                     published_at, published_by, topic, key, traceparent, content_type, headers,
                                     payload_json, payload_bytes)
-        select v_at.service, v_at.subscription, v_at.slice, o.id, o.message_id,
+        select v_at.service, v_at.subscription, v_at.slice, o.id, o.message_id, o.given_id,
                case when first then 'retrying' else 'waiting' end, 0, case when first then clock_timestamp() end,
                o.published_at, o.service, o.topic, o.key, o.traceparent, o.content_type, o.headers,
                o.payload_json, o.payload_bytes
@@ -363,9 +364,10 @@ begin
     update trim_horizon set system_identifier = v_system, snapshot = '1:1:';
 end $$;
 comment on function rebase() is
-    'Once after this database was restored from a dump, or came through pg_upgrade: translates all positions into the '
-    'transaction ids of this cluster. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those '
-    'who use it, and then raises 55P03. Returns '
+    'Once after this database was restored from a dump, came through pg_upgrade, or got its rows without their sequence: '
+    'translates all positions into the transaction ids of this cluster, and puts outbox_id_seq behind what is there. Nothing is '
+    'lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those who use it, and then raises '
+    '55P03. Returns '
     'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was to be '
     'done.';
 

@@ -77,18 +77,16 @@ declare
     v_alarm          record;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
-        and p_wait between interval '0' and interval '1 hour') is not true then
-        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour'
+        and p_wait between interval '0' and interval '1 hour' and p_consumer is not null) is not true then
+        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the consumer not null'
             using errcode = '22023';
     end if;
     if p_message_ids is null or cardinality(p_message_ids) > 10000 or array_position(p_message_ids, null) is not null then
         raise exception 'message ids must be an array of up to 10000 ids, none of them null'
             using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
     end if;
-    if cardinality(p_fingerprints) <> cardinality(p_message_ids) or cardinality(p_sent_at) <> cardinality(p_message_ids) then
-        raise exception 'fingerprints and times must have one element for each message id, or be null'
-            using errcode = '22023';
-    end if;
+    perform require_lengths('p_message_ids', cardinality(p_message_ids), array['p_fingerprints', 'p_sent_at'],
+                            array[cardinality(p_fingerprints), cardinality(p_sent_at)]);
     if exists (select from unnest(p_sent_at) as sent_at where not isfinite(sent_at)) then
         raise exception 'times of sending must be finite' using errcode = '22023';
     end if;
@@ -199,8 +197,8 @@ declare
     v_known   inbox;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
-        and p_wait between interval '0' and interval '1 hour' and p_message_id is not null) is not true then
-        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the id not null'
+        and p_wait between interval '0' and interval '1 hour' and p_consumer is not null and p_message_id is not null) is not true then
+        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, consumer and id not null'
             using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
     end if;
     if not isfinite(p_sent_at) then

@@ -121,7 +121,7 @@ comment on column parked_summary.newest_error is 'Why the newest of them that wa
 
 create view blocked_key as
 select p.service, p.subscription, p.key, f.id, f.message_id, f.topic, f.state, f.attempts, f.next_attempt_at, f.last_error,
-       p.behind, f.parked_at as since
+       p.behind, f.parked_at as since, f.given_id
 from (select w.service, w.subscription, w.key, min(w.id) as first, count(*) filter (where w.state = 'waiting') as behind
       from parked_message as w
       join subscription as s on s.service = w.service and s.name = w.subscription
@@ -143,6 +143,7 @@ comment on column blocked_key.next_attempt_at is 'When it comes again; null: nev
 comment on column blocked_key.last_error is 'Why it failed.';
 comment on column blocked_key.behind is 'How many parked messages wait behind it. More may come.';
 comment on column blocked_key.since is 'Since when it is parked.';
+comment on column blocked_key.given_id is 'The id that its application gave, if it gave one.';
 
 create view subscription_throughput as
 select c.service, c.subscription, c.slice, date_trunc('minute', c.acknowledged_at) as minute, count(*) as batches,

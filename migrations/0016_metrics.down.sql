@@ -6,6 +6,7 @@ do $file$ begin
 perform begin_removal('0016_metrics');
 
 drop function explain_stall(text, text);
+drop function copied_apart();
 drop function can_look_everywhere();
 drop view metrics;
 drop function oldest_waiting(checkpoint);

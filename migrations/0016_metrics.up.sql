@@ -130,6 +130,43 @@ comment on column metrics.kind is 'gauge or counter.';
 comment on column metrics.value is 'Its value now.';
 comment on column metrics.help is 'What it means.';
 
+-- The reads come before the look at the sequence, whose value only grows.
+create function copied_apart() returns table (service text, what text, why text, fix text, advice text)
+language plpgsql stable security definer set search_path from current set enable_seqscan = off set jit = off
+as $$
+#variable_conflict use_column
+declare
+    v_newest constant bigint := newest_place();
+    v_last   constant bigint := pg_sequence_last_value('outbox_id_seq');
+begin
+    if v_last < v_newest then
+        what := 'outbox_id_seq is behind the messages';
+        why := format('it is at %s, and places up to %s are taken: rows were copied without their sequence, and messages could be skipped', v_last, v_newest);
+        fix := format('select * from %I.rebase()', current_schema());
+        advice := 'as the owner of the schema';
+        return next;
+    end if;
+    return query
+    select s.service, format('slice %s of subscription %s of service %s has no checkpoint', n.slice, s.name, s.service),
+           'checkpoint was copied without subscription, or the other way round: where it stood is not known',
+           format('select %1$I.unsubscribe(%2$L, %3$L)', current_schema(), s.name, s.service), 'then subscribe() again'
+    from subscription as s cross join generate_series(0, s.slices - 1) as n (slice)
+    where (s.service = service_of_session() or can_look_everywhere())
+      and not exists (select from checkpoint as c
+                      where c.service = s.service and c.subscription = s.name and c.slice = n.slice);
+    if not exists (select from lease_floor) then
+        service := null;
+        what := 'lease_floor has no row';
+        why := 'leases were copied without it: a fence that a purged lease had could be given out again';
+        fix := '';
+        advice := format('insert into %I.lease_floor (fence) a number above every fence that was handed out', current_schema());
+        return next;
+    end if;
+end $$;
+comment on function copied_apart() is
+    'What must agree and does not, because one was copied, or restored, without the other: one row for each, with the statement that fixes it, '
+    'and the service that it stops; null: all. The library looks at it when it starts; doctor and explain_stall() show it.';
+
 create function explain_stall(p_subscription text default null, p_service text default null)
 returns table (service text, subscription text, slice integer, reason text, detail text, mend text)
 -- Compiling it took seconds, and it runs for milliseconds.
@@ -170,6 +207,9 @@ begin
         from at as a
         left join lease as l on l.service = a.service and l.name = format('subscription/%s/%s', a.subscription, a.slice)
     )
+    select c.service, null::text, null::integer, c.what, c.why, case when c.fix = '' then '-- ' else c.fix || ' -- ' end || c.advice from copied_apart() as c
+    where p_service is null or c.service is null or c.service = p_service
+    union all
     select w.service, w.name, null::integer, 'the subscription is ' || w.state,
            case w.state when 'paused' then 'somebody called pause_subscription()'
                 else 'it stood still for longer than ' || w.expire_after || ', so its messages may be gone' end,
@@ -243,7 +283,7 @@ begin
 end $$;
 comment on function can_look_everywhere() is 'Whether this session may see the subscriptions of all services.';
 
-revoke all on function oldest_waiting(checkpoint), explain_stall(text, text), can_look_everywhere() from public;
+revoke all on function oldest_waiting(checkpoint), copied_apart(), explain_stall(text, text), can_look_everywhere() from public;
 
 perform end_migration();
 end $file$;

@@ -27,7 +27,7 @@ declare
     v_rights constant jsonb := '{
         "producer": ["installed_version", "serves_from", "current_service",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
-                     "publish", "publish_many", "schedule", "cancel_scheduled",
+                     "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of", "message_id_from_name", "copied_apart",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "issue_token", "issue_tokens", "redeem_token", "try_redeem_token", "redeem_token_or_abort",
                      "receive", "receive_many", "new_ones", "open_window", "call_key",
@@ -37,8 +37,8 @@ declare
                      "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
-                     "receive", "receive_many", "new_ones"],
-        "inspector": ["installed_version", "serves_from", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
+                     "receive", "receive_many", "new_ones", "message_id_from_name", "copied_apart"],
+        "inspector": ["installed_version", "serves_from", "copied_apart", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
         "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
                           "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
@@ -60,6 +60,7 @@ begin
                and (c.relkind <> 'v' or exists (select from pg_catalog.pg_attribute as p
                                                 where p.attrelid = c.oid and p.attname = any (v_private)))
         where c.relnamespace = p_schema and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
+          and c.relname <> 'outbox_wake_secret_seq'
           and (a.attname is null or a.attname <> all (v_private));
 
     -- An administrator maps roles to services.

@@ -244,7 +244,7 @@ TEST_CASE("a reader that wants to be woken through a pooler says that it asks in
             db, [](once::transaction& tx) { tx.publish({.topic = "t", .payload = once::body::text("p")}); });
     }
     // A sleep of this length would let the test fail.
-    check_messages(db, {.reader = {.longest_sleep = 1h}},
+    check_messages(db, {.reader = {.longest_sleep = 1min}},
                    [&] { return ear.heard("a pooler stands between"); });
 }
 
@@ -265,6 +265,6 @@ TEST_CASE("without a pooler nobody is told about one, and readers sleep", "[faul
     std::ignore =
         once::transact(db, [](once::transaction& tx) { once::subscribe(tx, "s", from_the_beginning()); });
     check_requests(server, db);
-    check_messages(db, {.reader = {.longest_sleep = 1h}});
+    check_messages(db, {.reader = {.longest_sleep = 1min}});
     CHECK_FALSE(ear.heard("pooler"));
 }

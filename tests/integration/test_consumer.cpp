@@ -40,7 +40,9 @@ TEST_CASE("a consumer gets every part of a message as it was published", "[consu
     consumer one{outbox.db, "s", [&](delivery const& d, once::transaction&) { got.push_back(d); }};
     CHECK(one.run_once().handled == 2);
     REQUIRE(got.size() == 2);
-    CHECK(got[0].id == id);
+    CHECK(got[0].given_id == id);
+    CHECK(got[0].id.to_string() == outbox.server.ask("select once.message_id_of('" + id.to_string() + "')"));
+    CHECK_FALSE(got[1].given_id);
     CHECK(got[0].topic == "a.b");
     CHECK(got[0].key == "caf\xc3\xa9");
     CHECK(got[0].payload == once::body::json_text("{ \"n\": 1 }"));

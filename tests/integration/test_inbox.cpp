@@ -263,7 +263,7 @@ TEST_CASE("the same rules hold for whoever calls the inbox in SQL", "[inbox][bad
     CHECK(state("'', " + id) == "23514");
     CHECK(state("repeat('x', 256), " + id) == "23514");
     CHECK(state("'caf\u00e9', " + id) == "23514");
-    CHECK(state("null, " + id) == "23502");
+    CHECK(state("null, " + id) == "22023");
     CHECK(state("'c', null") == "22023");
     CHECK(state("'c', 'order-17'") == "22P02");
     CHECK(state("'c', '00000000-0000-0000-0000-000000000000'") == "23514");

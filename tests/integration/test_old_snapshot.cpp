@@ -141,7 +141,7 @@ TEST_CASE("while an old snapshot is held, trimming does not look at all ids that
     session db{server.dsn()};
     std::string const old =
         "insert into outbox_identity (service, message_id, digest, published_at) select current_service(), "
-        "gen_random_uuid(), sha256(''), now() - interval '8 days' + n * interval '1 ms'";
+        "gen_random_uuid(), sha256(''), now() - interval '61 days' + n * interval '1 ms'";
     db.run(old + numbers);
     old_snapshot const held{server};
     db.run("delete from outbox_identity");

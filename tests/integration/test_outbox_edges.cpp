@@ -57,6 +57,9 @@ TEST_CASE("a new subscription does not rest on what another service says about i
     lie.token.replace(end, lie.token.find('/', end) - end,
                       "1000000"); // the ninth part: the newest place in the log
     here.db.run("begin; select pg_current_xact_id()");
+    CHECK(here.db.refused("select acknowledge('liar', 0, '" + lie.token + "')") == "22023");
+    // It may be any place that was given out.
+    here.db.run("rollback; select setval('outbox_id_seq', 1000000); begin; select pg_current_xact_id()");
     acknowledge(here.db, "liar", lie);
     here.db.run("commit; select subscribe('honest')");
     here.publish("k");
@@ -224,13 +227,13 @@ TEST_CASE("limits of messages and subscriptions are checked in SQL", "[outbox]")
     CHECK(here.db.refused("select publish('t x', 'k', '1')") == "23514");
     CHECK(here.db.refused("select publish('t.x', '', '1')") == "23514");
     CHECK(here.db.refused("select publish('t.x', E'a\nb', '1')") == "23514");
-    CHECK(here.db.refused("select publish('t.x', 'k')") == "23514");
+    CHECK(here.db.refused("select publish('t.x', 'k')") == "22023");
     CHECK(here.db.refused("select publish('t.x', 'k', '1', p_headers => '{\"a\": \"b\"}')") == "23514");
     CHECK(here.db.refused("select publish('t.x', 'k', p_bytes => decode(repeat('00', 1048577), 'hex'))") ==
           "23514");
     CHECK(here.db.refused(
               "select publish_many(array['t.x', null], array['k', 'l'], array['1', '2']::json[])") ==
-          "23502");
+          "22023");
     CHECK(here.db.refused("select subscribe('s', array['a b'])") == "23514");
     CHECK(here.db.refused("select subscribe('s', array[]::text[])") == "23514");
     CHECK(here.db.refused("select subscribe('s', array['a', null])") == "23514");

@@ -79,9 +79,8 @@ TEST_CASE("no service reads, acknowledges, parks, ends or pauses for another", "
         "select publish('t.x', 'k', '1', p_message_id => '00000000-0000-4000-8000-00000000000a')"};
     victim.run(given);
     thief.run(given);
-    CHECK(server.owner.ask(
-              "select count(*) from outbox where message_id = '00000000-0000-4000-8000-00000000000a'") ==
-          "2");
+    CHECK(server.owner.ask("select count(distinct message_id) from outbox where given_id = "
+                           "'00000000-0000-4000-8000-00000000000a'") == "2");
 
     // Whoever owns the schema may.
     CHECK(server.owner.ask("select redrive('s'" + named) == "1");

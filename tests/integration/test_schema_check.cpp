@@ -132,7 +132,7 @@ TEST_CASE("an outbox that could lose messages is refused with the reason", "[sch
         {"alter table once.outbox_identity drop constraint outbox_identity_pkey", {"outbox_identity_pkey"}},
         {"alter table once.parked_message set unlogged", {"parked_message", "UNLOGGED"}},
         {"alter domain once.message_topic drop constraint message_topic_valid", {"message_topic_valid"}},
-        {"drop function once.wake_up(bigint)", {"wake_up", "missing"}},
+        {"drop function once.wake_up(text)", {"wake_up", "missing"}},
     });
 }
 

@@ -41,13 +41,12 @@ public:
         return PQntuples(answer.get()) > 0 ? PQgetvalue(answer.get(), 0, 0) : "";
     }
 
-    /// Takes what has come: how many, and the highest number that one of them carries.
-    int take(long* newest = nullptr) {
+    /// Takes what has come: how many, and what the last one says.
+    int take(std::string* newest = nullptr) {
         gather();
-        if (newest != nullptr) {
-            *newest = std::max(*newest, m_newest);
+        if (newest != nullptr && m_heard > 0) {
+            *newest = m_newest;
         }
-        m_newest = 0;
         return std::exchange(m_heard, 0);
     }
 
@@ -65,13 +64,13 @@ private:
         while (std::unique_ptr<PGnotify, decltype(&PQfreemem)> const note{PQnotifies(m_link.get()),
                                                                           &PQfreemem}) {
             ++m_heard;
-            m_newest = std::max(m_newest, std::stol(note->extra));
+            m_newest = note->extra;
         }
     }
 
     std::unique_ptr<PGconn, decltype(&PQfinish)> m_link;
     int m_heard = 0;
-    long m_newest = 0;
+    std::string m_newest;
 };
 
 /// Reads and acknowledges all there is; how many.
@@ -120,9 +119,9 @@ void follow(std::string const& dsn, std::string const& subscription, std::stop_t
         mine.got += read_all(db, subscription);
         ++mine.sleeps;
         auto const woken = ear.sleep(patience);
-        long number = 0;
-        if (ear.take(&number) > 0) {
-            ear.run("select once.wake_up(" + std::to_string(number) + ")");
+        std::string notification;
+        if (ear.take(&notification) > 0) {
+            ear.run("select once.wake_up('" + notification + "')");
         }
         if (auto const got = read_all(db, subscription); got > 0) {
             mine.got += got;
@@ -198,9 +197,9 @@ TEST_CASE("while nobody sleeps nobody notifies, and one notification is enough",
     listener ear{server.dsn()};
     auto const publish = [&] { db.run("select publish('t.x', 'k', '1')"); };
     // A notification arrives at the latest with the answer to a later statement.
-    auto const heard = [&](long* number = nullptr) {
+    auto const heard = [&](std::string* notification = nullptr) {
         ear.run("select 1");
-        return ear.take(number);
+        return ear.take(notification);
     };
     for (int i = 0; i < 20; ++i) {
         publish();
@@ -209,9 +208,9 @@ TEST_CASE("while nobody sleeps nobody notifies, and one notification is enough",
 
     ear.run("select once.fall_asleep('1 second')");
     publish();
-    long number = 0;
-    CHECK(heard(&number) == 1);
-    ear.run("select once.wake_up(" + std::to_string(number) + ")");
+    std::string notification;
+    CHECK(heard(&notification) == 1);
+    ear.run("select once.wake_up('" + notification + "')");
     publish();
     CHECK(heard() == 0);
 
@@ -232,7 +231,7 @@ TEST_CASE("who was writing when a reader fell asleep is named to it, prepared or
                        "')");
     };
     CHECK(ear.run("select writers from once.fall_asleep('1 second')") == "{}");
-    ear.run("select once.wake_up((select last_value from once.outbox_asleep_seq))");
+    ear.run("select setval('once.outbox_woken_seq', (select last_value from once.outbox_asleep_seq))");
     db.run("begin; select publish('t.x', 'k', '1')"); // nobody sleeps, so nobody will be notified
     session scheduler{server.dsn()};
     scheduler.run("begin; select schedule(now(), 't.x', 'k', '1')");
@@ -258,12 +257,59 @@ TEST_CASE("a notification that is read late does not end the sleep of others", "
     CHECK(other.take() == 1); // awake: it ignores this
     other.run("select once.fall_asleep('1 second')");
     late.run("select once.fall_asleep('1 second')");
-    long number = 0;
-    CHECK(late.take(&number) == 1); // the old one
-    late.run("select once.wake_up(" + std::to_string(number) + ")");
+    std::string notification;
+    CHECK(late.take(&notification) == 1); // the old one
+    late.run("select once.wake_up('" + notification + "')");
     db.run("select publish('t.x', 'k', '1')");
     other.run("select 1");
     CHECK(other.take() == 1);
+}
+
+TEST_CASE("nobody ends the sleep of another by a number that no notification had", "[outbox][wake]") {
+    test_database const server;
+    session db{server.dsn()};
+    listener sleeper{server.dsn()};
+    sleeper.run("select once.fall_asleep('30 seconds')");
+    for (auto const* const guess :
+         {"n::text", "n || ':'", "n || ':00000000000000000000'", "n || ':' || repeat('x', 20)",
+          "n || ':' || left(md5(n::text), 20)", "'9999999999999999999:00000000000000000000'", "null"}) {
+        INFO(guess);
+        db.run(std::string{"select wake_up("} + guess +
+               ") from (select sleep_number from fall_asleep('0')) as f (n)");
+        CHECK(db.ask("select reader_sleeps()") == "t");
+    }
+    db.run("select publish('t.x', 'k', '1')");
+    std::string notification;
+    sleeper.run("select 1");
+    REQUIRE(sleeper.take(&notification) == 1);
+    // Nor by that of an earlier one.
+    db.run("select fall_asleep('0')");
+    db.run("select wake_up('" + notification + "')");
+    CHECK(db.ask("select reader_sleeps()") == "t");
+}
+
+TEST_CASE(
+    "who falls asleep again and again, and never sleeps, costs a notification each while a reader listens",
+    "[outbox][wake]") {
+    test_database const server;
+    session db{server.dsn()};
+    listener reader{server.dsn()};
+    int heard = 0;
+    for (int i = 0; i < 10; ++i) {
+        db.run("select fall_asleep('0')");
+        for (int n = 0; n < 20; ++n) {
+            db.run("select publish('t.x', 'k', '1')");
+            std::string notification;
+            reader.run("select 1");
+            if (auto const got = reader.take(&notification); got > 0) {
+                heard += got;
+                reader.run("select once.wake_up('" + notification + "')");
+            }
+        }
+    }
+    CHECK(heard == 10);
+    // And where nobody listens, it ends after a minute.
+    CHECK(db.refused("select fall_asleep('61 seconds')") == "22023");
 }
 
 TEST_CASE("a reader that died asleep is not woken for ever", "[outbox][wake]") {
@@ -302,7 +348,8 @@ TEST_CASE("sleepers with short sleeps do not shorten those of others, nor do num
     auto const before = db.ask("select last_value from outbox_asleep_until_seq");
     ear.run("select once.fall_asleep('0 seconds')");
     CHECK(std::stol(db.ask("select last_value from outbox_asleep_until_seq")) >= std::stol(before));
-    ear.run("select once.wake_up(1000000)"); // was never given out
+    // Was never given out.
+    ear.run("select once.wake_up('1000000:" + db.ask("select wake_proof(1000000)") + "')");
     CHECK(heard() == 1);
     // After a restore the one sequence can be ahead of the other.
     db.run("select setval('outbox_woken_seq', 40)");

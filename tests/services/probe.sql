@@ -33,7 +33,7 @@ create function probe.value_of(p_function text, p_name text, p_type text) return
             case p_name when 'p_ids' then 'array[probe.parked()]' else '''{accepted}''' end
         when p_name = 'p_batch' then '(select batch from once.next_batch(''s'') as b where b.id is null)'
         when p_name in ('p_scope', 'p_key', 'p_consumer', 'p_principal', 'p_purpose', 'p_name', 'p_subscription', 'p_topic', 'p_phase',
-                        'p_from', 'p_holder', 'p_error', 'p_recovery_point') then quote_literal('s')
+                        'p_from', 'p_holder', 'p_error', 'p_recovery_point', 'p_source') then quote_literal('s')
         when p_name = 'p_service' then 'session_user'
         when p_name = 'p_to' then quote_literal('t')
         when p_name = 'p_fence' then format('probe.fence(%L)', p_function)

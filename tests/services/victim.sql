@@ -27,5 +27,5 @@ select 1 / (outcome = 'started')::integer as ok, fence from once.begin_operation
 select once.finish_operation('o', :'k', :fence, 'a', '{}', 200, null, null, '{}', null);
 select once.next_operation('{op}', gen_random_uuid(), '1 minute');
 select 1 / (outcome = 'started')::integer from once.open_window('v', :'k', sha256(convert_to(:'k', 'UTF8')), '1 second');
-select once.wake_up((once.fall_asleep('0')).sleep_number);
+select once.wake_up((once.fall_asleep('0')).sleep_number || ':0');
 select count(*) from once.explain_stall();

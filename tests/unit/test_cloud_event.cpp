@@ -65,6 +65,16 @@ TEST_CASE("a binary CloudEvent percent-encodes what a header cannot hold", "[pub
                          {"Content-Type", "text/plain; charset=utf-8"}});
 }
 
+TEST_CASE("a CloudEvent says which id the application gave, beside the one that it goes by",
+          "[publisher][cloud_event]") {
+    auto message = example(body::text("hello"));
+    CHECK_FALSE(nlohmann::json::parse(structured_cloud_event(message)).contains("givenid"));
+    message.given_id = message_id::parse("00000000-0000-4000-8000-00000000000a");
+    auto const json = nlohmann::json::parse(structured_cloud_event(message));
+    CHECK(json.at("givenid") == "00000000-0000-4000-8000-00000000000a");
+    CHECK(json.at("id") == "0193639c-4b5a-7c3d-8e9f-0123456789ab");
+}
+
 TEST_CASE("a text that is not UTF-8 makes no CloudEvent", "[publisher][cloud_event]") {
     auto message = example(body{});
     message.key = "\xff";

@@ -10,12 +10,14 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <sys/resource.h>
@@ -202,6 +204,133 @@ TEST_CASE("what follows a torn line begins on a line of its own", "[publisher][j
             publish_result::accepted);
     CHECK(read_lines(contents(file)).size() == 1);
     CHECK(contents(file).back() == '\n');
+}
+
+namespace {
+
+/// Lets files grow to so many bytes: as a disk that is full in the middle of a write.
+class full_disk {
+public:
+    explicit full_disk(std::size_t bytes) : m_handler{std::signal(SIGXFSZ, SIG_IGN)} {
+        ::getrlimit(RLIMIT_FSIZE, &m_before);
+        rlimit limit{m_before};
+        limit.rlim_cur = bytes;
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    ~full_disk() {
+        ::setrlimit(RLIMIT_FSIZE, &m_before);
+        std::signal(SIGXFSZ, m_handler);
+    }
+    full_disk(full_disk const&) = delete;
+    full_disk& operator=(full_disk const&) = delete;
+    full_disk(full_disk&&) = delete;
+    full_disk& operator=(full_disk&&) = delete;
+
+private:
+    rlimit m_before{};
+    void (*m_handler)(int);
+};
+
+} // namespace
+
+TEST_CASE("each writer of a file begins on a line of its own, whoever tore the last one",
+          "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    auto const accepted = [](json_lines_publisher& publisher) {
+        return publisher.publish(std::vector{make_delivery("", body{})}, soon()).answers[0].result ==
+               publish_result::accepted;
+    };
+    json_lines_publisher one{file.string()};
+    json_lines_publisher other{file.string(), {.flush = json_lines_options::durability::none}};
+    REQUIRE(accepted(one));
+    REQUIRE(accepted(other)); // both have the file open, and have seen it end with a line
+    auto const line = contents(file).size() / 2;
+    {
+        full_disk const here{line * 2 + line / 2};
+        CHECK_FALSE(accepted(one));
+    }
+    CHECK(contents(file).back() != '\n');
+    REQUIRE(accepted(other));
+    CHECK(read_lines(contents(file)).size() == 3);
+    // Truncated from outside, within a line, while it is open; and appended to by something else.
+    fs::resize_file(file, contents(file).size() - 5);
+    REQUIRE(accepted(other));
+    CHECK(read_lines(contents(file)).size() == 3);
+    std::ofstream{file, std::ios::app} << "half a li";
+    REQUIRE(accepted(other));
+    REQUIRE(accepted(one));
+    CHECK(read_lines(contents(file)).size() == 5);
+    fs::resize_file(file, 0); // as copytruncate of logrotate does
+    REQUIRE(accepted(other));
+    CHECK(contents(file).front() == '{');
+}
+
+TEST_CASE(
+    "what several publishers write to one file while its disk is full now and then arrives whole, each line",
+    "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    std::array<std::vector<message_id>, 4> accepted;
+    std::atomic<int> refused{0};
+    std::atomic<bool> done{false};
+    {
+        std::vector<std::jthread> writers;
+        for (int i = 0; i < 4; ++i) {
+            writers.emplace_back([&, i, mine = &accepted.at(static_cast<std::size_t>(i))] {
+                json_lines_publisher publisher{file.string(),
+                                               {.flush = json_lines_options::durability::none}};
+                while (!done) {
+                    std::vector<delivery> batch;
+                    for (int n = 0; n < 3; ++n) {
+                        batch.push_back(make_delivery(
+                            "", body::bytes(std::string(static_cast<std::size_t>(100 * i + n), 'x'), "a/b")));
+                    }
+                    auto const report = publisher.publish(batch, soon());
+                    for (std::size_t n = 0; n < batch.size(); ++n) {
+                        if (report.answers[n].result == publish_result::accepted) {
+                            mine->push_back(batch[n].id);
+                        } else {
+                            ++refused;
+                        }
+                    }
+                }
+            });
+        }
+        for (int round = 0; round < 20; ++round) {
+            auto const size = [&] { return fs::exists(file) ? fs::file_size(file) : 0; };
+            auto const before = size();
+            CHECK(wait_until([&] { return size() > before + 10'000; }));
+            auto const earlier = refused.load();
+            full_disk const here{size() + 1'234};
+            CHECK(wait_until([&] { return refused > earlier + 4; }));
+        }
+        done = true;
+    }
+    // A line that is whole and was not accepted is possible, never one that was accepted and is not there.
+    std::set<message_id> there;
+    for (auto const& one : read_lines(contents(file))) {
+        CHECK(there.insert(one.id).second);
+    }
+    std::size_t missing = 0;
+    for (auto const& of_one : accepted) {
+        CHECK(of_one.size() > 100);
+        missing += static_cast<std::size_t>(
+            std::ranges::count_if(of_one, [&](auto const& id) { return !there.contains(id); }));
+    }
+    CHECK(missing == 0);
+}
+
+TEST_CASE("a file that may not be read is written all the same", "[publisher][json_lines]") {
+    own_folder const folder;
+    auto const file = folder / "messages.jsonl";
+    json_lines_publisher publisher{file.string(), {.mode = 0200}};
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(publisher.publish(std::vector{make_delivery("", body{})}, soon()).answers[0].result ==
+                publish_result::accepted);
+    }
+    fs::permissions(file, fs::perms::owner_read, fs::perm_options::add);
+    CHECK(read_lines(contents(file)).size() == 3);
 }
 
 TEST_CASE("a full device is unavailable and takes nothing", "[publisher][json_lines]") {

@@ -102,3 +102,12 @@ TEST_CASE("version 7 says when it was made, and sorts by it; others do not say",
           sys_time<milliseconds>{milliseconds{1645557742000}}); // the example of RFC 9562
     CHECK(message_id::parse("017f22e2-79b0-7000-8000-000000000000") < id);
 }
+
+// The same as message_id_from_name() of the schema: other languages can check theirs by these.
+TEST_CASE("an id from a name is always the same, of version 8, and keeps sources apart", "[message_id]") {
+    CHECK(message_id::from_name("stripe", "evt_1").to_string() == "0e209ba2-e9cc-84b2-87cf-ea5e44a1ece2");
+    CHECK(message_id::from_name("ab", "c") != message_id::from_name("a", "bc"));
+    CHECK_FALSE(message_id::from_name("stripe", "evt_1").time());
+    CHECK_THROWS_AS(message_id::from_name("", "evt_1"), once::invalid_argument);
+    CHECK_THROWS_AS(message_id::from_name("stripe", ""), once::invalid_argument);
+}

@@ -297,6 +297,53 @@ TEST_CASE("a header that could split a request rejects its message", "[webhook]"
     }
 }
 
+TEST_CASE("a header name that a server may read as another one rejects its message, and the error names it",
+          "[webhook]") {
+    http_receiver receiver;
+    webhook_publisher publisher{receiver.url(), {.secrets = {signing_secret}}};
+    for (auto const* const name :
+         {"Idempotency_Key", "idempotency.key", "Webhook_Signature", "X_Tenant", "Content_Length", "Ce~Id",
+          "a!b", "x'y", "Once_Topic", "Transfer_Encoding"}) {
+        INFO(name);
+        auto message = make_delivery("", body::text("x"));
+        message.headers = {{name, "secret-value"}};
+        auto const report = publisher.publish(std::vector{message}, soon());
+        CHECK(report.answers[0].result == publish_result::rejected);
+        CHECK(report.answers[0].error.find(name) != std::string::npos);
+        CHECK(report.answers[0].error.find("secret-value") == std::string::npos);
+    }
+    CHECK(receiver.requests().empty());
+    // What only the last proxy, or the one who frames the request, may say is not sent.
+    auto message = make_delivery("", body::text("x"));
+    message.headers = {{"X-Forwarded-For", "10.0.0.1"},   {"Forwarded", "for=10.0.0.1"},
+                       {"Content-Encoding", "gzip"},      {"X-HTTP-Method-Override", "DELETE"},
+                       {"Sec-Fetch-Site", "same-origin"}, {"X-Tenant", "blue"}};
+    REQUIRE(publisher.publish(std::vector{message}, soon()).answers[0].result == publish_result::accepted);
+    auto const request = receiver.requests().at(0);
+    for (auto const* const absent :
+         {"x-forwarded-for", "forwarded", "content-encoding", "x-http-method-override", "sec-fetch-site"}) {
+        INFO(absent);
+        CHECK(request.headers.count(absent) == 0);
+    }
+    CHECK(request.header("x-tenant") == "blue");
+}
+
+TEST_CASE("the id that an application gave stands beside the one that receivers go by", "[webhook]") {
+    http_receiver receiver;
+    auto message = make_delivery("", body::text("x"));
+    message.given_id = message_id::parse("00000000-0000-4000-8000-00000000000a");
+    webhook_publisher plain{receiver.url()};
+    webhook_publisher binary{receiver.url(), {.message_form = webhook_options::form::cloud_event_binary}};
+    REQUIRE(plain.publish(std::vector{message}, soon()).answers[0].result == publish_result::accepted);
+    REQUIRE(binary.publish(std::vector{message}, soon()).answers[0].result == publish_result::accepted);
+    auto const requests = receiver.requests();
+    CHECK(requests.at(0).header("once-given-id") == message.given_id->to_string());
+    CHECK(requests.at(1).header("ce-givenid") == message.given_id->to_string());
+    for (auto const& request : requests) {
+        CHECK(request.header("idempotency-key") == '"' + message.id.to_string() + '"');
+    }
+}
+
 TEST_CASE("no address, password or header comes out in an error", "[webhook]") {
     std::string port;
     {

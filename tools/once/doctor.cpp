@@ -241,6 +241,9 @@ int doctor(session& db, doctor_output how, std::ostream& out) {
                             "mixes up prepared statements",
                             "", "see Connections and poolers in the operations guide"});
     }
+    if (installed == known) {
+        add_findings(db.ask(queries::copied_apart), 2, 3, findings);
+    }
     add_findings(db.ask(queries::risky_settings), 2, 3, findings);
 
     print_findings(findings, how, out);

@@ -137,7 +137,7 @@ from parked_message where message_id = $1::uuid)sql";
 
 /// With its headers, and how long it is. $1 uuid: message
 inline constexpr char const* parked_show = R"sql(
-select service, subscription, slice, id, message_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
+select service, subscription, slice, id, message_id, given_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
        published_at, published_by, topic, key, traceparent, content_type, headers::text as headers,
        octet_length(coalesce(payload_json::text, encode(payload_bytes, 'escape'))) as payload_bytes
 from parked_message where message_id = $1::uuid)sql";
@@ -228,6 +228,9 @@ from json_to_recordset($1::json) as r (job text, jobs bigint, per_second numeric
 
 /// Fails with 22023 when there is no such slice, ON060 when there is no such subscription. $1 text, $2 integer: slice
 inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch($1, $2, 1))sql";
+
+/// What was copied, or restored, without what it belongs to.
+inline constexpr char const* copied_apart = R"sql(select what, why, fix, advice from copied_apart())sql";
 
 /// $1 text or null: subscription, $2 text or null: service
 inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1, $2))sql";

@@ -26,6 +26,7 @@ struct cloud_event_options {
  * | source | `cloud_event_options::source` |
  * | type | `type_prefix` and the topic |
  * | time | when it was staged |
+ * | givenid | the id that the application gave, if it gave one |
  * | datacontenttype | media type of the payload, application/octet-stream when it has none |
  * | partitionkey | the key, if it has one |
  * | traceparent | the trace context, if it has one |

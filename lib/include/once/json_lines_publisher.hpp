@@ -36,14 +36,16 @@ struct json_lines_options {
  * {"id":"...","topic":"orders.placed","key":"A-17","time":"2026-11-24T22:06:11.000001Z","service":"orders",
  *  "headers":[["name","value"]],"traceparent":"00-...","content_type":"application/json","payload":{"order":"A-17"}}
  * @endcode
- * (in one line). key, headers, traceparent and content_type are left out when the message has none. A payload that is
- * JSON stands under `payload`, as the exact text; one that is not, or that has a line break between its tokens, stands
- * under `payload_base64`. The same message gives the same line at each attempt.
+ * (in one line), and behind id a given_id when the application gave one. key, headers, traceparent and content_type are
+ * left out when the message has none. A payload that is JSON stands under `payload`, as the exact text; one that is not,
+ * or that has a line break between its tokens, stands under `payload_base64`. The same message gives the same line at
+ * each attempt.
  *
  * Whoever reads it must expect a line twice, by its id, and skip a line that is not JSON: a write that a full disk or
  * a crash cut short stays as a torn line, and what follows begins on a line of its own.
  *
- * Several processes may write to one file (O_APPEND) on a local file system.
+ * Several publishers, of one process or of many, may write to one file on a local file system: each takes a lock (flock) for
+ * what it writes at a time, and begins on a line of its own whoever tore the last one. A FIFO has one writer.
  *
  * @par Thread safety
  * One thread at a time, but for `reopen`.

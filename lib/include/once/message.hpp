@@ -32,7 +32,9 @@ struct message {
     /// W3C Trace Context of the request that caused it: "00-<32 hex>-<16 hex>-<2 hex>", lower case. Empty: none.
     std::string traceparent{};
     /// Leave it empty, and an id is made. Give one to make staging itself idempotent: the same id with the same content
-    /// again stages nothing, with other content it is an error (SQLSTATE ON050).
+    /// again stages nothing, with other content it is an error (SQLSTATE ON050). It counts within the service, for 60 days.
+    /// Receivers get an id made from both (`delivery::id`), and the given one beside it (`delivery::given_id`). For an id
+    /// that is a text, see `message_id::from_name`.
     std::optional<message_id> id{};
     /// Not before this time by the clock of the database; empty: as soon as the transaction has committed.
     std::optional<std::chrono::sys_time<std::chrono::microseconds>> deliver_at{};
@@ -44,8 +46,10 @@ ONCE_EXPORT void validate(message const& message);
 
 /// A message on its way to a receiver. Identity, bytes and headers are the same at every attempt.
 struct delivery {
-    /// Receivers detect repeats by it.
+    /// Receivers detect repeats by it. Unique over all services.
     message_id id;
+    /// The id that the application gave; empty when it gave none. Another service may have given the same.
+    std::optional<message_id> given_id{};
     std::string topic{};
     /// Empty: it has none.
     std::string key{};

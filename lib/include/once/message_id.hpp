@@ -54,6 +54,17 @@ public:
      */
     [[nodiscard]] static message_id time_ordered();
 
+    /// The id of a message that its source names by a text: `from_name("stripe", "evt_1PqJ")`.
+    /**
+     * The same two texts give the same id, here and in `message_id_from_name()` of the schema: a UUID of version 8, from
+     * SHA-256. `source` keeps the names of one source apart from those of another.
+     * @param source 1 to 255 bytes of UTF-8 without NUL
+     * @param name   1 to 4096 bytes of UTF-8 without NUL
+     * @throws once::invalid_argument when one of them is not. Never make a name up for such a message: put it aside for a
+     *         person.
+     */
+    [[nodiscard]] static message_id from_name(std::string_view source, std::string_view name);
+
     /// Lower case, 8-4-4-4-12.
     [[nodiscard]] std::string to_string() const;
 

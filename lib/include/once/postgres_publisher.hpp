@@ -21,6 +21,7 @@ struct postgres_publisher_options {
      * | column | type | |
      * | --- | --- | --- |
      * | id | uuid | |
+     * | given_id | uuid | that its application gave, or null |
      * | topic | text | |
      * | key | text | null when it has none |
      * | payload | json | when it is JSON, the exact text; else null |
@@ -38,7 +39,8 @@ struct postgres_publisher_options {
     std::string sql{};
 
     /// How long the inbox remembers a message, 1 second to 3660 days. Longer than messages can be on their way, parked or
-    /// dead.
+    /// dead. An id that an application gave is free again after 60 days, so with more than 30 here the second message of
+    /// such an id is refused, or taken for the first.
     std::chrono::milliseconds retention{std::chrono::hours{24 * 30}};
 };
 

@@ -47,7 +47,11 @@ public:
     /// Adds a statement that travels with COMMIT, at no round trip of its own; nobody reads its rows.
     /**
      * Statements run in the order in which they were added, before the response is stored. If one fails, the whole
-     * transaction is rolled back and its error comes out of `execute`.
+     * transaction is rolled back and its error comes out of `execute`. What is added in a `pqxx::subtransaction`, or any
+     * other savepoint, goes when that is rolled back; for that, the first one that is added after a command about
+     * savepoints costs a round trip.
+     * @throws once::transaction_poisoned in a savepoint whose statement failed, and that was not rolled back yet
+     * @throws once::misuse after a savepoint, while a stream or a pipeline is open
      * @throws once::invalid_argument when a text parameter is not valid.
      */
     void at_commit(statement statement);
@@ -56,8 +60,8 @@ public:
     /**
      * It travels with COMMIT, at no round trip of its own; messages that follow each other become one statement. They
      * wait in memory until then: for very many use `once::publish_each`, which sends while it goes. Messages and
-     * `at_commit` statements keep their common order.
-     * @return the id of the message
+     * `at_commit` statements keep their common order, and what is said there about savepoints.
+     * @return the id of the message: `message::id` when that is given, else the one that was made
      * @throws once::invalid_argument naming the field. What the database refuses (ON050: the id was used for other
      *         content) comes out of `execute`, after the rollback.
      */

@@ -40,6 +40,7 @@ std::string prepared_name(std::string const& sql, std::size_t used_up) {
 session::session(PGconn* connection, bool prepare_statements)
     : m_connection{pqxx::connection::seize_raw_connection(connection)},
       m_raw{connection},
+      m_savepoints{connection},
       m_prepare_statements{prepare_statements} {
     // The default receiver hands on to libpqxx's notice processor; ours looks first.
     m_default_receiver = PQsetNoticeReceiver(m_raw, &session::receive_notice, this);
@@ -61,6 +62,17 @@ void session::close() noexcept {
         } catch (std::exception const&) { // NOLINT(bugprone-empty-catch): it is gone either way
         }
     }
+}
+
+PGTransactionStatusType session::transaction_status() const noexcept {
+    if (m_raw == nullptr) {
+        return PQTRANS_UNKNOWN;
+    }
+    // libpqxx leaves the end of a stream unread. To look for it takes nothing away from a pipeline of the caller's.
+    if (PQtransactionStatus(m_raw) == PQTRANS_ACTIVE && PQconsumeInput(m_raw) != 0) {
+        static_cast<void>(PQisBusy(m_raw));
+    }
+    return PQtransactionStatus(m_raw);
 }
 
 std::string session::name_of_prepared(std::string_view sql) const {

@@ -4,12 +4,14 @@
 #include <once/statement.hpp>
 
 #include "connection/pg_result.hpp"
+#include "connection/savepoint_watch.hpp"
 
 #include <libpq-fe.h>
 #include <pqxx/connection>
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,9 +49,10 @@ public:
     /// Under which name the server knows a statement of this session; "" when it is not prepared.
     [[nodiscard]] std::string name_of_prepared(std::string_view sql) const;
 
-    [[nodiscard]] PGTransactionStatusType transaction_status() const noexcept {
-        return m_raw == nullptr ? PQTRANS_UNKNOWN : PQtransactionStatus(m_raw);
-    }
+    [[nodiscard]] PGTransactionStatusType transaction_status() const noexcept;
+
+    /// How many commands about savepoints, or that rolled back, have been carried out on this connection.
+    [[nodiscard]] std::uint64_t savepoint_commands() const noexcept { return m_savepoints.commands(); }
 
     /// Sends the statements as one pipeline with one sync at its end, and waits for all answers: one round trip.
     /**
@@ -90,6 +93,7 @@ private:
 
     std::optional<pqxx::connection> m_connection;
     PGconn* m_raw = nullptr;
+    savepoint_watch m_savepoints;
     bool m_prepare_statements;
     bool m_rollback_under_way = false;
     bool m_last_statement_runs = false;

@@ -141,7 +141,7 @@ void require_committed(std::vector<pg_result> const& answers, std::vector<statem
 }
 
 work::work(call_context const& context, session& session, int attempt)
-    : m_context{context}, m_session{session}, m_attempt{attempt} {}
+    : m_context{context}, m_session{session}, m_attempt{attempt}, m_staged{session, context.pool.outbox()} {}
 
 work::~work() = default;
 
@@ -178,22 +178,11 @@ claim_answer work::begin() {
 }
 
 void work::at_commit(statement statement) {
-    put_messages_in_line();
-    m_at_commit.push_back(std::move(statement));
+    m_staged.add(std::move(statement), m_context.reply_deadline());
 }
 
 message_id work::publish(message const& message) {
-    auto const id = m_messages.add(message);
-    if (m_messages.full()) {
-        put_messages_in_line();
-    }
-    return id;
-}
-
-void work::put_messages_in_line() {
-    for (auto& one : m_messages.take(m_context.pool.outbox())) {
-        m_at_commit.push_back(std::move(one));
-    }
+    return m_staged.add(message, m_context.reply_deadline());
 }
 
 void work::allow_commit(std::optional<response> response) {
@@ -236,11 +225,11 @@ void work::commit() {
         throw misuse{"once: a callback must not call commit(); the library commits after it returns"};
     }
     m_commit_allowed = false;
-    put_messages_in_line();
+    auto const staged = m_staged.take(m_context.reply_deadline());
     statement complete;
     std::vector<statement const*> tail;
-    tail.reserve(m_at_commit.size() + 1);
-    for (auto const& one : m_at_commit) {
+    tail.reserve(staged.size() + 3);
+    for (auto const& one : staged) {
         tail.push_back(&one);
     }
     if (m_context.request != nullptr) {

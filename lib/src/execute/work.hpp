@@ -10,7 +10,7 @@
 #include <once/token.hpp>
 
 #include "connection/connection_pool.hpp"
-#include "message/staged_messages.hpp"
+#include "execute/staged_work.hpp"
 #include "sql/session_statements.hpp"
 
 #include <pqxx/except>
@@ -116,14 +116,10 @@ public:
     [[nodiscard]] bool committed_locally() const noexcept { return m_committed_locally; }
 
 private:
-    void put_messages_in_line();
-
     call_context const& m_context;
     session& m_session;
     int m_attempt;
-    std::vector<statement> m_at_commit;
-    // Behind all of m_at_commit.
-    staged_messages m_messages;
+    staged_work m_staged;
     std::optional<response> m_response;
     bool m_commit_allowed = false;
     bool m_commit_refused = false;

@@ -3,6 +3,8 @@
 #include <once/message_id.hpp>
 
 #include "message/random_ids.hpp"
+#include "request/sha256.hpp"
+#include "request/text_rules.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -91,6 +93,25 @@ void stamp(byte_array& bytes, unsigned version) noexcept {
     bytes[8] = (bytes[8] & std::byte{0x3f}) | std::byte{0x80}; // the variant of RFC 9562
 }
 
+// As name_uuid() of the schema: RFC 9562, appendix B.2.
+byte_array name_bytes(std::span<std::byte const> space, std::string_view name) {
+    std::string text{reinterpret_cast<char const*>(space.data()), space.size()};
+    auto const hash = detail::sha256(text.append(name));
+    byte_array made{};
+    std::ranges::transform(std::span{hash}.first(made.size()), made.begin(),
+                           [](std::uint8_t byte) { return std::byte{byte}; });
+    stamp(made, 8);
+    return made;
+}
+
+void require_name(std::string_view text, std::size_t longest, char const* field) {
+    if (text.empty() || text.size() > longest || text.find('\0') != std::string_view::npos ||
+        !detail::is_utf8(text)) {
+        throw invalid_argument{field,
+                               "it must be UTF-8 without NUL, 1 to " + std::to_string(longest) + " bytes"};
+    }
+}
+
 } // namespace
 
 std::optional<message_id> message_id::try_parse(std::string_view text) noexcept {
@@ -133,6 +154,13 @@ message_id message_id::time_ordered() {
     }
     stamp(bytes, 7);
     return message_id{bytes};
+}
+
+message_id message_id::from_name(std::string_view source, std::string_view name) {
+    require_name(source, 255, "message_id.source");
+    require_name(name, 4096, "message_id.name");
+    static auto const names = parse("007b1b20-ccbb-416c-b52b-e844fd500d44");
+    return message_id{name_bytes(name_bytes(names.bytes(), source), name)};
 }
 
 message_id detail::random_ids::next() {

@@ -60,7 +60,7 @@ void message_arrays::add(message const& message, message_id const& id) {
     if (message.deliver_at) {
         m_due_times.add_int8(wire_time(*message.deliver_at));
     }
-    m_all_fresh = m_all_fresh && !message.id;
+    m_given = message.id.has_value();
     ++m_count;
     m_bytes =
         m_topics.bytes() + m_keys.bytes() + m_json.bytes() + m_byte_payloads.bytes() + m_headers.bytes();
@@ -72,35 +72,52 @@ parameters message_arrays::take(bool with_due_times) {
                               &m_traceparents, &m_ids}) {
         add_array(values, *array);
     }
-    values.add(m_all_fresh);
+    values.add(!m_given);
     if (with_due_times) {
         add_array(values, m_due_times);
     }
     m_count = 0;
     m_bytes = 0;
-    m_all_fresh = true;
     return values;
 }
 
 message_id staged_messages::add(message const& message) {
     validate(message);
+    bool const later = message.deliver_at.has_value();
+    auto& open = later ? m_later : m_now;
+    if (!open.takes(message.id.has_value())) {
+        close(later);
+    }
     auto const id = message.id ? *message.id : m_ids.next();
-    (message.deliver_at ? m_later : m_now).add(message, id);
+    open.add(message, id);
     return id;
 }
 
 bool staged_messages::full() const noexcept {
-    return m_now.bytes() + m_later.bytes() >= most_bytes || m_now.size() + m_later.size() >= most_messages;
+    return m_closed_bytes + m_now.bytes() + m_later.bytes() >= most_bytes ||
+           m_closed_messages + m_now.size() + m_later.size() >= most_messages;
+}
+
+void staged_messages::close(bool later) {
+    auto& open = later ? m_later : m_now;
+    if (open.size() > 0) {
+        m_closed_bytes += open.bytes();
+        m_closed_messages += open.size();
+        m_closed.push_back({later, open.take(later)});
+    }
 }
 
 std::vector<statement> staged_messages::take(sql::outbox_statements const& texts) {
+    close(false);
+    close(true);
     std::vector<statement> made;
-    if (m_now.size() > 0) {
-        made.push_back({texts.publish_many, m_now.take(false)});
+    made.reserve(m_closed.size());
+    for (auto& one : m_closed) {
+        made.push_back({one.later ? texts.schedule_many : texts.publish_many, std::move(one.values)});
     }
-    if (m_later.size() > 0) {
-        made.push_back({texts.schedule_many, m_later.take(true)});
-    }
+    m_closed.clear();
+    m_closed_bytes = 0;
+    m_closed_messages = 0;
     return made;
 }
 

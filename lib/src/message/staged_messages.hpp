@@ -25,6 +25,8 @@ class message_arrays {
 public:
     void add(message const& message, message_id const& id);
     [[nodiscard]] std::size_t size() const noexcept { return m_count; }
+    /// Whether it can take a message with such an id: given by the application, or made here. Never both in one statement.
+    [[nodiscard]] bool takes(bool given) const noexcept { return m_count == 0 || m_given == given; }
     [[nodiscard]] std::size_t bytes() const noexcept { return m_bytes; }
     /// $1 to $9 of publish_many, and $10 of schedule_many. Empty afterwards.
     [[nodiscard]] parameters take(bool with_due_times);
@@ -41,13 +43,13 @@ private:
     binary_array m_due_times{element_type::timestamptz};
     std::size_t m_count = 0;
     std::size_t m_bytes = 0;
-    bool m_all_fresh = true;
+    bool m_given = false;
 };
 
-/// Collects messages and turns them into statements: one for those that are due, one for those that come later.
+/// Collects messages and turns them into statements: those that are due apart from those that come later.
 /**
- * Ids that the library makes are new by construction, so nobody looks for them. One id that the application gave makes
- * the whole statement look.
+ * Ids that the library makes are new by construction, so nobody looks for them, and they travel as they are. Those that the
+ * application gave are in statements of their own.
  */
 class staged_messages {
 public:
@@ -59,15 +61,28 @@ public:
     /// @throws once::invalid_argument naming the field; nothing was added then
     message_id add(message const& message);
 
-    [[nodiscard]] bool empty() const noexcept { return m_now.size() + m_later.size() == 0; }
+    [[nodiscard]] bool empty() const noexcept {
+        return m_closed.empty() && m_now.size() + m_later.size() == 0;
+    }
     [[nodiscard]] bool full() const noexcept;
 
     /// The statements that stage what was collected. Empty afterwards.
     [[nodiscard]] std::vector<statement> take(sql::outbox_statements const& texts);
 
 private:
+    struct closed {
+        bool later;
+        parameters values;
+    };
+
+    void close(bool later);
+
     message_arrays m_now;
     message_arrays m_later;
+    // Before those, in their order.
+    std::vector<closed> m_closed;
+    std::size_t m_closed_bytes = 0;
+    std::size_t m_closed_messages = 0;
     random_ids m_ids;
 };
 

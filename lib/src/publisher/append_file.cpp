@@ -12,9 +12,11 @@
 #include <filesystem>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace once::detail {
 
@@ -70,24 +72,14 @@ std::string sync_directory(std::string const& path) {
     return error == 0 ? std::string{} : reason("fsync of the folder", error);
 }
 
-bool last_byte_is_no_line_break(std::string const& path, off_t size) {
-    int const file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return true; // not ours to read: an empty line more does no harm
-    }
-    char last = 0;
-    bool const known = ::pread(file, &last, 1, size - 1) == 1;
-    ::close(file);
-    return !known || last != '\n';
-}
-
 } // namespace
 
 std::string append_file::open(std::string const& path, unsigned mode, bool durable) {
     close();
+    m_torn = false;
     // Non-blocking: a FIFO that nobody reads must not hold us past the deadline.
-    m_file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                    static_cast<mode_t>(mode));
+    constexpr int how = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    m_file = ::open(path.c_str(), how, static_cast<mode_t>(mode));
     if (m_file < 0) {
         return reason("open", errno);
     }
@@ -98,8 +90,16 @@ std::string append_file::open(std::string const& path, unsigned mode, bool durab
         return reason("fstat", error);
     }
     m_regular = S_ISREG(facts.st_mode);
-    if (m_regular) { // of anything else only we know what was written
-        m_ends_within_line = facts.st_size > 0 && last_byte_is_no_line_break(path, facts.st_size);
+    if (m_regular) {
+        // The same file once more, to be read, too; not by its path, which may name another one by now. One that we may not
+        // read gets an empty line now and then.
+        int const both = ::open(("/proc/self/fd/" + std::to_string(m_file)).c_str(),
+                                O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        m_readable = both >= 0;
+        if (m_readable) {
+            ::close(m_file);
+            m_file = both;
+        }
     }
     if (m_regular && durable && facts.st_size == 0) {
         if (auto error = sync_directory(path); !error.empty()) {
@@ -117,15 +117,34 @@ void append_file::close() noexcept {
     }
 }
 
-append_file::written append_file::write(std::string_view bytes,
+append_file::written append_file::write(std::string_view lines,
                                         std::chrono::steady_clock::time_point deadline) {
+    if (auto error = lock(deadline); !error.empty()) {
+        return {.error = std::move(error)};
+    }
+    written made;
+    std::size_t const head = ends_within_line() ? 1 : 0;
+    if (head == 0) {
+        made = write_all(lines, deadline);
+    } else {
+        made = write_all('\n' + std::string{lines}, deadline);
+        made.bytes -= std::min(made.bytes, head);
+    }
+    if (m_regular) {
+        ::flock(m_file, LOCK_UN);
+    }
+    return made;
+}
+
+append_file::written append_file::write_all(std::string_view bytes,
+                                            std::chrono::steady_clock::time_point deadline) {
     no_sigpipe const quiet;
     written made;
     while (made.bytes < bytes.size()) {
         auto const got = ::write(m_file, bytes.data() + made.bytes, bytes.size() - made.bytes);
         if (got > 0) {
             made.bytes += static_cast<std::size_t>(got);
-            m_ends_within_line = bytes[made.bytes - 1] != '\n';
+            m_torn = bytes[made.bytes - 1] != '\n';
         } else if (got == 0 || (errno != EINTR && errno != EAGAIN)) {
             made.error = reason("write", got == 0 ? EIO : errno);
             break;
@@ -138,6 +157,35 @@ append_file::written append_file::write(std::string_view bytes,
         }
     }
     return made;
+}
+
+bool append_file::ends_within_line() const {
+    if (!m_regular) {
+        return m_torn;
+    }
+    struct stat facts{};
+    if (::fstat(m_file, &facts) == 0 && facts.st_size == 0) {
+        return false;
+    }
+    char last = 0;
+    return !m_readable || ::pread(m_file, &last, 1, facts.st_size - 1) != 1 || last != '\n';
+}
+
+// Whoever holds it writes a chunk, and lets it go; a process that ends has let it go.
+std::string append_file::lock(std::chrono::steady_clock::time_point deadline) const {
+    while (m_regular && ::flock(m_file, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {
+            return {}; // no file system of ours: lines may be torn there when several write
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return reason("flock", errno);
+        }
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return "flock: another process held the lock on the file until the deadline";
+        }
+        static_cast<void>(::poll(nullptr, 0, 1));
+    }
+    return {};
 }
 
 std::string append_file::sync() {

@@ -9,6 +9,10 @@
 namespace once::detail {
 
 /// A file, FIFO or device that is written at its end, with a deadline where that is possible.
+/**
+ * Of a regular file nothing is remembered: others write to it, too, and truncate it. Before each write its last byte is looked
+ * at, under a lock (flock) that all writers of this class take. It must be on a local file system.
+ */
 class append_file {
 public:
     append_file() = default;
@@ -24,24 +28,30 @@ public:
     [[nodiscard]] std::string open(std::string const& path, unsigned mode, bool durable);
     void close() noexcept;
 
-    /// Whether what is there ends in the middle of a line, as far as that can be known.
-    [[nodiscard]] bool ends_within_line() const noexcept { return m_ends_within_line; }
-
     struct written {
         std::size_t bytes = 0;
         /// Why not all: an error, or empty when the deadline came first.
         std::string error{};
     };
-    /// Writes until all is written, an error, or the deadline. Raises no SIGPIPE.
-    [[nodiscard]] written write(std::string_view bytes, std::chrono::steady_clock::time_point deadline);
+    /// Writes until all is written, an error, or the deadline; behind a line break, when what is there ends within a line.
+    /// Raises no SIGPIPE.
+    /// @return how many of `lines` were written
+    [[nodiscard]] written write(std::string_view lines, std::chrono::steady_clock::time_point deadline);
 
     /// @return why it failed; empty: what was written is on disk, or this is nothing that can be.
     [[nodiscard]] std::string sync();
 
 private:
+    [[nodiscard]] bool ends_within_line() const;
+    [[nodiscard]] std::string lock(std::chrono::steady_clock::time_point deadline) const;
+    [[nodiscard]] written write_all(std::string_view bytes, std::chrono::steady_clock::time_point deadline);
+
     int m_file = -1;
     bool m_regular = false;
-    bool m_ends_within_line = false;
+    // May be read, so that its last byte can be looked at.
+    bool m_readable = false;
+    // Of anything but a regular file: only we know what was written.
+    bool m_torn = false;
 };
 
 } // namespace once::detail

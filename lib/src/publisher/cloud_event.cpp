@@ -41,6 +41,9 @@ std::vector<header> attributes(delivery const& message, cloud_event_options cons
                              {"source", source_of(message, options)},
                              {"type", options.type_prefix + message.topic},
                              {"time", detail::rfc3339(message.published_at)}};
+    if (message.given_id) {
+        made.emplace_back("givenid", message.given_id->to_string());
+    }
     if (!message.key.empty()) {
         made.emplace_back("partitionkey", message.key);
     }

@@ -50,7 +50,7 @@ std::size_t write_to(detail::append_file& file, std::vector<std::string> const& 
                      publish_report& report) {
     std::size_t done = 0;
     while (done < lines.size() && std::chrono::steady_clock::now() < deadline) {
-        std::string chunk = file.ends_within_line() ? "\n" : "";
+        std::string chunk;
         std::vector<std::size_t> ends;
         while (done + ends.size() < lines.size() && (ends.empty() || chunk.size() < chunk_bytes)) {
             chunk += lines[done + ends.size()];
@@ -71,8 +71,11 @@ std::size_t write_to(detail::append_file& file, std::vector<std::string> const& 
 } // namespace
 
 std::string json_line(delivery const& message) {
-    std::string line =
-        R"({"id":")" + message.id.to_string() + R"(","topic":)" + detail::json_string(message.topic);
+    std::string line = R"({"id":")" + message.id.to_string() + '"';
+    if (message.given_id) {
+        line += R"(,"given_id":")" + message.given_id->to_string() + '"';
+    }
+    line += R"(,"topic":)" + detail::json_string(message.topic);
     auto const add = [&](char const* name, std::string const& text) {
         if (!text.empty()) {
             line += std::string{",\""} + name + "\":" + detail::json_string(text);

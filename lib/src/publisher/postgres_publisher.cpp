@@ -8,6 +8,7 @@
 #include "publisher/sqlstate_verdict.hpp"
 #include "request/check_range.hpp"
 #include "request/key_text.hpp"
+#include "request/sha256.hpp"
 #include "request/stored_body.hpp"
 #include "sql/claim_statements.hpp"
 #include "sql/postgres_publisher_statements.hpp"
@@ -17,8 +18,11 @@
 #include <pqxx/except>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <cstdint>
 #include <unordered_map>
+#include <utility>
 
 namespace once {
 
@@ -94,6 +98,17 @@ std::string describe(detail::pg_result const& failed) {
     return text;
 }
 
+/// SHA-256 of what makes two messages the same; each part has its length in front. Not of times and traces: what is staged
+/// again under an id that its sender has forgotten has others.
+std::array<std::uint8_t, 32> fingerprint_of(delivery const& message) {
+    std::string text;
+    for (auto const& part : {message.service, message.topic, message.key, message.payload.content_type(),
+                             detail::to_stored_headers(message.headers)}) {
+        text.append(std::to_string(part.size())).append(1, ':').append(part);
+    }
+    return detail::sha256(text.append(message.payload.data()));
+}
+
 /// Nobody can take anything at present.
 struct target_unavailable {
     std::string why;
@@ -159,7 +174,9 @@ private:
     }
 
     [[nodiscard]] statement statement_for(delivery const& message) const {
-        parameters values{message.id.to_string(), message.topic, or_null(message.key)};
+        parameters values{message.id.to_string()};
+        values.add(message.given_id ? std::optional{message.given_id->to_string()} : std::nullopt);
+        values.add(message.topic).add(or_null(message.key));
         auto const& payload = message.payload;
         values.add(detail::is_stored_as_json(payload) ? std::optional{payload.data()} : std::nullopt);
         values.add(std::as_bytes(std::span{payload.data()}));
@@ -197,6 +214,7 @@ private:
         auto const fresh = receive(session, places);
         if (!fresh) {
             session.settle(m_deadline);
+            keep_alarm(session);
             return false;
         }
         statement const commit{sql::commit, {}};
@@ -228,17 +246,21 @@ private:
                                                     std::vector<std::size_t> const& places) {
         auto const left = milliseconds_until(m_deadline);
         detail::binary_array ids{detail::element_type::uuid};
+        detail::binary_array fingerprints{detail::element_type::bytea};
         detail::binary_array times{detail::element_type::timestamptz};
         for (auto const place : places) {
             auto const& bytes = m_messages[place].id.bytes();
             ids.add({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+            auto const fingerprint = fingerprint_of(m_messages[place]);
+            fingerprints.add({reinterpret_cast<char const*>(fingerprint.data()), fingerprint.size()});
             times.add_int8((m_messages[place].published_at - postgres_epoch).count());
         }
         statement const begin{sql::claim_statements::begin(isolation::read_committed), {}};
         // A bit before the deadline, so that the server says which statement took too long.
         statement const settings{std::string{sql::receiving_settings},
                                  parameters{std::max<std::int64_t>(left * 9 / 10, 1)}};
-        statement take{m_state.receive, parameters{m_state.options.consumer, ids.finish(), times.finish()}};
+        statement take{m_state.receive, parameters{m_state.options.consumer, ids.finish(),
+                                                   fingerprints.finish(), times.finish()}};
         take.parameters.add(m_state.options.retention.count()).add(left / 2);
         std::vector<statement const*> const sent{&begin, &settings, &take};
         std::vector<detail::pg_result> answers;
@@ -250,6 +272,16 @@ private:
             }
         }
         return read_outcomes(answers.back(), places);
+    }
+
+    /// The inbox there notes that an id came with other content, in a transaction of its own: that of the batch was given up.
+    void keep_alarm(detail::session& session) {
+        auto const altered = std::exchange(m_altered, {});
+        if (!altered.empty()) {
+            static_cast<void>(receive(session, altered));
+            session.ask({sql::commit, {}}, m_deadline);
+            m_altered.clear();
+        }
     }
 
     std::optional<std::vector<std::size_t>> read_outcomes(detail::pg_result const& rows,
@@ -265,6 +297,9 @@ private:
                      outcome == "too_old"
                          ? "it is older than the inbox remembers, so nobody can tell whether it took effect"
                          : "its id took effect there with other content");
+                if (outcome == "altered") {
+                    m_altered.push_back(places[i]);
+                }
                 refused = true;
             }
         }
@@ -320,6 +355,8 @@ private:
     // The first message of a key that failed.
     std::unordered_map<std::string_view, std::size_t> m_failed_at;
     std::size_t m_range_end;
+    // Not noted yet.
+    std::vector<std::size_t> m_altered;
     bool m_one_by_one = false;
     int m_conflicts = 0;
 };

@@ -7,7 +7,8 @@
 
 namespace once::detail {
 
-/// SHA-256 (FIPS 180-4). Of tokens only, so that they need not leave the process; all else is hashed by the database.
+/// SHA-256 (FIPS 180-4). Of tokens, so that they need not leave the process, and of what a message goes by; all else is
+/// hashed by the database.
 [[nodiscard]] std::array<std::uint8_t, 32> sha256(std::string_view message);
 
 } // namespace once::detail

@@ -59,6 +59,23 @@ void check_served(session& session, std::string const& schema, std::size_t insta
     }
 }
 
+/// Throws where rows, or a sequence, were copied without what they belong to.
+void check_copied_whole(session& session, std::string const& schema, time_point deadline) {
+    auto const may_ask =
+        session.ask({std::string{sql::may_ask_copied_apart}, parameters{std::string_view{schema}}}, deadline);
+    if (may_ask.rows() == 0 || !may_ask.is_true(0)) {
+        return;
+    }
+    auto const name = sql::quote_identifier(schema);
+    std::string query{sql::copied_apart_before};
+    query.append(name).append(sql::copied_apart_between).append(name).append(sql::copied_apart_after);
+    auto const found = session.ask({query, {}}, deadline);
+    if (found.rows() > 0) {
+        throw schema_error{"once: schema \"" + schema +
+                           "\" was copied in parts that do not agree: " + found.text(0)};
+    }
+}
+
 } // namespace
 
 void check_schema(session& session, std::string const& schema, time_point deadline) {
@@ -74,7 +91,7 @@ void check_schema(session& session, std::string const& schema, time_point deadli
     auto const differences =
         session.ask({std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);
     if (differences.rows() == 0) {
-        return;
+        return check_copied_whole(session, schema, deadline);
     }
     std::string text = "once: schema \"" + schema + "\" was altered, so its guarantees do not hold:";
     for (int row = 0; row < differences.rows(); ++row) {

@@ -26,7 +26,7 @@ std::string in_milliseconds(std::string_view placeholder) {
     return std::string{placeholder}.append(milliseconds);
 }
 
-constexpr std::string_view message_columns = "a.id, a.message_id, a.published_at, ";
+constexpr std::string_view message_columns = "a.id, a.message_id, a.given_id, a.published_at, ";
 constexpr std::string_view payload_columns =
     ", a.topic, a.key, a.traceparent, a.content_type, a.headers, a.payload_json, a.payload_bytes";
 
@@ -70,7 +70,7 @@ outbox_statements::outbox_statements(std::string_view name) {
 
     wake_channel = call(schema, "wake_channel", "");
     fall_asleep = rows(schema, "fall_asleep", in_milliseconds("$1"), "a.sleep_number, a.writers");
-    wake_up = call(schema, "wake_up", "$1::bigint");
+    wake_up = call(schema, "wake_up", "$1");
     writers_left = "/* once: writers_left */ select count(*)::integer from unnest(" + schema +
                    ".outbox_writers()) as w where w = any ($1::text[])";
 }

@@ -28,8 +28,8 @@ struct outbox_statements {
     std::string unsubscribe;
     std::string pause_subscription;
 
-    /// $1 subscription, $2 slice, $3 limit. Columns: batch, id, message_id, published_at, service, topic, key, traceparent,
-    /// content_type, headers, payload_json, payload_bytes, blocked.
+    /// $1 subscription, $2 slice, $3 limit. Columns: batch, id, message_id, given_id, published_at, service, topic, key,
+    /// traceparent, content_type, headers, payload_json, payload_bytes, blocked.
     std::string next_batch;
     std::string acknowledge;
     /// $1 subscription, $2 slice, $3 limit. Columns: as next_batch from id to payload_bytes, then attempts.
@@ -44,6 +44,7 @@ struct outbox_statements {
     std::string wake_channel;
     /// $1 milliseconds. Columns: sleep_number, writers.
     std::string fall_asleep;
+    /// $1 payload of a notification.
     std::string wake_up;
     /// $1 text[] writers that fall_asleep() has named. How many of them are still there.
     std::string writers_left;

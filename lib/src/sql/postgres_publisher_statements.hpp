@@ -18,23 +18,25 @@ select set_config('statement_timeout', $1::bigint::text, true),
                        then 'on' else current_setting('synchronous_commit') end, true))sql";
 
 /// Takes messages into the inbox. One row for each, in their order, one text: the outcome.
-///   $1 text consumer, $2 uuid[] ids, $3 timestamptz[] when they were staged, $4 bigint retention in milliseconds,
-///   $5 bigint longest wait for another transaction in milliseconds
+///   $1 text consumer, $2 uuid[] ids, $3 bytea[] their SHA-256, $4 timestamptz[] when they were staged, $5 bigint retention in
+///   milliseconds, $6 bigint longest wait for another transaction in milliseconds
 [[nodiscard]] inline std::string receive_messages(std::string_view schema) {
     return "/* once: receive_messages */ select outcome from " + quote_identifier(schema) +
-           ".receive_many($1, $2::uuid[], null, $3::timestamptz[], $4::bigint * interval '1 millisecond', "
-           "$5::bigint * interval '1 millisecond') order by place";
+           ".receive_many($1, $2::uuid[], $3::bytea[], $4::timestamptz[], $5::bigint * interval '1 "
+           "millisecond', "
+           "$6::bigint * interval '1 millisecond') order by place";
 }
 
 /// Puts the user's statement behind a WITH that makes the message a relation.
-///   $1 to $10: the columns of `message`, in their order; $10 in microseconds since 1970.
+///   $1 to $11: the columns of `message`, in their order; $11 in microseconds since 1970.
 /// @param with whether the user's statement begins with WITH or WITH RECURSIVE; then `sql` begins behind that
 [[nodiscard]] inline std::string with_message(std::string_view sql, bool with, bool recursive) {
     return std::string{"/* once: receive_message */ with "} + (recursive ? "recursive " : "") +
-           "message (id, topic, key, payload, payload_bytes, content_type, headers, traceparent, service, "
-           "published_at) as materialized (select $1::uuid, $2::text, $3::text, $4::json, $5::bytea, "
-           "$6::text, "
-           "$7::json, $8::text, $9::text, timestamptz '1970-01-01 00:00:00+00' + $10::bigint * interval '1 "
+           "message (id, given_id, topic, key, payload, payload_bytes, content_type, headers, traceparent, "
+           "service, "
+           "published_at) as materialized (select $1::uuid, $2::uuid, $3::text, $4::text, $5::json, "
+           "$6::bytea, $7::text, "
+           "$8::json, $9::text, $10::text, timestamptz '1970-01-01 00:00:00+00' + $11::bigint * interval '1 "
            "microsecond')" +
            (with ? ", " : " ") + std::string{sql};
 }

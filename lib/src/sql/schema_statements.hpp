@@ -87,6 +87,7 @@ with schema_here as (
     ('outbox', 'id', 'bigint', true),
     ('outbox', 'published_at', 'timestamp with time zone', true),
     ('outbox', 'message_id', 'message_uuid', true),
+    ('outbox', 'given_id', 'message_uuid', false),
     ('outbox', 'service', 'text', true),
     ('outbox', 'bucket', 'smallint', true),
     ('outbox', 'topic', 'message_topic', true),
@@ -130,6 +131,7 @@ with schema_here as (
     ('parked_message', 'slice', 'smallint', true),
     ('parked_message', 'id', 'bigint', true),
     ('parked_message', 'message_id', 'message_uuid', true),
+    ('parked_message', 'given_id', 'message_uuid', false),
     ('parked_message', 'state', 'text', true),
     ('parked_message', 'attempts', 'integer', true),
     ('parked_message', 'next_attempt_at', 'timestamp with time zone', false),
@@ -137,6 +139,7 @@ with schema_here as (
     ('parked_message', 'key', 'message_key', false),
     ('scheduled_message', 'service', 'text', true),
     ('scheduled_message', 'message_id', 'message_uuid', true),
+    ('scheduled_message', 'given_id', 'message_uuid', false),
     ('scheduled_message', 'due_at', 'timestamp with time zone', true),
     ('scheduled_message', 'scheduled_at', 'timestamp with time zone', true),
     ('service_role', 'role', 'text', true),
@@ -194,12 +197,14 @@ with schema_here as (
     ('wake_channel', '', true, 'reading'),
     ('outbox_writers', '', true, 'reading'),
     ('fall_asleep', 'interval', true, 'reading'),
-    ('wake_up', 'bigint', true, 'reading'),
+    ('wake_up', 'text', true, 'reading'),
     ('release_due', 'integer, timestamp with time zone', true, 'reading'),
     ('publish', 'text, text, json, bytea, text, json, text, uuid, boolean', true, ''),
     ('publish_many', 'text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean', true, ''),
     ('schedule', 'timestamp with time zone, text, text, json, bytea, text, json, text, uuid, boolean', true, ''),
     ('cancel_scheduled', 'uuid', true, ''),
+    ('message_id_of', 'uuid', true, ''),
+    ('copied_apart', '', true, ''),
     ('subscribe', 'text, text[], text, integer, integer, interval, interval, boolean, interval, text', true, ''),
     ('unsubscribe', 'text, text', true, ''),
     ('pause_subscription', 'text, boolean, text', true, ''),
@@ -334,5 +339,18 @@ cross join lateral (select s.nspname || case e.family when 'request' then '_prod
 where e.family <> '' and not has_function_privilege(p.oid, 'execute')
   and (exists (select from callable as c where c.family = e.family)
        or (e.family = 'request' and not exists (select from callable))))sql";
+
+/// $1 text: schema. Whether this role may ask what was copied apart; one that was granted single functions perhaps may not.
+inline constexpr std::string_view may_ask_copied_apart = R"sql(/* once: may_ask_copied_apart */
+select has_function_privilege(p.oid, 'execute')
+from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as s on s.oid = p.pronamespace
+where s.nspname = $1 and p.proname = 'copied_apart')sql";
+
+/// Between these stands the quoted schema, twice. What was copied without what it belongs to, and stops this service.
+inline constexpr std::string_view copied_apart_before =
+    "/* once: copied_apart */ select concat(what, ': ', why, '. To fix it: ', concat_ws('; ', nullif(fix, ''), nullif(advice, ''))) from ";
+inline constexpr std::string_view copied_apart_between =
+    ".copied_apart() where service is null or service = ";
+inline constexpr std::string_view copied_apart_after = ".current_service()";
 
 } // namespace once::sql

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "subscription/batch_reader.hpp"
 
+#include "request/text_rules.hpp"
+
 #include <pqxx/except>
 
 #include <algorithm>
@@ -167,10 +169,10 @@ std::vector<delivery> batch_reader::take_messages() {
 }
 
 void batch_reader::add_wake_up(pipeline& to) {
-    auto const woken = m_session.take_notification().value_or(0);
-    if (woken > m_woken) {
-        m_woken = woken;
-        to.add_transaction(statement{m_texts.wake_up, parameters{woken}});
+    // One that is not UTF-8 is not of notify_readers().
+    if (auto const woken = m_session.take_notification(); woken && *woken != m_woken && is_utf8(*woken)) {
+        m_woken = *woken;
+        to.add_transaction(statement{m_texts.wake_up, parameters{*woken}});
     }
 }
 

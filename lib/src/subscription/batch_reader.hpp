@@ -177,7 +177,7 @@ private:
     std::string m_channel;
     bool m_listen;
     // The last sleep whose end was passed on.
-    std::int64_t m_woken = 0;
+    std::string m_woken;
     std::chrono::milliseconds m_idle_pause{1};
     // How long the next messages may gather, while writers are busy.
     std::chrono::milliseconds m_gathering{1};

@@ -18,6 +18,7 @@ namespace {
 enum column {
     position,
     identity,
+    given_identity,
     published_at,
     service,
     topic,
@@ -35,13 +36,16 @@ std::chrono::sys_time<std::chrono::microseconds> time_of(std::int64_t since_2000
     return sys_days{year{2000} / 1 / 1} + microseconds{since_2000};
 }
 
-delivery read_message(pg_result const& answer, int first, int row) {
-    auto const id = answer.bytes(first + identity, row);
-    if (id.size() != 16) {
-        throw corrupt_record{"once: a message id of " + std::to_string(id.size()) + " bytes"};
+message_id read_id(std::string_view bytes) {
+    if (bytes.size() != 16) {
+        throw corrupt_record{"once: a message id of " + std::to_string(bytes.size()) + " bytes"};
     }
+    return message_id::from_bytes(std::as_bytes(std::span{bytes}).first<16>());
+}
+
+delivery read_message(pg_result const& answer, int first, int row) {
     int const payload = answer.is_null(first + payload_json, row) ? payload_bytes : payload_json;
-    delivery made{.id = message_id::from_bytes(std::as_bytes(std::span{id}).first<16>()),
+    delivery made{.id = read_id(answer.bytes(first + identity, row)),
                   .topic = answer.text(first + topic, row),
                   .key = answer.text(first + key, row),
                   .payload =
@@ -50,6 +54,9 @@ delivery read_message(pg_result const& answer, int first, int row) {
                   .service = answer.text(first + service, row),
                   .published_at = time_of(answer.int8(first + published_at, row)),
                   .position = answer.int8(first + position, row)};
+    if (!answer.is_null(first + given_identity, row)) {
+        made.given_id = read_id(answer.bytes(first + given_identity, row));
+    }
     if (!answer.is_null(first + headers, row)) {
         made.headers = from_stored_headers(answer.bytes(first + headers, row), "a message");
     }
@@ -136,7 +143,7 @@ delivery_batch read_batch(pg_result const& answer) {
 }
 
 std::vector<delivery> read_parked(pg_result const& answer) {
-    constexpr int attempts = 11;
+    constexpr int attempts = 12;
     std::vector<delivery> made;
     for (int row = 0; row < answer.rows(); ++row) {
         made.push_back(read_message(answer, 0, row));

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <poll.h>
@@ -89,20 +88,17 @@ void reader_session::listen(std::string const& channel) {
     }
 }
 
-void reader_session::gather_notifications() noexcept {
+void reader_session::gather_notifications() {
     if (!m_lease || !(*m_lease)->open()) {
         return;
     }
     auto const free_it = [](PGnotify* notification) { PQfreemem(notification); };
     while (std::unique_ptr<PGnotify, decltype(free_it)> const one{PQnotifies((*m_lease)->raw()), free_it}) {
-        std::string_view const text{one->extra};
-        std::int64_t number = 0;
-        std::from_chars(text.data(), text.data() + text.size(), number);
-        m_notified = std::max(m_notified.value_or(0), number);
+        m_notified = one->extra;
     }
 }
 
-std::optional<std::int64_t> reader_session::take_notification() noexcept {
+std::optional<std::string> reader_session::take_notification() {
     gather_notifications();
     return std::exchange(m_notified, std::nullopt);
 }

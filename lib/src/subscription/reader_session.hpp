@@ -53,22 +53,22 @@ public:
     /// LISTENs on the channel, once per connection.
     void listen(std::string const& channel);
 
-    /// The notifications that have come since the last time: up to which sleep they woke readers; 0 when one did not
-    /// say, empty when none has come. Anybody may notify, so nothing but a look at the outbox may follow from it.
-    [[nodiscard]] std::optional<std::int64_t> take_notification() noexcept;
+    /// The payload of the last notification that has come since the last time; empty when none has. Anybody may notify, so
+    /// nothing but a look at the outbox may follow from it.
+    [[nodiscard]] std::optional<std::string> take_notification();
 
     /// Waits until something arrives, `until`, or a stop. Returns at once when a notification is there already.
     /// @param heed_server false: waits for time and stop only
     void wait(std::chrono::steady_clock::time_point until, std::stop_token const& stop, bool heed_server);
 
 private:
-    void gather_notifications() noexcept;
+    void gather_notifications();
 
     connection_pool& m_pool;
     std::chrono::milliseconds m_reply_timeout;
     std::optional<connection_pool::lease> m_lease;
     bool m_listening = false;
-    std::optional<std::int64_t> m_notified;
+    std::optional<std::string> m_notified;
 };
 
 } // namespace once::detail

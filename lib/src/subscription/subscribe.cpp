@@ -110,8 +110,8 @@ void validate(reader_options const& options) {
     check_range<std::size_t>(options.batch_bytes, 1024, std::size_t{1} << 30U, "reader_options.batch_bytes",
                              "1 KiB and 1 GiB");
     check_range<milliseconds>(options.lease, 1s, 1h, "reader_options.lease", "1 second and 1 hour");
-    check_range<milliseconds>(options.longest_sleep, 100ms, 1h, "reader_options.longest_sleep",
-                              "100 milliseconds and 1 hour");
+    check_range<milliseconds>(options.longest_sleep, 100ms, 1min, "reader_options.longest_sleep",
+                              "100 milliseconds and 1 minute");
     check_range<milliseconds>(options.longest_poll, 1ms, 1min, "reader_options.longest_poll",
                               "1 millisecond and 1 minute");
     check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "reader_options.reply_timeout",

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "request.hpp"
 
+#include <once/error.hpp>
+
 #include "signature.hpp"
 
 #include <algorithm>
@@ -25,9 +27,14 @@ bool begins_with(std::string_view name, std::string_view prefix) noexcept {
 // What frames a request, names its sender, or is set here. A message that could set them could split a request, pose
 // as somebody else, or change what a signature is believed to cover.
 bool is_reserved(std::string_view name) noexcept {
-    constexpr std::array<std::string_view, 16> names{"host",
-                                                     "content-length",
-                                                     "content-type",
+    constexpr std::array<std::string_view, 21> names{"host",
+                                                     "forwarded",
+                                                     "via",
+                                                     "x-real-ip",
+                                                     "x-http-method-override",
+                                                     "x-http-method",
+                                                     "x-method-override",
+                                                     "range",
                                                      "transfer-encoding",
                                                      "connection",
                                                      "keep-alive",
@@ -41,9 +48,25 @@ bool is_reserved(std::string_view name) noexcept {
                                                      "authorization",
                                                      "user-agent",
                                                      "accept-encoding"};
-    constexpr std::array<std::string_view, 4> prefixes{"proxy-", "webhook-", "ce-", "once-"};
+    constexpr std::array<std::string_view, 7> prefixes{"proxy-",   "webhook-", "ce-",         "once-",
+                                                       "content-", "sec-",     "x-forwarded-"};
     return std::ranges::any_of(names, [&](auto one) { return same_name(name, one); }) ||
            std::ranges::any_of(prefixes, [&](auto one) { return begins_with(name, one); });
+}
+
+// Of a message's own headers only such names are sent. Some servers take - and _, or . and _, for the same: what is none of
+// the reserved names here could become one there, as Idempotency_Key does in CGI, WSGI and Rack.
+bool is_plain_name(std::string_view name) noexcept {
+    return !name.empty() && std::ranges::all_of(name, [](char c) {
+        return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-';
+    });
+}
+
+// For an error. What is no token at all could be anything.
+std::string shown(std::string_view name) {
+    constexpr std::size_t longest = 64;
+    return name.size() <= longest && is_http_header({std::string{name}, ""}) ? '"' + std::string{name} + '"'
+                                                                             : "of the message";
 }
 
 /// Topic, key and time as plain headers; CloudEvents has them all, and encoded so that any key fits into a header.
@@ -54,6 +77,8 @@ std::vector<header> plain_headers(delivery const& message) {
             made.emplace_back("Once-Topic", std::move(value));
         } else if (name == "ce-partitionkey") {
             made.emplace_back("Once-Key", std::move(value));
+        } else if (name == "ce-givenid") {
+            made.emplace_back("Once-Given-Id", std::move(value));
         } else if (name == "ce-time") {
             made.emplace_back("Once-Time", std::move(value));
         } else if (name == "Content-Type") {
@@ -93,8 +118,8 @@ bool is_http_header(header const& header) noexcept {
     });
 }
 
-std::optional<request> make_request(delivery const& message, webhook_options const& options,
-                                    std::vector<std::string> const& keys, std::string_view timestamp) {
+request make_request(delivery const& message, webhook_options const& options,
+                     std::vector<std::string> const& keys, std::string_view timestamp) {
     auto const id = message.id.to_string();
     request made;
     add_form(made, message, options);
@@ -112,16 +137,23 @@ std::optional<request> make_request(delivery const& message, webhook_options con
                                    [&](auto const& one) { return same_name(one.first, name); });
     };
     for (auto const& one : message.headers) {
+        if (!is_plain_name(one.first)) {
+            throw invalid_argument{
+                "header " + shown(one.first),
+                "a webhook takes names of letters, digits and - only, because servers read other "
+                "characters as -"};
+        }
         if (!is_http_header(one)) {
-            return std::nullopt;
+            throw invalid_argument{"header " + shown(one.first), "its value holds a control character"};
         }
         if (!is_reserved(one.first) && !given_by_options(one.first)) {
             made.headers.push_back(one);
         }
     }
     made.headers.insert(made.headers.end(), options.headers.begin(), options.headers.end());
-    if (!std::ranges::all_of(made.headers, is_http_header)) {
-        return std::nullopt; // a media type or a trace context that came from elsewhere
+    // A media type or a trace context that came from elsewhere.
+    if (auto const bad = std::ranges::find_if_not(made.headers, is_http_header); bad != made.headers.end()) {
+        throw invalid_argument{"header " + shown(bad->first), "it cannot be sent over HTTP"};
     }
     return made;
 }

@@ -3,7 +3,6 @@
 
 #include <once/webhook_publisher.hpp>
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,11 +23,10 @@ struct request {
  * @param options   checked
  * @param keys      the secrets as bytes
  * @param timestamp seconds since 1970, for the signature
- * @return nothing when a header of the message cannot be sent over HTTP
+ * @throws once::invalid_argument naming the header that cannot be sent over HTTP, or must not
  */
-[[nodiscard]] std::optional<request> make_request(delivery const& message, webhook_options const& options,
-                                                  std::vector<std::string> const& keys,
-                                                  std::string_view timestamp);
+[[nodiscard]] request make_request(delivery const& message, webhook_options const& options,
+                                   std::vector<std::string> const& keys, std::string_view timestamp);
 
 /// As libcurl takes it; an empty value needs another form.
 [[nodiscard]] std::string header_line(header const& header);

@@ -173,23 +173,13 @@ private:
         while (!m_lanes.empty() && m_transfers.running() < m_options.parallel && !m_no_connection &&
                !nothing_but_503() && std::chrono::steady_clock::now() < m_last_start) {
             auto const place = m_lanes.take();
-            auto request = make(m_messages[place]);
-            if (request) {
-                m_transfers.start(place, std::move(*request), m_deadline);
-            } else {
-                fail(place,
-                     {.result = publish_result::rejected,
-                      .error = "it cannot be sent over HTTP: a header name or value is not allowed there, or "
-                               "a text is not UTF-8"});
+            try {
+                m_transfers.start(
+                    place, webhook::make_request(m_messages[place], m_options, m_keys, seconds_since_1970()),
+                    m_deadline);
+            } catch (invalid_argument const& e) {
+                fail(place, {.result = publish_result::rejected, .error = e.what()});
             }
-        }
-    }
-
-    [[nodiscard]] std::optional<webhook::request> make(delivery const& message) const {
-        try {
-            return webhook::make_request(message, m_options, m_keys, seconds_since_1970());
-        } catch (invalid_argument const&) {
-            return std::nullopt;
         }
     }
 

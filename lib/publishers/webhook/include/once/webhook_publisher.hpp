@@ -23,7 +23,8 @@ struct webhook_options {
 
     /// In which form the message travels.
     enum class form {
-        /// The body is the payload as it is; topic, key and time are headers (Once-Topic, Once-Key, Once-Time).
+        /// The body is the payload as it is; topic, key and time are headers (Once-Topic, Once-Key,
+        /// Once-Time, and Once-Given-Id when the application gave the message an id).
         plain,
         /// The body is the payload; the CloudEvents attributes are ce- headers.
         cloud_event_binary,
@@ -33,7 +34,10 @@ struct webhook_options {
     form message_form = form::plain;
     cloud_event_options cloud_event{};
 
-    /// Sent with each request, for example Authorization. Names as for a message; never shown in an error.
+    /// Sent with each request, for example Authorization; never shown in an error. A message's own header of the same name is
+    /// not sent, nor are those that frame a request or name its sender (Host, Content-..., Authorization, Cookie,
+    /// X-Forwarded-..., Webhook-...). A message with a header name of other characters than letters, digits and - is
+    /// rejected: many servers take - and _ for the same.
     std::vector<header> headers{};
 
     /// Requests under way at once, 1 to 256, each on a connection of its own; never two of one key.
