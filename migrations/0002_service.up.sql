@@ -33,8 +33,9 @@ execute replace($functions$
 
 -- The grant of EXECUTE is what says that the members of a role are one service: to look for it costs every transaction
 -- less than to look for rows of groups would.
+-- Its callers turn scans of tables off, and what scans one all the same then looks dear enough to be compiled, for a second.
 create function once.service_by_membership() returns text
-language plpgsql stable
+language plpgsql stable set jit = off
 as $$
 declare
     v_services pg_catalog.text[];
