@@ -263,3 +263,23 @@ TEST_CASE("completion and the manual page know every subcommand and option", "[c
     CHECK(script.find("'parked redrive')") != std::string::npos);
     CHECK(script.find("--create-schema") != std::string::npos);
 }
+
+TEST_CASE("a response without a body is told as such, and records are counted before anybody has analysed",
+          "[command]") {
+    command_database<test_database> const db;
+    db.sql("do $$ begin perform once.claim('s', 'k'); "
+           "perform once.complete('s', 'k', 204, null, '', null, ''::bytea); end $$");
+    db.sql("do $$ begin perform once.claim('s', 'l'); "
+           "perform once.complete('s', 'l', 200, null, '', null, 'abc'::bytea); end $$");
+    CHECK(db.run({"request", "show", "k", "--response", "--json"}).json()[0]["response"] == "no body");
+    CHECK(db.run({"request", "show", "l", "--response", "--json"}).json()[0]["response"] ==
+          "3 bytes of no type");
+    CHECK(db.run({"status", "--json"}).json()["records_estimated"] == 2);
+    CHECK(db.run({"metrics"}).says("\nonce_idempotency_records 2\n"));
+    db.sql("delete from once.idempotency_record");
+    db.sql("vacuum analyze once.idempotency_record"); // the statistics say that it is empty
+    db.sql("select count(once.claim('s', i::text)) from generate_series(1, 7) as i");
+    CHECK(db.run({"status", "--json"}).json()["records_estimated"] == 7);
+    db.sql("analyze once.idempotency_record");
+    CHECK(db.run({"status", "--json"}).json()["records_estimated"] == 7);
+}
