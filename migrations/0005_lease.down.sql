@@ -15,6 +15,8 @@ drop function renew_lease(text, bigint, interval, timestamptz);
 drop function acquire_lease(text, interval, text, timestamptz);
 drop function newest_floor();
 drop function fence_after(bigint);
+drop function require_timeline(text);
+drop function current_timeline();
 drop type lease_answer;
 drop table lease_floor;
 drop table lease;

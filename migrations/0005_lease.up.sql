@@ -87,12 +87,39 @@ comment on column lease_answer.holder is 'Who holds it; null as for fence.';
 comment on column lease_answer.taken_over is
     'acquired: whether the holder before let it run out without a release, so it probably died at its work.';
 
+-- From the name of the WAL file, because pg_control_checkpoint() still shows the old one right after a promotion.
+create function current_timeline() returns bigint
+language sql volatile
+return case when pg_is_in_recovery() then 0
+            else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end;
+
+comment on function current_timeline() is
+    'The timeline that this server writes; it grows with each promotion. 0: this is a standby.';
+
+create function require_timeline(p_timeline text) returns text
+language plpgsql
+as $$
+declare
+    v_timeline constant text := case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end;
+begin
+    if v_timeline collate "C" < p_timeline then
+        raise exception 'this server % although timeline % has been seen',
+            case when v_timeline = '' then 'is a standby' else 'is on timeline ' || v_timeline end, p_timeline
+            using errcode = 'ON068', hint = 'roll back and connect to the primary; this one was failed over';
+    end if;
+    return v_timeline;
+end $$;
+
+comment on function require_timeline(text) is
+    'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the newest that the caller '
+    'has seen: a pooler can lead a connection that it keeps back to an old primary.';
+
 -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline has
--- grown by then. It comes from the name of the WAL file, because pg_control_checkpoint() still shows the old one right
--- after a promotion. 2^40 leaves room for eight million timelines.
+-- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and whoever is looked for by
+-- it is found on no other timeline, unless that one has this very acquisition.
 create function fence_after(p_last bigint) returns bigint
 language sql volatile
-return greatest(p_last, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint << 40) + 1;
+return greatest(p_last, current_timeline() << 40) + 1;
 
 comment on function fence_after(bigint) is
     'The fence after p_last: above it, and above all that an earlier timeline gave out.';
@@ -365,6 +392,7 @@ comment on column lease_readable.timeline_and_counter is
 comment on column lease_readable.fence is 'The fence as it is compared.';
 
 revoke all on function
+    current_timeline(), require_timeline(text),
     fence_after(bigint),
     newest_floor(),
     acquire_lease(text, interval, text, timestamptz),

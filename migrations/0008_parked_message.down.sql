@@ -7,10 +7,10 @@ perform begin_removal('0008_parked_message');
 
 drop function discard(text, uuid, text);
 drop function redrive(text, uuid, text, timestamptz);
-drop function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz);
+drop function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz);
 drop function promote_keys(subscription, text[], timestamptz);
 drop function parked_due(text, integer, timestamptz);
-drop function take_parked(text, integer, integer, integer, timestamptz);
+drop function take_parked(text, integer, integer, integer, bigint, timestamptz);
 drop function first_parked(text, text, integer, timestamptz);
 drop function untried_behind(subscription, integer, text, bigint, integer);
 drop function park(text, integer, bigint[], text[], text[], timestamptz);

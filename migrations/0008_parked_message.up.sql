@@ -257,6 +257,7 @@ create function take_parked(
     p_slice        integer     default 0,
     p_limit        integer     default 100,
     p_keys         integer     default null,
+    p_bytes        bigint      default 16777216,
     p_now          timestamptz default null
 ) returns setof parked_message
 -- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
@@ -305,7 +306,9 @@ begin
     return query
     with first as materialized (
         -- What has failed before shows whether its key has recovered. Only what was never tried brings others along.
-        select id, key, attempts = 0 and key is not null and v_alone is null as leads from parked_message
+        select id, key, attempts = 0 and key is not null and v_alone is null as leads,
+               row_number() over (order by next_attempt_at, id) as place
+        from parked_message
         where service = v_service and subscription = p_subscription and slice = p_slice and state = 'retrying'
           and next_attempt_at between v_first and v_now
           and case when v_alone is null then attempts < greatest(v_sub.max_attempts - 1, 1) else id = v_alone end
@@ -313,24 +316,31 @@ begin
     ), share as materialized (
         select ((p_limit - count(*)) / greatest(count(*) filter (where leads), 1))::integer as most from first
     ), due as materialized (
-        select id, case when v_alone is null and v_sub.max_attempts = 1 then 0 else 1 end as counted from first
+        select id, case when v_alone is null and v_sub.max_attempts = 1 then 0 else 1 end as counted, place from first
         union all
-        select b.id, 0 from first as f cross join share as s
+        select b.id, 0, null from first as f cross join share as s
         cross join lateral untried_behind(v_sub, p_slice, f.key, f.id, s.most) as b (id)
         where f.leads
+    ), sized as (
+        -- Those behind come last, in the order of the log: so what p_bytes cuts off is never in front of one of its key.
+        select due.counted, found.place, row_number() over in_turn as turn,
+               sum(found.bytes) over (in_turn rows unbounded preceding) as bytes
+        from due cross join lateral (
+            select q.ctid, delivery_size(q.payload_json, q.payload_bytes, q.headers) from parked_message as q
+            where q.service = v_service and q.subscription = p_subscription and q.id = due.id offset 0) as found (place, bytes)
+        window in_turn as (order by due.place nulls last, due.id)
     ), taken as (
         update parked_message as p
-        set attempts = p.attempts + due.counted, started_at = v_now
-        from due cross join lateral (
-            select q.ctid from parked_message as q
-            where q.service = v_service and q.subscription = p_subscription and q.id = due.id offset 0) as found (place)
-        where p.ctid = found.place
+        set attempts = p.attempts + s.counted, started_at = v_now
+        from sized as s
+        where p.ctid = s.place and (s.turn = 1 or s.bytes <= p_bytes)
         returning p.*
     )
     select * from taken order by id;
 end $$;
-comment on function take_parked(text, integer, integer, integer, timestamptz) is
-    'Parked messages that are due, of up to p_keys keys, with the attempt counted. What was never tried comes with those '
+comment on function take_parked(text, integer, integer, integer, bigint, timestamptz) is
+    'Parked messages that are due, of up to p_keys keys and p_bytes of payload and headers (one at least), with the attempt '
+    'counted. What was never tried comes with those '
     'that wait untried behind it, in their order: deliver none after an earlier one of its key was not accepted, and '
     'report it as unavailable. Commit before you try them, and report all with settle_parked(): so a message that ends its '
     'worker ends up dead. For its last attempt, and after it may have ended a worker, a message comes alone. Only the '
@@ -353,6 +363,7 @@ create function settle_parked(
     p_subscription text,
     p_slice        integer,
     p_ids          bigint[],
+    p_message_ids  uuid[],
     p_results      text[],
     p_errors       text[]      default null,
     p_after        bigint[]    default null,
@@ -369,17 +380,21 @@ declare
     v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_keys    text[];
 begin
-    perform require_lengths('p_ids', cardinality(p_ids), array['p_results', 'p_errors', 'p_after'],
-                            array[cardinality(p_results), cardinality(p_errors), cardinality(p_after)]);
-    if (p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] and array_position(p_results, null) is null) is not true then
-        raise exception 'p_results says for each id accepted, retry, rejected or unavailable' using errcode = '22023';
+    perform require_lengths('p_ids', cardinality(p_ids), array['p_message_ids', 'p_results', 'p_errors', 'p_after'],
+                            array[cardinality(p_message_ids), cardinality(p_results), cardinality(p_errors), cardinality(p_after)]);
+    if (p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] and array_position(p_results, null) is null
+        and p_message_ids is not null) is not true then
+        raise exception 'p_message_ids and p_results say for each id which message it is, and accepted, retry, rejected or unavailable'
+            using errcode = '22023';
     end if;
     with reported as materialized (
         select r.*, found.place
-        from unnest(p_ids, p_results, p_errors, p_after) as r (id, result, error, after_ms)
+        from unnest(p_ids, p_message_ids, p_results, p_errors, p_after) as r (id, message_id, result, error, after_ms)
+        -- By its identity, too: after a failover another message can have the place in the log.
         cross join lateral (
-            select q.ctid from parked_message as q
-            where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place)
+            select q.ctid, q.message_id from parked_message as q
+            where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, message_id)
+        where found.message_id = r.message_id
     ), delivered as (
         delete from parked_message as p using reported as r
         where p.ctid = r.place and p.slice = p_slice and r.result = 'accepted'
@@ -409,20 +424,20 @@ begin
     -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier one of
     -- its key may have been redriven: it waits for that one then.
     update parked_message as p set state = 'waiting', next_attempt_at = null
-    from unnest(p_ids, p_results) as r (id, result)
+    from unnest(p_ids, p_message_ids, p_results) as r (id, message_id, result)
     cross join lateral (
-        select q.ctid, q.key, q.id from parked_message as q
-        where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, key, id)
+        select q.ctid, q.key, q.id, q.message_id from parked_message as q
+        where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, key, id, message_id)
     cross join lateral (
         select from parked_message as e
         where e.service = v_service and e.subscription = p_subscription and e.key = found.key and e.id < found.id
           and (v_sub.dead_blocks_key or e.state <> 'dead')
         order by e.key, e.id limit 1) as earlier
-    where r.result <> 'accepted' and p.ctid = found.place and p.state = 'retrying';
+    where r.result <> 'accepted' and found.message_id = r.message_id and p.ctid = found.place and p.state = 'retrying';
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
-comment on function settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz) is
-    'Reports what came of messages that take_parked() handed out. accepted: delivered, it goes. retry: later, or dead '
+comment on function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz) is
+    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: delivered, it goes. retry: later, or dead '
     'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 days. rejected: dead. '
     'unavailable: nobody could take anything, or an earlier message of its key was not accepted; the attempt does not count.';
 
@@ -489,10 +504,10 @@ revoke all on function
     park(text, integer, bigint[], text[], text[], timestamptz),
     untried_behind(subscription, integer, text, bigint, integer),
     first_parked(text, text, integer, timestamptz),
-    take_parked(text, integer, integer, integer, timestamptz),
+    take_parked(text, integer, integer, integer, bigint, timestamptz),
     parked_due(text, integer, timestamptz),
     promote_keys(subscription, text[], timestamptz),
-    settle_parked(text, integer, bigint[], text[], text[], bigint[], timestamptz),
+    settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz),
     redrive(text, uuid, text, timestamptz),
     discard(text, uuid, text)
 from public;

@@ -25,7 +25,7 @@ declare
                                        'fingerprint', 'altered_fingerprint', 'digest'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
-        "producer": ["installed_version", "serves_from", "current_service",
+        "producer": ["installed_version", "serves_from", "current_service", "require_timeline",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
                      "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of", "message_id_from_name", "copied_apart",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
@@ -33,7 +33,7 @@ declare
                      "receive", "receive_many", "new_ones", "open_window", "call_key",
                      "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
                      "release_operation", "finish_operation"],
-        "consumer": ["installed_version", "serves_from", "current_service", "subscribe", "unsubscribe", "pause_subscription",
+        "consumer": ["installed_version", "serves_from", "current_service", "require_timeline", "subscribe", "unsubscribe", "pause_subscription",
                      "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
@@ -50,7 +50,7 @@ begin
         left join pg_catalog.pg_proc as p on p.pronamespace = p_schema and p.proname = f.name;
 
     -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes but
-    -- through functions. Partitions are read through their parent.
+    -- through functions. Partitions are read through their parent. Whoever reads batch_seal can make batches up.
     return query
         select g.role, 'SELECT'::text, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, a.attname
         from pg_catalog.pg_class as c
@@ -60,7 +60,7 @@ begin
                and (c.relkind <> 'v' or exists (select from pg_catalog.pg_attribute as p
                                                 where p.attrelid = c.oid and p.attname = any (v_private)))
         where c.relnamespace = p_schema and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
-          and c.relname <> 'outbox_wake_secret_seq'
+          and c.relname not in ('outbox_wake_secret_seq', 'batch_seal')
           and (a.attname is null or a.attname <> all (v_private));
 
     -- An administrator maps roles to services.

@@ -4,10 +4,12 @@
 #include <once/options.hpp>
 
 #include "faults/ledger.hpp"
+#include "faults/pooler.hpp"
 #include "faults/workload.hpp"
 #include "support/wire_proxy.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,11 +30,17 @@ struct fault {
     bool zombie = false;
     /// The first call may end with "canceling statement due to user request".
     bool cancels = false;
+    /// Said to the pooler's console before the action, with the name of the database: KILL, RECONNECT.
+    std::vector<std::string> console{};
+    /// Settings of the pooler.
+    std::vector<std::string> settings{};
 };
 
 [[nodiscard]] std::vector<fault> loud_faults(); ///< cut, cut_after, both half closes
 [[nodiscard]] fault black_hole();               ///< swallow
 [[nodiscard]] fault zombie();                   ///< close_client_keep_server
+/// What a pooler adds: KILL and RECONNECT, and an answer that never comes, which it gives up by its query_timeout.
+[[nodiscard]] std::vector<fault> pooler_faults();
 
 /// Which messages: those of the request on a warm connection, or those of connecting, up to the first BEGIN.
 enum class sweep_part { request, connecting };
@@ -42,6 +50,28 @@ struct sweep_plan {
     std::vector<isolation> levels{isolation::read_committed};
     std::vector<fault> faults{};
     sweep_part part = sweep_part::request;
+    /// PgBouncer stands between the client and the proxy, in this mode: the faults are those of the server. Empty: none.
+    std::string pooler{};
+};
+
+/// A proxy in front of a database, and a pooler in front of that when there is a mode for it.
+class swept_route {
+public:
+    /// @param settings of the pooler
+    swept_route(workload_database const& where, std::string const& pooler_mode,
+                std::vector<std::string> const& settings = {});
+
+    [[nodiscard]] wire_proxy& proxy() noexcept { return m_proxy; }
+    [[nodiscard]] std::string dsn() const;
+    /// Says it to the pooler's console.
+    void say(std::vector<std::string> const& commands) const;
+    /// Messages of its first connection to the server in this direction, since the end of start-up, or from its beginning.
+    [[nodiscard]] int messages(wire_direction direction, bool start_up = false) const;
+
+private:
+    workload_database const& m_where;
+    std::optional<pooler> m_between;
+    wire_proxy m_proxy; // ends first: its rules speak to the pooler
 };
 
 struct sweep_result {

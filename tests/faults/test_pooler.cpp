@@ -9,9 +9,8 @@
 #include <once/publish.hpp>
 #include <once/subscription.hpp>
 
-#include "support/child_process.hpp"
+#include "faults/pooler.hpp"
 #include "support/effects.hpp"
-#include "support/shell.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -21,14 +20,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
-#include <sys/wait.h>
 #include <thread>
 #include <tuple>
 #include <variant>
@@ -36,86 +31,13 @@
 
 using namespace once::testing;
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 namespace {
 
-/// PgBouncer in front of a test's database, in a folder of its own.
-class pooler {
-public:
-    pooler(effects_database const& server, std::string const& mode, int pool_size,
-           std::vector<std::string> const& settings = {}) {
-        pqxx::connection direct{server.dsn()};
-        // Its path stands in what libpq says about lost connections, and the word pooler is listened for.
-        m_folder = fs::path{"/tmp"} / (server.name() + "_between");
-        std::vector<std::string> command{std::string{ONCE_SOURCE_DIR} + "/tests/faults/run_pooler",
-                                         m_folder.string(),
-                                         mode,
-                                         std::to_string(pool_size),
-                                         direct.hostname(),
-                                         direct.get_var("port")};
-        command.insert(command.end(), settings.begin(), settings.end());
-        m_process = std::make_unique<child_process>(command);
-        m_dsn =
-            "host=" + m_folder.string() + " port=6432 user=" + direct.username() + " dbname=" + server.name();
-        bool const up = wait_until([&] { return m_process->ended() || lets_in(); });
-        if (m_process->ended()) {
-            auto const how = m_process->wait();
-            if (WIFEXITED(how.status) && WEXITSTATUS(how.status) == 4) {
-                SKIP("NO PGBOUNCER: tools/dev/dependencies --operations installs it");
-            }
-        }
-        REQUIRE(up);
-    }
-    ~pooler() {
-        m_process.reset();
-        std::error_code ignored;
-        fs::remove_all(m_folder, ignored);
-    }
-    pooler(pooler const&) = delete;
-    pooler& operator=(pooler const&) = delete;
-    [[nodiscard]] std::string const& dsn() const noexcept { return m_dsn; }
-    /// What PgBouncer does with prepared statements in transaction mode.
-    [[nodiscard]] static bool keeps_statements_apart() {
-        auto const version = run_in_shell("PATH=$PATH:/usr/sbin pgbouncer --version | head -n 1").output;
-        auto const at = version.find("1.");
-        return at != std::string::npos && std::stoi(version.substr(at + 2)) >= 21;
-    }
-
-private:
-    // The socket is there a moment before anybody listens at it.
-    [[nodiscard]] bool lets_in() const {
-        try {
-            pqxx::connection const tried{m_dsn};
-            return true;
-        } catch (pqxx::broken_connection const&) {
-            return false;
-        }
-    }
-
-    fs::path m_folder;
-    std::string m_dsn;
-    std::unique_ptr<child_process> m_process;
-};
-
-/// What a database object says in its log.
-class listener {
-public:
-    [[nodiscard]] std::function<void(std::string_view)> log() {
-        return [this](std::string_view line) {
-            std::lock_guard const lock{m_mutex};
-            m_text.append(line).append("\n");
-        };
-    }
-    [[nodiscard]] bool heard(std::string const& part) {
-        std::lock_guard const lock{m_mutex};
-        return m_text.find(part) != std::string::npos;
-    }
-
-private:
-    std::mutex m_mutex;
-    std::string m_text;
-};
+pooled_server in_front_of(effects_database const& server) {
+    pqxx::connection direct{server.dsn()};
+    return {.host = direct.hostname(), .port = direct.get_var("port"), .user = direct.username(), .dbname = server.name()};
+}
 
 /// More clients than the server has sessions for them, so that each transaction can be on another session.
 void check_requests(effects_database const& server, once::database& db) {
@@ -185,7 +107,7 @@ void check_messages(
 
 TEST_CASE("requests, messages and leases work through a pooler in transaction mode", "[faults][pooler]") {
     effects_database const server;
-    pooler const between{server, "transaction", 3};
+    pooler const between{in_front_of(server), "transaction", 3};
     listener ear;
     once::database db{between.dsn(), {.prepared_statements = false, .log = ear.log()}};
     std::ignore =
@@ -207,7 +129,7 @@ TEST_CASE("prepared statements through a pooler that mixes them up are refused a
           "[faults][pooler]") {
     if (pooler::keeps_statements_apart()) {
         effects_database const server;
-        pooler const between{server, "transaction", 3, {"max_prepared_statements = 100"}};
+        pooler const between{in_front_of(server), "transaction", 3, {"max_prepared_statements = 100"}};
         once::database db{between.dsn()};
         std::ignore =
             once::transact(db, [](once::transaction& tx) { once::subscribe(tx, "s", from_the_beginning()); });
@@ -215,7 +137,7 @@ TEST_CASE("prepared statements through a pooler that mixes them up are refused a
         return;
     }
     effects_database const server;
-    pooler const between{server, "transaction", 3};
+    pooler const between{in_front_of(server), "transaction", 3};
     once::database db{between.dsn()};
     std::string why;
     try {
@@ -234,7 +156,7 @@ TEST_CASE("a reader that wants to be woken through a pooler says that it asks in
           "[faults][pooler]") {
     auto const* const mode = GENERATE("transaction", "session");
     effects_database const server;
-    pooler const between{server, mode, 12};
+    pooler const between{in_front_of(server), mode, 12};
     listener ear;
     once::database db{between.dsn(), {.prepared_statements = false, .log = ear.log()}};
     std::ignore =
@@ -250,7 +172,7 @@ TEST_CASE("a reader that wants to be woken through a pooler says that it asks in
 
 TEST_CASE("everything works through a pooler in session mode, prepared statements, too", "[faults][pooler]") {
     effects_database const server;
-    pooler const between{server, "session", 20};
+    pooler const between{in_front_of(server), "session", 20};
     once::database db{between.dsn()};
     std::ignore =
         once::transact(db, [](once::transaction& tx) { once::subscribe(tx, "s", from_the_beginning()); });

@@ -23,6 +23,11 @@ void fill(session& db, int first, int last) {
         " from generate_series(" + std::to_string(first) + ", " + std::to_string(last) + ") as n";
     std::string const uuid = "lpad(n::text, 32, '0')::uuid";
     std::string const other_uuid = "('f' || lpad(n::text, 31, '0'))::uuid";
+    // What is left of an earlier one, so that the batch below has all that is published here.
+    for (auto left = next_batch(db, "s", 100'000); left.size() > 0 || left.worth_saving;
+         left = next_batch(db, "s", 100'000)) {
+        acknowledge(db, "s", left);
+    }
     for (std::string const& filling : std::vector<std::string>{
              "select claim('s', 'k' || n)",
              "select complete('s', 'k' || n, 200, null, null, '{}', null)",
@@ -38,7 +43,7 @@ void fill(session& db, int first, int last) {
          }) {
         db.run(filling + each);
     }
-    auto const all = next_batch(db, "s", last - first + 1);
+    auto const all = next_batch(db, "s", 100'000);
     db.run("select acknowledge('s', 0, '" + all.token +
            "', max(id), count(*)::integer, array_agg(id), "
            "array_agg('retry'::text)) from outbox where given_id in (select " +
@@ -120,8 +125,10 @@ void check_calls(session& db, int first) {
         "select parked_due('s')",
         "select take_parked('s', 0, 10)",
         "select take_parked('other', 0, 10)",
-        "select settle_parked('s', 0, '{$}', '{retry}', '{why}')",
-        "select settle_parked('s', 0, array[20 + $], '{accepted}')",
+        "select settle_parked('s', 0, '{$}', array(select message_id::uuid from parked_message where service = "
+        "current_service() and subscription = 's' and id = $), '{retry}', '{why}')",
+        "select settle_parked('s', 0, array[20 + $], array(select message_id::uuid from parked_message where service = "
+        "current_service() and subscription = 's' and id = 20 + $), '{accepted}')",
         "select schedule(now() + interval '1 day', 't.x', 'k$', '{}')",
         "select cancel_scheduled(('f' || lpad('$', 31, '0'))::uuid)",
         "select release_due(10)",

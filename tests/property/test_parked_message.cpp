@@ -187,7 +187,7 @@ private:
         auto const most_keys = 1 + roll(5);
         auto const taken =
             m_db.rows("select id, key, attempts from take_parked('s', 0, " + std::to_string(limit) + ", " +
-                      std::to_string(most_keys) + ", " + now + ")");
+                      std::to_string(most_keys) + ", p_now => " + now + ")");
         settle_ended();
         CHECK(taken.size() <= limit);
         std::string ids;
@@ -257,8 +257,8 @@ private:
                 }
             }
         }
-        m_db.run("select settle_parked('s', 0, '{" + ids + "}', '{" + results + "}', null, null, " + now +
-                 ")");
+        m_db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") + ", '{" +
+                 results + "}', null, null, " + now + ")");
     }
 
     /// take_parked() says which of those that had begun are dead now: they had begun, and had no attempt left.
@@ -421,13 +421,14 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
     // Whoever gets message 3 dies.
     for (int i = 0; i < 100; ++i) {
         auto const taken =
-            db.rows("select id from take_parked('s', 0, 100, null, clock_timestamp() + interval '1 day')");
+            db.rows("select id from take_parked('s', 0, 100, p_now => clock_timestamp() + interval '1 day')");
         std::string ids;
         for (auto const& row : taken) {
             ids += (ids.empty() ? "" : ",") + row[0].as<std::string>();
         }
         if (ids.find('3') == std::string::npos && !ids.empty()) {
-            db.run("select settle_parked('s', 0, '{" + ids + "}', array_fill('accepted'::text, array[" +
+            db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") +
+                   ", array_fill('accepted'::text, array[" +
                    std::to_string(taken.size()) + "]))");
         }
     }
@@ -445,7 +446,7 @@ TEST_CASE("what was handed out can be reported while the subscription is paused"
     db.run("select take_parked('s')");
     auto const rest = next_batch(db, "s", 5);
     db.run("select pause_subscription('s')");
-    db.run("select settle_parked('s', 0, '{1}', '{accepted}')");
+    db.run("select settle_parked('s', 0, '{1}', " + messages_parked_at("'{1}'::bigint[]") + ", '{accepted}')");
     db.run("select acknowledge('s', 0, '" + rest.token + "', 2, 1, '{2}', '{retry}')");
     CHECK(db.refused("select take_parked('s')") == "ON061");
     CHECK(db.refused("select * from next_batch('s')") == "ON061");

@@ -19,6 +19,9 @@ create function probe.place() returns bigint stable security definer language sq
 create function probe.parked() returns bigint stable security definer language sql as $$
     select min(id) from once.parked_message where service = session_user
 $$;
+create function probe.parked_message() returns uuid stable security definer language sql as $$
+    select message_id from once.parked_message where service = session_user order by id limit 1
+$$;
 
 -- An expression for an argument: what a careful caller gives.
 create function probe.value_of(p_function text, p_name text, p_type text) returns text language sql as $$
@@ -29,8 +32,9 @@ create function probe.value_of(p_function text, p_name text, p_type text) return
         when p_function = 'pause_subscription' and p_name = 'p_name' then quote_literal('s')
         when p_function = 'park' and p_name in ('p_ids', 'p_as', 'p_errors') then
             case p_name when 'p_ids' then 'array[probe.place()]' when 'p_as' then '''{retry}''' else '''{why}''' end
-        when p_function = 'settle_parked' and p_name in ('p_ids', 'p_results') then
-            case p_name when 'p_ids' then 'array[probe.parked()]' else '''{accepted}''' end
+        when p_function = 'settle_parked' and p_name in ('p_ids', 'p_message_ids', 'p_results') then
+            case p_name when 'p_ids' then 'array[probe.parked()]' when 'p_message_ids' then 'array[probe.parked_message()]'
+                        else '''{accepted}''' end
         when p_name = 'p_batch' then '(select batch from once.next_batch(''s'') as b where b.id is null)'
         when p_name in ('p_scope', 'p_key', 'p_consumer', 'p_principal', 'p_purpose', 'p_name', 'p_subscription', 'p_topic', 'p_phase',
                         'p_from', 'p_holder', 'p_error', 'p_recovery_point', 'p_source') then quote_literal('s')

@@ -40,13 +40,13 @@ std::string session::refused(std::string const& sql) {
 }
 
 batch next_batch(session& db, std::string_view subscription, int limit, int slice) {
-    batch answer{.rows = db.rows("select id, message_id, key, payload_json, blocked, batch "
+    batch answer{.rows = db.rows("select id, message_id, key, payload_json, blocked, batch, (batch).more "
                                  "from once.next_batch($1, $2, $3)",
                                  pqxx::params{subscription, slice, limit}),
                  .token = {}};
     auto const end = answer.rows[answer.rows.size() - 1];
     answer.token = end[5].as<std::string>();
-    answer.whole = answer.token.find("/whole/") != std::string::npos;
+    answer.whole = !end[6].as<bool>();
     answer.worth_saving = end[4].as<bool>();
     return answer;
 }
@@ -58,6 +58,11 @@ void acknowledge(session& db, std::string_view subscription, batch const& what,
     }
     db.rows("select once.acknowledge($1, $2, $3, $4::bigint, $5::integer)",
             pqxx::params{subscription, slice, what.token, last_id, messages});
+}
+
+std::string messages_parked_at(std::string const& ids) {
+    return "array(select (select message_id::uuid from parked_message as p where p.id = u.id limit 1) from unnest(" + ids +
+           ") with ordinality as u (id, place) order by place)";
 }
 
 bool long_form() {

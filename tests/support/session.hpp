@@ -41,12 +41,15 @@ struct batch {
     [[nodiscard]] int size() const { return static_cast<int>(rows.size()) - 1; }
 };
 
-/// `select id, message_id, key, payload_json, blocked, batch` of the next messages.
+/// `select id, message_id, key, payload_json, blocked, batch, (batch).more` of the next messages.
 [[nodiscard]] batch next_batch(session& db, std::string_view subscription, int limit, int slice = 0);
 
 /// Acknowledges all of a batch, or only up to a message of it.
 void acknowledge(session& db, std::string_view subscription, batch const& what,
                  std::optional<std::string> last_id = {}, std::optional<int> messages = {}, int slice = 0);
+
+/// SQL that says which messages are parked in these places, as settle_parked() wants them. `ids`: an array of SQL.
+[[nodiscard]] std::string messages_parked_at(std::string const& ids);
 
 /// Whether the tests were asked to take their time: ONCE_LONG=1, or tests/run --thorough.
 [[nodiscard]] bool long_form();

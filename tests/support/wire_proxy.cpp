@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fcntl.h>
 #include <list>
 #include <poll.h>
@@ -37,6 +38,7 @@ std::string make_folder() {
     if (::mkdtemp(name.data()) == nullptr) {
         throw std::system_error{errno, std::generic_category(), "wire_proxy: no folder for the socket"};
     }
+    std::filesystem::permissions(name, std::filesystem::perms{0755}); // a pooler runs as another user
     return name;
 }
 
@@ -113,6 +115,7 @@ void wire_proxy::impl::open() {
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
     check(::bind(listener, reinterpret_cast<sockaddr const*>(&address), sizeof address), "cannot bind");
     check(::listen(listener, 128), "cannot listen");
+    std::filesystem::permissions(path, std::filesystem::perms{0777});
 }
 
 void wire_proxy::impl::close_all() {

@@ -101,9 +101,9 @@ TEST_CASE("why names the dead message that blocks a key, parked shows it, redriv
     command_database<test_database> const db;
     db.sql("select once.subscribe('billing')");
     db.sql("select once.publish('orders.placed', 'A-17', '{\"secret\":1}')");
-    db.sql("do $$ declare b text; i bigint; begin select max(batch), max(id) into b, i from "
+    db.sql("do $$ declare b text; i bigint; begin select max(batch::text), max(id) into b, i from "
            "once.next_batch('billing'); "
-           "perform once.acknowledge('billing', 0, b, null, null, array[i], array['dead'], array['no such "
+           "perform once.acknowledge('billing', 0, b::once.batch, null, null, array[i], array['dead'], array['no such "
            "customer']); end $$");
     CHECK(db.run({"why"}).says("key 'A-17' is blocked by a dead message"));
     CHECK(db.run({"status"}).status == exit_status::found);
@@ -147,8 +147,8 @@ TEST_CASE("purge removes what has expired and what every subscription has passed
     db.sql("select once.publish('orders.placed', 'A-17', '{}')");
     CHECK(db.run({"purge", "--keep", "0 seconds"}).says("removed 1 expired records, 0 inbox entries"));
     CHECK(db.ask("select string_agg(key, ',') from once.idempotency_record") == "new");
-    db.sql("do $$ declare b text; begin select max(batch) into b from once.next_batch('billing'); "
-           "perform once.acknowledge('billing', 0, b); end $$");
+    db.sql("do $$ declare b text; begin select max(batch::text) into b from once.next_batch('billing'); "
+           "perform once.acknowledge('billing', 0, b::once.batch); end $$");
     CHECK(db.run({"purge", "--keep", "0 seconds", "--json"}).json()["messages"] == 1);
     CHECK(db.run({"purge", "--batch", "0"}).status == exit_status::usage);
 }

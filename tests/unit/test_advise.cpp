@@ -24,9 +24,12 @@ TEST_CASE("the advice for an error of the server follows its SQLSTATE", "[advise
         {"55P03", advice::retry_transaction},  // lock_not_available
         {"40003", advice::ask_database_first}, // statement_completion_unknown
         {"08007", advice::ask_database_first}, // transaction_resolution_unknown
-        {"08000", advice::reconnect},          // connection_exception
-        {"08003", advice::reconnect},          // connection_does_not_exist
-        {"08006", advice::reconnect},          // connection_failure
+        {"08000", advice::ask_database_first}, // connection_exception
+        {"08003", advice::ask_database_first}, // connection_does_not_exist
+        {"08006", advice::ask_database_first}, // connection_failure
+        {"08P01", advice::ask_database_first}, // protocol_violation: a pooler that has lost the server says so
+        {"08001", advice::reconnect},          // sqlclient_unable_to_establish_sqlconnection
+        {"08004", advice::reconnect},          // sqlserver_rejected_establishment_of_sqlconnection
         {"57P01", advice::reconnect},          // admin_shutdown
         {"57P02", advice::reconnect},          // crash_shutdown
         {"57P03", advice::reconnect},          // cannot_connect_now
@@ -35,7 +38,6 @@ TEST_CASE("the advice for an error of the server follows its SQLSTATE", "[advise
         {"25P03", advice::reconnect},          // idle_in_transaction_session_timeout
         {"26000", advice::reconnect},          // invalid_sql_statement_name
         {"42P05", advice::reconnect},          // duplicate_prepared_statement
-        {"08P01", advice::give_up},            // protocol_violation: a wrong number of parameters, above all
         {"40002", advice::give_up},            // transaction_integrity_constraint_violation
         {"57014", advice::give_up},            // query_canceled
         {"23505", advice::give_up},            // unique_violation

@@ -173,19 +173,27 @@ select (select last_value from outbox_id_seq) as bound, pg_current_xact_id()::te
 
 inline constexpr char const* tail_snapshot = R"sql(select pg_current_snapshot()::text)sql";
 
-/// Messages that have committed between two snapshots.
+/// Messages that have committed between two snapshots, a page of them: up to a thousand, or 16 MiB, or one.
 ///   $1 text: snapshot before, $2 text: snapshot now, $3 bigint: bound, $4 text: topic or prefix with .*, or null
+///   $5 bigint: behind this place of the log
 inline constexpr char const* tail_messages = R"sql(
-select published_at, service, topic, key, message_id,
-       coalesce(octet_length(payload_json::text), octet_length(payload_bytes)) as bytes,
-       coalesce(payload_json::text, encode(payload_bytes, 'base64')) as payload
+select published_at, service, topic, key, message_id, bytes,
+       coalesce(payload_json::text, encode(payload_bytes, 'base64')) as payload, id
 from (
-    select * from outbox where id > $3::bigint
-    union all
-    select o.* from pg_snapshot_xip($1::pg_snapshot) as late join outbox as o on o.txid = late and o.id <= $3::bigint
-) as o
-where not pg_visible_in_snapshot(txid, $1::pg_snapshot) and pg_visible_in_snapshot(txid, $2::pg_snapshot)
-  and ($4::text is null or topic = $4 or ($4 like '%.*' and starts_with(topic, left($4, -1))))
+    select *, sum(bytes) over (order by id) as so_far
+    from (
+        select o.*, coalesce(octet_length(payload_json::text), octet_length(payload_bytes)) as bytes
+        from (
+            select * from outbox where id > greatest($3::bigint, $5::bigint)
+            union all
+            select o.* from pg_snapshot_xip($1::pg_snapshot) as late
+            join outbox as o on o.txid = late and o.id <= $3::bigint and o.id > $5::bigint
+        ) as o
+        where not pg_visible_in_snapshot(txid, $1::pg_snapshot) and pg_visible_in_snapshot(txid, $2::pg_snapshot)
+          and ($4::text is null or topic = $4 or ($4 like '%.*' and starts_with(topic, left($4, -1))))
+        order by id limit 1000) as wanted
+) as page
+where so_far - bytes < 16777216 and (so_far <= 16777216 or so_far = bytes)
 order by id)sql";
 
 /// All metrics.

@@ -18,6 +18,7 @@ namespace {
 void print_message(std::ostream& out, format how, pqxx::result const& rows, pqxx::result::size_type row,
                    nlohmann::ordered_json message, bool payload) {
     if (how == format::json) {
+        message.erase("id"); // the place in the log is for the next page
         if (!payload) {
             message.erase("payload");
         }
@@ -51,14 +52,21 @@ int tail(session& db, tail_options const& options, format how, std::stop_token c
     while (!ending.stop_requested()) {
         auto const next_bound = db.ask(queries::tail_position)[0][0].as<long long>();
         std::string const now{db.ask(queries::tail_snapshot)[0][0].view()};
-        auto const rows = db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic});
-        auto const messages = to_json(rows);
-        for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
-            print_message(out, how, rows, row, messages[static_cast<std::size_t>(row)], options.payload);
-            if (++shown == options.limit) {
-                check_output(out);
-                return exit_status::ok;
+        // In pages, so that large messages do not come all at once.
+        for (long long place = 0;;) {
+            auto const rows = db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic, place});
+            if (rows.empty()) {
+                break;
             }
+            auto const messages = to_json(rows);
+            for (pqxx::result::size_type row = 0; row < rows.size(); ++row) {
+                print_message(out, how, rows, row, messages[static_cast<std::size_t>(row)], options.payload);
+                if (++shown == options.limit) {
+                    check_output(out);
+                    return exit_status::ok;
+                }
+            }
+            place = rows[rows.size() - 1]["id"].as<long long>();
         }
         check_output(out);
         bound = next_bound;

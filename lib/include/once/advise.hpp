@@ -31,6 +31,11 @@ enum class advice {
 [[nodiscard]] ONCE_EXPORT advice advise(std::exception const& error) noexcept;
 
 /// The advice for an error of the server by its SQLSTATE alone (PostgreSQL documentation, appendix A).
+/**
+ * The SQLSTATE alone does not say whether the session has ended, nor whether COMMIT was under way: an error of severity FATAL
+ * or PANIC has ended it, whatever its state. So class 08 is `ask_database_first`, but for 08001 and 08004, where no connection
+ * came about: a pooler says 08P01 when it loses the server, also during COMMIT.
+ */
 [[nodiscard]] ONCE_EXPORT advice advise_sqlstate(std::string_view sqlstate) noexcept;
 
 } // namespace once

@@ -89,7 +89,7 @@ struct reader_options {
     /// Most messages of one batch, 1 to 100 000.
     int batch_messages = 1'000;
 
-    /// A batch aims at no more bytes of payload than this, by what messages had so far. From 1 KiB.
+    /// A batch has no more bytes of payload and headers than this, or one message. From 1 KiB.
     std::size_t batch_bytes = std::size_t{16} * 1024 * 1024;
 
     /// How long the slice stays reserved for a worker that is not heard of. 1 second to 1 hour.

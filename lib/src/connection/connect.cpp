@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <poll.h>
@@ -97,6 +98,21 @@ PGconn* connect_plan::connect(time_point deadline) const {
     return connection.release();
 }
 
+std::string to_hex_digits(std::int64_t timeline) {
+    constexpr std::size_t digits = 8;
+    std::array<char, 17> text{};
+    auto const end = std::to_chars(text.data(), text.data() + text.size(), timeline, 16).ptr;
+    std::string made{text.data(), end};
+    std::ranges::transform(made, made.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+    return std::string(digits - std::min(digits, made.size()), '0') + made;
+}
+
+std::int64_t from_hex_digits(std::string_view digits) noexcept {
+    std::int64_t timeline = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), timeline, 16);
+    return timeline;
+}
+
 server_facts inspect_server(session& session, time_point deadline) {
     auto const row = session.ask({std::string{sql::session_facts}, {}}, deadline);
     auto const refuse = [](std::string const& what) { throw configuration_error{"once: " + what}; };
@@ -115,7 +131,7 @@ server_facts inspect_server(session& session, time_point deadline) {
     server_facts facts;
     facts.standby = row.is_true(0);
     facts.system_identifier = row.text(1);
-    facts.timeline = row.is_null(2) ? 0 : std::stoul(row.text(2), nullptr, 16);
+    facts.timeline = row.is_null(2) ? 0 : from_hex_digits(row.bytes(2));
     facts.loses_data_in_crash = row.bytes(6) != "on" || row.bytes(7) != "on";
     facts.through_pooler = row.int4(9) != PQbackendPID(session.raw());
     return facts;

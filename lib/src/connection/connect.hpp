@@ -4,8 +4,10 @@
 #include "connection/session.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace once::detail {
@@ -28,11 +30,15 @@ private:
     bool m_wants_primary = false;
 };
 
+/// A timeline as PostgreSQL writes it in the names of WAL files.
+[[nodiscard]] std::string to_hex_digits(std::int64_t timeline);
+[[nodiscard]] std::int64_t from_hex_digits(std::string_view digits) noexcept;
+
 /// What a new connection turned out to lead to.
 struct server_facts {
     bool standby = false;
     std::string system_identifier;
-    unsigned long timeline = 0;
+    std::int64_t timeline = 0;
     bool loses_data_in_crash = false;
     /// Another process answers than the one that the connection was made with.
     bool through_pooler = false;

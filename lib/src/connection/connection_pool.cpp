@@ -172,6 +172,22 @@ std::unique_ptr<session> connection_pool::open_session(time_point deadline) {
     return opened;
 }
 
+void connection_pool::note_timeline(std::int64_t timeline) noexcept {
+    auto known = m_timeline.load();
+    while (known < timeline && !m_timeline.compare_exchange_weak(known, timeline)) {
+    }
+}
+
+void connection_pool::require_timeline(std::int64_t timeline) {
+    auto const known = newest_timeline();
+    if (timeline < known) {
+        throw pqxx::broken_connection{"once: the server is on timeline " + std::to_string(timeline) +
+                                      " although this process has seen timeline " + std::to_string(known) +
+                                      ": an old primary that was failed over"};
+    }
+    note_timeline(timeline);
+}
+
 void connection_pool::admit(server_facts const& facts, session& session, time_point deadline) {
     // Both may pass by themselves once a failover is through, so they count as a connection that failed.
     if (facts.standby) {
@@ -184,14 +200,9 @@ void connection_pool::admit(server_facts const& facts, session& session, time_po
             ") than before (" + m_system_identifier +
             "): its records do not continue ours. Restart the service if this is meant"};
     }
-    if (facts.timeline < m_timeline) {
-        throw pqxx::broken_connection{"once: the server is on timeline " + std::to_string(facts.timeline) +
-                                      " although this process has seen timeline " +
-                                      std::to_string(m_timeline) + ": an old primary that was failed over"};
-    }
+    require_timeline(facts.timeline);
     bool const first = m_system_identifier.empty();
     m_system_identifier = facts.system_identifier;
-    m_timeline = facts.timeline;
     bool const check_now = !m_schema_checked;
     lock.unlock();
 

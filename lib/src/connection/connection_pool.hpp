@@ -13,6 +13,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -67,6 +68,12 @@ public:
     /// After the server forgot a prepared statement: stop using them, a pooler is in between.
     void stop_preparing() noexcept;
 
+    /// The newest timeline that a server has shown to this process; 0: none yet. What a pooler leads back to an older one is refused.
+    [[nodiscard]] std::int64_t newest_timeline() const noexcept { return m_timeline; }
+    void note_timeline(std::int64_t timeline) noexcept;
+    /// @throws pqxx::broken_connection when it is older than the newest
+    void require_timeline(std::int64_t timeline);
+
     /// Whether the newest connection leads through a pooler, which can hand its session to others.
     [[nodiscard]] bool through_pooler() const noexcept { return m_through_pooler; }
 
@@ -99,7 +106,7 @@ private:
     std::atomic<bool> m_through_pooler = false;
     bool m_schema_checked = false;
     std::string m_system_identifier;
-    unsigned long m_timeline = 0;
+    std::atomic<std::int64_t> m_timeline = 0;
 };
 
 } // namespace once::detail

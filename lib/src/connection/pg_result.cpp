@@ -37,6 +37,15 @@ void split_composite(std::string_view value, std::span<std::optional<std::string
 void throw_sql_error(pg_result const& result, std::string const& sql) {
     std::string const state{result.sqlstate()};
     std::string const message = result.message();
+    // An old primary, or a standby, behind a pooler: the next attempt may find the new one.
+    if (state == "ON068") {
+        throw pqxx::broken_connection{"once: " + message};
+    }
+    // The session is judged before the statement. Class 08 from PostgreSQL itself is about a statement, when the session goes
+    // on: a wrong number of parameters (08P01), or a connection of dblink's.
+    if (result.ended_session() || (!result.from_server() && state.starts_with("08"))) {
+        throw pqxx::broken_connection{"once: connection lost: " + message};
+    }
     if (state == "40001") {
         throw pqxx::serialization_failure{message, sql, state.c_str()};
     }

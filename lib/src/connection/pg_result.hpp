@@ -36,11 +36,17 @@ public:
     [[nodiscard]] bool failed() const noexcept { return status() == PGRES_FATAL_ERROR; }
 
     [[nodiscard]] std::string_view sqlstate() const noexcept { return field(PG_DIAG_SQLSTATE); }
-    /// ERROR ends the transaction; FATAL and PANIC end the session.
+    /// ERROR ends the transaction; FATAL and PANIC end the session, whatever the SQLSTATE says.
     [[nodiscard]] bool ended_session() const noexcept {
-        auto const severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
+        auto severity = field(PG_DIAG_SEVERITY_NONLOCALIZED);
+        if (severity.empty()) { // PgBouncer sends only the other one, and does not translate it
+            severity = field(PG_DIAG_SEVERITY);
+        }
         return severity == "FATAL" || severity == "PANIC";
     }
+    /// Whether PostgreSQL itself says so. It names the routine that raised the error; a pooler that answers in its place
+    /// does not, and what it says is no answer to the statement: the server may have run that one, and those behind it.
+    [[nodiscard]] bool from_server() const noexcept { return !field(PG_DIAG_SOURCE_FUNCTION).empty(); }
     [[nodiscard]] std::string message() const { return PQresultErrorMessage(m_result.get()); }
     [[nodiscard]] std::string_view command_tag() const noexcept { return PQcmdStatus(m_result.get()); }
     [[nodiscard]] std::string_view field(int code) const noexcept {
@@ -48,6 +54,7 @@ public:
         return text == nullptr ? std::string_view{} : std::string_view{text};
     }
 
+    [[nodiscard]] int columns() const noexcept { return PQnfields(m_result.get()); }
     [[nodiscard]] int rows() const noexcept { return PQntuples(m_result.get()); }
     [[nodiscard]] bool is_null(int column, int row = 0) const noexcept {
         return PQgetisnull(m_result.get(), row, column) != 0;

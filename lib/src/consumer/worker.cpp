@@ -28,11 +28,6 @@ call_options call_options_of(consumer_options const& options) {
             .durability = options.durability};
 }
 
-// Its first part counts the batches of the slice; the rest differs each time the same batch is read.
-std::string number_of(delivery_batch const& batch) {
-    return batch.token.substr(0, batch.token.find('/'));
-}
-
 // The messages at the head that have one key; one that has none is by itself.
 std::span<delivery const> first_run(std::span<delivery const> sorted_by_key) {
     auto const& key = sorted_by_key.front().key;
@@ -47,6 +42,7 @@ std::vector<settlement> settlements(std::span<delivery const> messages, std::siz
     made.reserve(messages.size());
     for (std::size_t i = 0; i < messages.size(); ++i) {
         made.push_back({.position = messages[i].position,
+                        .id = messages[i].id,
                         .as = i < handled ? settled_as::accepted : settled_as::unavailable});
     }
     return made;
@@ -105,6 +101,9 @@ consumer_worker::attempt(std::span<delivery const> messages, std::stop_token con
     } catch (std::exception const& e) {
         end.why = e.what();
         end.what = judge_failure(e, end.place.inside);
+        if (dynamic_cast<pqxx::sql_error const*>(&e) != nullptr && !session.open()) {
+            end.what = fault::surroundings; // an error of severity FATAL, which libpqxx does not tell
+        }
         bool const before_commit = end.place.inside || dynamic_cast<deadline_exceeded const*>(&e) != nullptr;
         if (before_commit && steady_clock::now() >= context.deadline) {
             // Our own watchdog has cut the connection, or the handler returned too late.
@@ -179,7 +178,7 @@ void consumer_worker::note_handled(std::size_t handled) noexcept {
 
 void consumer_worker::handle_batch(std::stop_token const& stop, consumer_summary& summary) {
     auto const& batch = m_reader.batch();
-    if (m_losses >= most_losses && m_lossy_batch == number_of(batch)) {
+    if (m_losses >= most_losses && m_lossy_batch == batch.number) {
         m_losses = 0;
         m_reader.suspect_batch("the connection was lost again and again while it was handled");
         return;
@@ -290,7 +289,7 @@ void consumer_worker::remember_loss(bool in_handler) {
     if (!in_handler || !m_reader.has_batch()) {
         return;
     }
-    auto const number = number_of(m_reader.batch());
+    auto const number = m_reader.batch().number;
     m_losses = number == m_lossy_batch ? m_losses + 1 : 1;
     m_lossy_batch = number;
 }

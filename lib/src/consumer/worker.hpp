@@ -112,7 +112,7 @@ private:
     call_options m_call;
     batch_reader m_reader;
     // The batch whose handler has lost its connection, and how often in a row.
-    std::string m_lossy_batch;
+    std::int64_t m_lossy_batch = 0;
     int m_losses = 0;
     // As many messages can be handled in one transaction before its deadline.
     std::size_t m_most = 1'000'000;

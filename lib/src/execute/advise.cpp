@@ -18,12 +18,13 @@ advice advise_sqlstate(std::string_view state) noexcept {
     if (state == "40001" || state == "40P01" || state == "55P03") {
         return advice::retry_transaction;
     }
-    if (state == "40003" || state == "08007") {
-        return advice::ask_database_first;
-    }
-    // 08P01 that leaves the session alive is a statement with the wrong number of parameters.
-    if ((state.starts_with("08") && state != "08P01") || std::ranges::find(lost, state) != lost.end()) {
+    // 08001, 08004: there was no session yet.
+    if (state == "08001" || state == "08004" || std::ranges::find(lost, state) != lost.end()) {
         return advice::reconnect;
+    }
+    // A pooler says 08P01, 08006 or 08000 when it has lost the server, also while that one carries out COMMIT.
+    if (state == "40003" || state.starts_with("08")) {
+        return advice::ask_database_first;
     }
     return advice::give_up;
 }

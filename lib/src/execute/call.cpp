@@ -50,6 +50,7 @@ public:
 
 private:
     std::optional<reply::facts> try_once() {
+        m_session_ended = false;
         try {
             auto const lease = m_context.pool.take(m_context.deadline);
             auto facts = attempt(*lease);
@@ -79,6 +80,9 @@ private:
         try {
             return m_attempt_once(m_context, session, m_attempt);
         } catch (...) {
+            // What libpqxx throws keeps the SQLSTATE and not the severity. libpq has read on to the end of the session by
+            // then, if the error ended it.
+            m_session_ended = !session.open();
             session.settle(m_context.reply_deadline());
             throw;
         }
@@ -94,8 +98,9 @@ private:
             m_context.pool.stop_preparing();
             return again(setback::connection, thrown);
         }
-        bool const callers_statement = state == "26000" || state == "42P05";
-        if (lost || (!callers_statement && advise_sqlstate(state) == advice::reconnect)) {
+        bool const callers_statement = !m_session_ended && (state == "26000" || state == "42P05");
+        bool const ended = sql != nullptr && m_session_ended;
+        if (lost || ended || (!callers_statement && advise_sqlstate(state) == advice::reconnect)) {
             m_context.pool.log(e.what());
             if (std::chrono::steady_clock::now() < m_context.deadline) {
                 // Not when it was our own watchdog that cut the connection.
@@ -159,6 +164,7 @@ private:
     int m_attempt = 0;
     std::exception_ptr m_last_error;
     bool m_was_in_doubt = false;
+    bool m_session_ended = false;
     bool m_retried_unique = false;
 };
 

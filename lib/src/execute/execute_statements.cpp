@@ -88,6 +88,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     // The caller's statements run in this exchange, so only the deadline of the call bounds it.
     auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers);
     if (answers.size() > 1 && answers[1].failed()) {
+        detail::refuse_standby(answers[1]);
         if (answers[1].sqlstate() == lock_not_available) {
             throw detail::claim_wait_over{};
         }
@@ -105,6 +106,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
         }
     }
     if (answers.size() > 1 && answers[1].ok()) {
+        context.pool.note_timeline(detail::timeline_of(answers[1]));
         context.in_doubt = false;
     }
     if (context.options.fence && answers.size() > 2 && detail::says_fence_refused(answers[2])) {

@@ -17,6 +17,8 @@ namespace once::detail {
 namespace {
 
 constexpr std::string_view lock_not_available = "55P03";
+// A standby has no WAL file that it writes. A pooler can lead to one.
+constexpr std::string_view recovery_in_progress = "55000";
 
 } // namespace
 
@@ -46,7 +48,9 @@ statement call_context::claim_statement() const {
 
 statement call_context::claim_or_abort_statement() const {
     auto const& texts = pool.statements();
-    return {redeeming != nullptr ? texts.redeem_or_abort : texts.claim_or_abort, claim_values()};
+    auto values = claim_values();
+    values.add(to_hex_digits(pool.newest_timeline()));
+    return {redeeming != nullptr ? texts.redeem_or_abort : texts.claim_or_abort, std::move(values)};
 }
 
 statement call_context::fence_guard() const {
@@ -55,6 +59,17 @@ statement call_context::fence_guard() const {
 
 bool says_fence_refused(pg_result const& answer) noexcept {
     return answer.failed() && answer.sqlstate() == "ON010";
+}
+
+void refuse_standby(pg_result const& claim) {
+    if (claim.failed() && claim.sqlstate() == recovery_in_progress) {
+        throw pqxx::broken_connection{"once: the server is a standby; writes need the primary"};
+    }
+}
+
+std::int64_t timeline_of(pg_result const& claim) noexcept {
+    constexpr std::size_t digits = 8;
+    return from_hex_digits(claim.bytes(claim.columns() - 1).substr(0, digits));
 }
 
 claim_answer read_claim_answer(pg_result const& row) {
@@ -110,14 +125,26 @@ std::optional<std::string> exchange_with_commit(session& session, std::vector<st
     }
 }
 
+namespace {
+
+// Whether an error leaves open what became of a COMMIT that was sent together with the statement that it answers.
+bool leaves_commit_open(pg_result const& answer, bool is_commit, bool connection_lost) {
+    // A pooler that speaks for a server that it has lost does not know how far that one came, COMMIT included.
+    if (answer.sqlstate() == "40003" || answer.sqlstate() == "08007" || !answer.from_server()) {
+        return true;
+    }
+    return is_commit && (answer.ended_session() || connection_lost);
+}
+
+} // namespace
+
 void require_committed(std::vector<pg_result> const& answers, std::vector<statement const*> const& sent,
                        std::optional<std::string> const& lost) {
     for (std::size_t i = 0; i < answers.size(); ++i) {
         auto const& answer = answers[i];
         bool const is_commit = i + 1 == sent.size();
         if (answer.failed()) {
-            bool const unclear = answer.sqlstate() == "40003" || (is_commit && answer.ended_session());
-            if (unclear) {
+            if (leaves_commit_open(answer, is_commit, lost.has_value())) {
                 throw commit_in_doubt{"once: the answer to COMMIT is unclear: " + answer.message()};
             }
             if (answer.ended_session()) {
@@ -163,12 +190,14 @@ claim_answer work::begin() {
         answers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].failed()) {
+            refuse_standby(answers[i]);
             if (claims && answers[i].sqlstate() == lock_not_available) {
                 throw claim_wait_over{};
             }
             throw_sql_error(answers[i], head[i]->sql);
         }
     }
+    m_context.pool.require_timeline(timeline_of(answers[1]));
     auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::started};
     if (answer.outcome == outcome::started && fence && !answers[2].is_true(0)) {
         m_context.in_doubt = false; // the claim started

@@ -43,6 +43,12 @@ struct claim_answer {
 };
 [[nodiscard]] claim_answer read_claim_answer(pg_result const& row);
 
+/// @throws pqxx::broken_connection when the claim failed because a pooler has led to a standby
+void refuse_standby(pg_result const& claim);
+
+/// The timeline of the server that answered `claim_statement` or `claim_or_abort_statement`.
+[[nodiscard]] std::int64_t timeline_of(pg_result const& claim) noexcept;
+
 /// The reply to a claim that did not start.
 [[nodiscard]] inline reply::facts to_facts(claim_answer answer) {
     return {.outcome = answer.outcome,

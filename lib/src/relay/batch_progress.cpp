@@ -79,7 +79,7 @@ void batch_progress::take(std::size_t place, publish_answer const& answer) {
         m_blocked.insert(message.key);
     }
     if (now == state::retry && answer.retry_after) {
-        m_pauses.push_back({message.position, settled_as::retry, answer.error, answer.retry_after});
+        m_pauses.push_back({message.position, message.id, settled_as::retry, answer.error, answer.retry_after});
     }
 }
 

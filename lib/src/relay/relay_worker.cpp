@@ -184,7 +184,7 @@ bool relay_worker::deliver_parked(relay_summary& summary) {
                                 ? publish_answer{publish_result::not_sent, report.unavailable.value_or("")}
                                 : report.answers[i];
         settled.push_back(
-            {messages[i].position, as_settled(answer.result), answer.error, answer.retry_after});
+            {messages[i].position, messages[i].id, as_settled(answer.result), answer.error, answer.retry_after});
         summary.accepted += answer.result == publish_result::accepted ? 1 : 0;
         summary.retry += answer.result == publish_result::retry ? 1 : 0;
         summary.rejected += answer.result == publish_result::rejected ? 1 : 0;
@@ -228,7 +228,7 @@ void relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& 
     }
     if (summary.overtaken) {
         log("once: subscription " + m_subscription +
-            ": another relay was faster with a batch; its messages may have "
+            ": another relay was faster with a batch, or there was a failover; its messages may have "
             "arrived twice");
     }
 }

@@ -19,6 +19,7 @@ struct claim_statements {
     /// What the transaction is set to when it has no claim.
     ///   $1  boolean   whether to raise synchronous_commit
     ///   $2  bigint    milliseconds after which the server ends the transaction if it is idle
+    /// Last column, here and in what is built on it: text, the name of the WAL file, which begins with the timeline.
     std::string settings;
 
     /// The settings and the claim.
@@ -34,6 +35,7 @@ struct claim_statements {
     std::string claim;
 
     /// The same for the one-round-trip form: no answer, and error ON001 unless the claim started.
+    ///   $9  text      the newest timeline that this process has seen; ON068 where that of the server is older
     std::string claim_or_abort;
 
     /// The same on a transaction of the caller's, without settings; a wait that ran out is an answer.
@@ -51,6 +53,7 @@ struct claim_statements {
     std::string redeem;
 
     /// The same for the one-round-trip form: no row, and error ON020 when refused, ON001 unless it started.
+    ///   $10           as $9 of claim_or_abort
     std::string redeem_or_abort;
 
     /// The same on a transaction of the caller's, without settings; a wait that ran out is an answer.

@@ -47,7 +47,7 @@ std::size_t bytes_of_payloads(std::vector<delivery> const& messages) {
 bool taken_by_another(std::exception const& e) noexcept {
     auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&e);
     auto const state = sql != nullptr ? std::string_view{sql->sqlstate()} : std::string_view{};
-    return state == "ON065" || state == "ON010";
+    return state == "ON065" || state == "ON069" || state == "ON010";
 }
 
 batch_reader::batch_reader(database& db, std::string subscription, reader_options const& options,
@@ -58,7 +58,6 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
       m_texts{db.pool().outbox()},
       m_lease_texts{db.pool().lease_statements()},
       m_lease{m_subscription, options.slice, options.lease, needed},
-      m_limit{options.batch_messages},
       m_parked_limit{options.batch_messages},
       m_listen{options.listen} {}
 
@@ -186,12 +185,15 @@ batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
         made.release = to.add_transaction(statement{m_texts.release_due, parameters{most_released}});
         made.parked = to.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     }
-    made.batch = to.add({m_texts.next_batch, parameters{m_subscription, m_options.slice, m_limit}});
+    made.batch = to.add({m_texts.next_batch, parameters{m_subscription, m_options.slice, m_options.batch_messages, m_options.batch_bytes}});
     return made;
 }
 
 void batch_reader::take_read(places const& at, std::vector<pg_result> const& answers) {
-    m_batch = read_batch(answers[at.batch]);
+    auto read = read_batch(answers[at.batch]);
+    m_batch.reset();
+    m_session.pool().require_timeline(read.timeline);
+    m_batch = std::move(read);
     m_shown = false;
     if (at.release) {
         m_scheduled_at = in_milliseconds(answers[*at.release], 1);
@@ -205,20 +207,18 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
             return;
         }
     }
-    adapt(m_limit, m_batch->bytes);
     if (has_work()) {
         m_idle_pause = 1ms;
     }
 }
 
-void batch_reader::adapt(int& limit, std::size_t bytes) const {
-    if (bytes > m_options.batch_bytes) {
-        limit = std::max(
-            1, static_cast<int>(static_cast<double>(limit) * static_cast<double>(m_options.batch_bytes) /
-                                static_cast<double>(bytes)));
-    } else if (bytes < m_options.batch_bytes / 2) {
-        limit = std::min(m_options.batch_messages, limit * 2);
-    }
+// The server looks how large as many messages are as it is asked for, and hands out what fits: so it is not asked for many
+// more than that.
+void batch_reader::note_parked(std::vector<delivery> const& taken, int limit) {
+    auto const count = static_cast<int>(taken.size());
+    bool const may_be_cut = bytes_of_payloads(taken) > m_options.batch_bytes / 2;
+    m_took_all_parked = count < limit && !may_be_cut;
+    m_parked_limit = std::min(m_options.batch_messages, may_be_cut ? std::max(count, 1) * 2 : m_parked_limit * 2);
 }
 
 void batch_reader::read(bool look_for_due) {
@@ -270,14 +270,14 @@ std::vector<delivery> batch_reader::take_parked(int most_messages, int most_keys
     pipeline one;
     auto const place = one.add_transaction(
         m_lease.assert_fence(m_lease_texts),
-        statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit, most_keys}});
+        statement{m_texts.take_parked,
+                  parameters{m_subscription, m_options.slice, limit, most_keys, m_options.batch_bytes}});
     auto const next = one.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     std::vector<delivery> taken;
     unless_taken([&] {
         auto const answers = exchange(one);
         taken = read_parked(answers[place]);
-        m_took_all_parked = taken.size() < static_cast<std::size_t>(limit);
-        adapt(m_parked_limit, bytes_of_payloads(taken));
+        note_parked(taken, limit);
         // Those that were taken have stayed due: only an empty answer says that nothing is.
         if (taken.empty()) {
             m_parked_at = in_milliseconds(answers[next], 0);

@@ -18,7 +18,8 @@
 
 namespace once::detail {
 
-/// Whether an error says that another reader of the slice is at work: ON065 (acknowledged before), ON010 (the lease).
+/// Whether an error says that what this reader holds is not good any more: another one is at work (ON065 acknowledged before,
+/// ON010 the lease), or there was a failover (ON069). It asks for the lease and reads again.
 [[nodiscard]] bool taken_by_another(std::exception const& e) noexcept;
 
 /// Reads one slice of a subscription: batches, parked messages that are due, and sleep in between.
@@ -137,7 +138,7 @@ private:
     void read(bool look_for_due);
     void add_empty_acknowledgement(pipeline& to) const;
     void add_wake_up(pipeline& to);
-    void adapt(int& limit, std::size_t bytes) const;
+    void note_parked(std::vector<delivery> const& taken, int limit);
     void let_gather();
     [[nodiscard]] bool has_work() const noexcept;
     [[nodiscard]] bool can_listen();
@@ -170,9 +171,8 @@ private:
     slice_lease m_lease;
     std::optional<delivery_batch> m_batch;
     bool m_shown = false;
-    int m_limit;
     int m_parked_limit;
-    // The last call of take_parked was not cut short by its limit.
+    // The last call of take_parked was not cut short by a limit.
     bool m_took_all_parked = false;
     std::string m_channel;
     bool m_listen;

@@ -28,7 +28,10 @@ enum column {
     headers,
     payload_json,
     payload_bytes,
-    behind_message
+    behind_message,
+    batch_number,
+    batch_is_cut,
+    batch_timeline
 };
 
 std::chrono::sys_time<std::chrono::microseconds> time_of(std::int64_t since_2000) {
@@ -130,14 +133,15 @@ delivery_batch read_batch(pg_result const& answer) {
         } else {
             made.messages.push_back(read_message(answer, first, row));
             made.positions.push_back(made.messages.back().position);
-            made.bytes += made.messages.back().payload.data().size();
         }
     }
     if (last > 0) {
         made.last_position = answer.int8(first + position, last - 1);
     }
     made.token = answer.text(0, last);
-    made.full = made.token.find("/part/") != std::string::npos;
+    made.number = answer.int8(first + batch_number, last);
+    made.timeline = answer.int8(first + batch_timeline, last);
+    made.full = answer.is_true(first + batch_is_cut, last);
     made.worth_acknowledging = answer.is_true(first + behind_message, last);
     return made;
 }
@@ -178,11 +182,13 @@ statement acknowledgement(sql::outbox_statements const& texts, std::string const
 statement settlement_report(sql::outbox_statements const& texts, std::string const& subscription, int slice,
                             std::vector<settlement> const& settled) {
     binary_array positions{element_type::int8};
+    binary_array identities{element_type::uuid};
     binary_array results{element_type::text};
     binary_array errors{element_type::text};
     binary_array pauses{element_type::int8};
     for (auto const& one : settled) {
         positions.add_int8(one.position);
+        identities.add({reinterpret_cast<char const*>(one.id.bytes().data()), one.id.bytes().size()});
         results.add(to_string(one.as));
         if (one.error.empty()) {
             errors.add_null();
@@ -196,7 +202,8 @@ statement settlement_report(sql::outbox_statements const& texts, std::string con
         }
     }
     parameters values{subscription, slice};
-    values.add(positions.finish()).add(results.finish()).add(errors.finish()).add(pauses.finish());
+    values.add(positions.finish()).add(identities.finish()).add(results.finish());
+    values.add(errors.finish()).add(pauses.finish());
     return {texts.settle_parked, std::move(values)};
 }
 

@@ -23,16 +23,18 @@ struct delivery_batch {
     std::vector<std::int64_t> positions{};
     /// Positions of messages that must be parked, because an earlier one of their key is.
     std::vector<std::int64_t> behind{};
-    /// What acknowledge() takes.
+    /// What acknowledge() takes, as text. Only the server takes it apart.
     std::string token{};
+    /// Counts the batches of the slice.
+    std::int64_t number = 0;
+    /// Of the server that it was read on.
+    std::int64_t timeline = 0;
     /// Position of the last one, of either kind.
     std::int64_t last_position = 0;
     /// There may be more: acknowledge() has to be told how far it went.
     bool full = false;
     /// Of an empty one: acknowledging it saves later ones a longer way.
     bool worth_acknowledging = false;
-    /// Bytes of all payloads.
-    std::size_t bytes = 0;
 
     [[nodiscard]] bool empty() const noexcept { return positions.empty() && behind.empty(); }
 };
@@ -79,6 +81,7 @@ enum class settled_as { accepted, retry, rejected, unavailable };
 
 struct settlement {
     std::int64_t position = 0;
+    message_id id;
     settled_as as = settled_as::accepted;
     std::string error{};
     std::optional<std::chrono::milliseconds> retry_after{};

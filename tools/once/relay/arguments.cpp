@@ -109,7 +109,7 @@ void add_reading(CLI::App& app, relay_settings& s) {
     option_group of{app, "Reading"};
     of.add("batch-messages", s.options.reading.batch_messages,
            "most messages of one batch, and of one checkpoint");
-    of.add("batch-bytes", s.options.reading.batch_bytes, "a batch aims at no more bytes of payload");
+    of.add("batch-bytes", s.options.reading.batch_bytes, "a batch has no more bytes of payload and headers");
     of.add_time("lease", s.options.reading.lease, "how long others wait for a relay that died");
     of.add_text("worker", s.worker, "name of this relay in the lease and in pg_stat_activity");
     of.add("poll", s.poll, "do not LISTEN: behind a pooler in transaction mode");
