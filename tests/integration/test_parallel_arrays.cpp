@@ -82,6 +82,7 @@ TEST_CASE(
         {"settle_parked",
          "p_subscription => 's', p_slice => 0, ",
          {{"p_ids", "1::bigint"},
+          {"p_message_ids", uuid},
           {"p_results", "'accepted'::text"},
           {"p_errors", "'no'::text"},
           {"p_after", "1::bigint"}}},
