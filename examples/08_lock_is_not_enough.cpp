@@ -17,6 +17,7 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <tuple>
 
 namespace {
 
@@ -88,7 +89,7 @@ int second_click_with_key(once::database& db, pqxx::connection& connection) {
 }
 
 int lost_reply_with_key(once::database& db, pqxx::connection& connection) {
-    once::execute(db, {.scope = "POST /orders alice", .key = "lost"}, [&](once::transaction& tx) {
+    std::ignore = once::execute(db, {.scope = "POST /orders alice", .key = "lost"}, [&](once::transaction& tx) {
         insert_order(tx);
         order_once(db, "lost", {.wait = 0ms}); // the retry, while the first one runs: in_progress
     });

@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 
 #include <iostream>
+#include <tuple>
 
 namespace {
 
@@ -57,8 +58,8 @@ int main(int argc, char** argv) try {
 
     // 1. The client makes a key for each click. Two keys are two requests.
     auto const plain = [](once::transaction& tx) { return order(tx, "tea"); };
-    once::execute(db, click("click-1", "tea"), plain);
-    once::execute(db, click("click-2", "tea"), plain);
+    std::ignore = once::execute(db, click("click-1", "tea"), plain);
+    std::ignore = once::execute(db, click("click-2", "tea"), plain);
     expect("two clicks with two keys, orders", count("select count(*) from coffee_order"), 2);
 
     // 2. Nothing about a coffee is unique, so a window guesses: the same question within 10 seconds is the same order.

@@ -19,6 +19,7 @@ drop function claim(text, text, bytea, interval, interval, timestamptz);
 drop function answer_of(idempotency_record, bytea);
 drop type claim_answer;
 drop table idempotency_record;
+drop function refuse_uncompleted_claim();
 drop domain http_status;
 drop domain sha256_digest;
 drop domain key_text;

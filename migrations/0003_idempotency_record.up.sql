@@ -213,9 +213,15 @@ create function once.try_claim(
 ) returns once.claim_answer
 language plpgsql security definer
 as $$
+declare
+    v_mark   pg_catalog.text := pg_catalog.set_config('once.to_complete', 'on', true);
+    v_answer once.claim_answer;
 begin
-    return once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
+    v_answer := once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
+    v_mark := pg_catalog.set_config('once.to_complete', '', true);
+    return v_answer;
 exception when lock_not_available then
+    v_mark := pg_catalog.set_config('once.to_complete', '', true);
     return row('in_progress', null, null, null, null, null, null, null)::once.claim_answer;
 end $$;
 
@@ -336,7 +342,33 @@ comment on function claim(text, text, bytea, interval, interval, timestamptz) is
 
 comment on function try_claim(text, text, bytea, interval, interval, timestamptz) is
     'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
-    'instead of raising. Costs a second transaction id, which is why claim() does without.';
+    'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is why '
+    'claim() does without.';
+
+-- Who claims with try_claim() on a transaction of their own end that themselves, and can forget complete(): the effect
+-- would stand, and each repeat be told that the first request is still running. execute() and operations do not pass
+-- here: their claims do not set the mark, and nothing is queued for them.
+create function refuse_uncompleted_claim() returns trigger
+language plpgsql security definer set search_path from current
+as $$
+begin
+    if exists (select from idempotency_record where (service, scope, key) = (new.service, new.scope, new.key)
+                  and claimed_at = new.claimed_at and completed_at is null) then
+        raise exception 'a key of scope "%" was claimed in this transaction and not completed', new.scope
+            using errcode = 'ON005', hint = 'call complete() before COMMIT, with or without a response; or roll back';
+    end if;
+    return null;
+end $$;
+
+comment on function refuse_uncompleted_claim() is
+    'Body of the trigger idempotency_record_completed: raises ON005 at COMMIT. Not to be called.';
+
+create constraint trigger idempotency_record_completed after insert or update of claimed_at on idempotency_record
+deferrable initially deferred for each row when (current_setting('once.to_complete', true) = 'on')
+execute function refuse_uncompleted_claim();
+
+comment on trigger idempotency_record_completed on idempotency_record is
+    'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
 
 comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
     'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
@@ -487,6 +519,7 @@ revoke all on function
     lookup(text, text, bytea, timestamptz),
     complete(text, text, integer, json, text, json, bytea, timestamptz),
     complete_with_row(text, text, integer, json),
+    refuse_uncompleted_claim(),
     look_from(text, text),
     keep_look(text, text, timestamptz, timestamptz, bigint),
     remove_expired(regclass, regclass, name, integer, timestamptz, text),

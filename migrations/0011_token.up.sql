@@ -181,9 +181,15 @@ create function try_redeem_token(
 ) returns claim_answer
 language plpgsql security definer set search_path from current
 as $$
+declare
+    v_answer claim_answer;
 begin
-    return redeem_token(p_hash, p_principal, p_purpose, p_fingerprint, p_retention, p_wait, p_now);
+    perform set_config('once.to_complete', 'on', true); -- see refuse_uncompleted_claim()
+    v_answer := redeem_token(p_hash, p_principal, p_purpose, p_fingerprint, p_retention, p_wait, p_now);
+    perform set_config('once.to_complete', '', true);
+    return v_answer;
 exception when lock_not_available then
+    perform set_config('once.to_complete', '', true);
     return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
 end $$;
 

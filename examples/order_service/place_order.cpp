@@ -29,7 +29,7 @@ once::reply place_order(once::database& db, order_request const& asked, once::ca
                 .cents = wanted.at("quantity").get<int>() *
                          tx.query_value<std::int64_t>("select price from shop.stock where item = $1",
                                                       pqxx::params{wanted.at("item").get<std::string>()})};
-            auto const placed = orders.insert(tx, asked_for).row;
+            auto const placed = orders.append(tx, asked_for);
             // Whoever subscribes gets it if and only if this order is committed; it travels with COMMIT.
             tx.publish({.topic = "orders.placed",
                         .key = placed.number, // so what happens to one order arrives in order

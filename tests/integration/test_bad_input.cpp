@@ -35,7 +35,7 @@ struct entries {
     std::vector<std::pair<char const*, entry>> all{
         {"execute with a callback",
          [this](auto const& request, auto const& options) {
-             once::execute(db, request, [](once::transaction& tx) { add_effect(tx); }, options);
+             std::ignore = once::execute(db, request, [](once::transaction& tx) { add_effect(tx); }, options);
          }},
         {"execute with statements",
          [this](auto const& request, auto const& options) {
@@ -199,7 +199,7 @@ TEST_CASE("the outermost times that are allowed work everywhere", "[input]") {
 TEST_CASE("a parameter that libpq would cut is refused in a callback before it is sent", "[input]") {
     entries with;
     CHECK(refused_field([&] {
-              once::execute(with.db, request_of("k"), [](once::transaction& tx) {
+              std::ignore = once::execute(with.db, request_of("k"), [](once::transaction& tx) {
                   add_effect(tx);
                   tx.at_commit({"select $1", once::parameters{"a\0b"s}});
               });

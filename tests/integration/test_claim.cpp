@@ -94,11 +94,13 @@ TEST_CASE("a claim inside a subtransaction goes with it", "[claim]") {
         do_once(inner, "kept", {});
         inner.commit();
     }
-    CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("gone"))));
+    auto const free = once::claim(tx, request_of("gone"));
+    REQUIRE(std::holds_alternative<once::started>(free));
     CHECK(std::holds_alternative<once::replayed>(once::claim(tx, request_of("kept"))));
+    once::complete(tx, std::get<once::started>(free), std::nullopt);
     tx.commit();
-    CHECK(server.ask("select string_agg(key || ' ' || state, ', ' order by key) from "
-                     "once.idempotency_record_readable") == "gone started, kept completed");
+    CHECK(server.ask("select string_agg(key || ' ' || coalesce(status::text, 'none'), ', ' order by key) from "
+                     "once.idempotency_record_readable") == "gone none, kept 200");
 }
 
 TEST_CASE("a held key is a value, and the transaction that asked goes on", "[claim]") {
@@ -118,14 +120,56 @@ TEST_CASE("a held key is a value, and the transaction that asked goes on", "[cla
     CHECK(server.effects() == 2);
 }
 
-TEST_CASE("a key committed without completing is in progress", "[claim]") {
+TEST_CASE("a COMMIT without completing what was claimed is refused, on any transaction, and nothing took effect", "[claim]") {
     effects_database const server;
     pqxx::connection connection{server.dsn()};
+    CHECK(sqlstate_of([&] {
+              pqxx::work tx{connection};
+              add_effect(tx);
+              std::ignore = once::claim(tx, request_of("k"));
+              tx.commit();
+          }) == "ON005");
+    once::database db{server.dsn()};
+    CHECK(sqlstate_of([&] {
+              std::ignore = once::transact(db, [](once::transaction& tx) {
+                  add_effect(tx);
+                  std::ignore = once::claim(tx, request_of("k"));
+              });
+          }) == "ON005");
+    CHECK(server.effects() == 0);
+    CHECK(server.records() == 0);
+    // What went with a savepoint, and what another transaction holds, needs no completing. Neither does what is completed.
+    pqxx::work tx{connection};
     {
-        pqxx::work tx{connection};
-        std::ignore = once::claim(tx, request_of("k"));
-        tx.commit();
+        pqxx::subtransaction inner{tx};
+        std::ignore = once::claim(inner, request_of("gone"));
+        inner.abort();
     }
+    do_once(tx, "k", {});
+    tx.commit();
+    CHECK(server.records() == 1);
+}
+
+TEST_CASE("the refusal of a COMMIT names the scope, and neither the key nor a token", "[claim]") {
+    effects_database const server;
+    pqxx::connection connection{server.dsn()};
+    try {
+        pqxx::work tx{connection};
+        std::ignore = once::claim(tx, request_of("the-key"));
+        tx.commit();
+        FAIL("committed");
+    } catch (pqxx::sql_error const& refused) {
+        std::string const text = refused.what();
+        CHECK(text.find("\"test\"") != std::string::npos);
+        CHECK(text.find("complete()") != std::string::npos);
+        CHECK(text.find("the-key") == std::string::npos);
+    }
+}
+
+TEST_CASE("a key that SQL has claimed and committed without completing is in progress", "[claim]") {
+    effects_database const server;
+    server.run("select once.claim('test', 'k')");
+    pqxx::connection connection{server.dsn()};
     pqxx::work tx{connection};
     CHECK(std::holds_alternative<once::in_progress>(once::claim(tx, request_of("k"))));
 }

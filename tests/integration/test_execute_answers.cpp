@@ -15,6 +15,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 using namespace std::string_literals;
@@ -101,8 +102,8 @@ TEST_CASE("a repeat gets the first answer byte for byte", "[execute]") {
 TEST_CASE("JSON that is JSON is stored where it can be read, anything else as bytes", "[execute]") {
     effects_database const server;
     once::database db{server.dsn()};
-    once::execute(db, request_of("json"), answering({.body = body::json_text(R"({ "id":7 })")}));
-    once::execute(db, request_of("bytes"), answering({.body = body::json_text("{broken")}));
+    std::ignore = once::execute(db, request_of("json"), answering({.body = body::json_text(R"({ "id":7 })")}));
+    std::ignore = once::execute(db, request_of("bytes"), answering({.body = body::json_text("{broken")}));
     CHECK(server.ask("select response_json->>'id' from once.idempotency_record where key = 'json'") == "7");
     CHECK(server.ask("select response_json is null and response_bytes = '{broken' "
                      "from once.idempotency_record where key = 'bytes'") == "t");
@@ -140,7 +141,7 @@ TEST_CASE("the same key with another question is refused and shown nothing", "[e
     once::database db{server.dsn()};
     auto asked = request_of("k");
     asked.fingerprint = once::fingerprint{"POST", "{\"amount\":1}"};
-    once::execute(db, asked, answering({.body = body::text("secret")}));
+    std::ignore = once::execute(db, asked, answering({.body = body::text("secret")}));
 
     std::array<std::byte, 32> const digest{};
     for (auto const& other : {once::fingerprint{"POST", "{\"amount\":2}"}, once::fingerprint{},
@@ -159,7 +160,7 @@ TEST_CASE("a digest made by the caller is the same fingerprint as the parts it w
     once::database db{server.dsn()};
     auto asked = request_of("k");
     asked.fingerprint = once::fingerprint{"a"};
-    once::execute(db, asked, answering({}));
+    std::ignore = once::execute(db, asked, answering({}));
     auto const hex = server.ask("select encode(sha256('\\x000000000000000161'), 'hex')");
     std::vector<std::byte> digest;
     for (std::size_t i = 0; i < hex.size(); i += 2) {
@@ -271,7 +272,7 @@ TEST_CASE("an expired record is a free key", "[execute]") {
     once::database db{server.dsn()};
     auto asked = request_of("k");
     asked.fingerprint = once::fingerprint{"first"};
-    once::execute(db, asked, answering({.status = 201, .headers = {{"A", "b"}}}),
+    std::ignore = once::execute(db, asked, answering({.status = 201, .headers = {{"A", "b"}}}),
                   {.retention = std::chrono::hours{1}});
     CHECK(server.ask("select expires_at - claimed_at from once.idempotency_record") == "01:00:00");
     server.run("update once.idempotency_record set claimed_at = claimed_at - interval '61 minutes', "

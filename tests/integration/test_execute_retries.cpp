@@ -15,6 +15,7 @@
 #include <future>
 #include <latch>
 #include <string>
+#include <tuple>
 
 using namespace std::chrono_literals;
 using once::isolation;
@@ -137,7 +138,7 @@ TEST_CASE("other errors of the server come out at once", "[retry]") {
     for (std::string const state : {"23505", "22012", "55P03", "57014", "P0001"}) {
         int runs = 0;
         try {
-            once::execute(db, request_of("k"), [&](once::transaction& tx) {
+            std::ignore = once::execute(db, request_of("k"), [&](once::transaction& tx) {
                 ++runs;
                 tx.exec("do $$ begin raise sqlstate '" + state + "'; end $$");
             });

@@ -61,7 +61,7 @@ TEST_CASE("synchronous_commit is raised when it is less than on, for the transac
         bool const raised = configured != "on" && configured != "remote_apply";
         std::string seen;
         auto const look = [&](once::transaction& tx) { seen = setting(tx, "synchronous_commit"); };
-        once::execute(db, request_of("a"), look);
+        std::ignore = once::execute(db, request_of("a"), look);
         CHECK(seen == (raised ? "on" : configured));
         once::transact(db, look);
         CHECK(seen == (raised ? "on" : configured));
@@ -69,7 +69,7 @@ TEST_CASE("synchronous_commit is raised when it is less than on, for the transac
         CHECK(once::execute(db, request_of("c"), asked).as()["it"] == (raised ? "on" : configured));
 
         once::call_options const as_configured{.durability = once::durability::as_configured};
-        once::execute(db, request_of("d"), look, as_configured);
+        std::ignore = once::execute(db, request_of("d"), look, as_configured);
         CHECK(seen == configured);
         CHECK(session_state(db).find("synchronous_commit " + configured + "\n") != std::string::npos);
     }
@@ -88,7 +88,7 @@ TEST_CASE("the idle timeout of the transaction is lowered to the call's deadline
         auto const look = [&](once::transaction& tx) {
             seen = setting(tx, "idle_in_transaction_session_timeout");
         };
-        once::execute(db, request_of(configured), look, options);
+        std::ignore = once::execute(db, request_of(configured), look, options);
         CHECK(seen == expected);
         seen.clear();
         once::transact(db, look, options);
@@ -105,9 +105,9 @@ TEST_CASE("nothing of the session stays set after any kind of call", "[session]"
     REQUIRE(before.find("synchronous_commit off\n") != std::string::npos);
 
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    once::execute(db, request_of("a"), write, {.isolation_level = once::isolation::serializable});
+    std::ignore = once::execute(db, request_of("a"), write, {.isolation_level = once::isolation::serializable});
     CHECK(session_state(db) == before);
-    once::execute(db, request_of("a"), write);
+    std::ignore = once::execute(db, request_of("a"), write);
     CHECK(session_state(db) == before);
     CHECK(once::execute(db, request_of("b"), {effect_statement()}).started());
     CHECK(session_state(db) == before);
@@ -127,7 +127,7 @@ TEST_CASE("prepared statements can be turned off, and nothing is then prepared",
     for (bool const prepare : {true, false}) {
         once::database db{server.dsn(), {.max_connections = 1, .prepared_statements = prepare}};
         auto const name = std::to_string(static_cast<int>(prepare));
-        once::execute(db, request_of(name), [](once::transaction& tx) { add_effect(tx); });
+        std::ignore = once::execute(db, request_of(name), [](once::transaction& tx) { add_effect(tx); });
         CHECK(once::execute(db, request_of(name), [](once::transaction& tx) { add_effect(tx); }).replayed());
         CHECK(once::execute(db, request_of("p" + name), {effect_statement()}).started());
         CHECK(once::execute(db, request_of("p" + name), {effect_statement()}).replayed());
@@ -165,7 +165,7 @@ TEST_CASE("a session that forgot its prepared statements does no harm", "[sessio
                                          lines.emplace_back(line);
                                      }}};
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    once::execute(db, request_of("warm"), write);
+    std::ignore = once::execute(db, request_of("warm"), write);
     CHECK(once::execute(db, request_of("warm"), {effect_statement()}).replayed());
 
     {
@@ -209,7 +209,7 @@ TEST_CASE("a callback that makes the session forget its statements takes effect 
         add_effect(tx);
         tx.exec("deallocate all");
     };
-    once::execute(db, request_of("warm"), [](once::transaction& tx) { add_effect(tx); });
+    std::ignore = once::execute(db, request_of("warm"), [](once::transaction& tx) { add_effect(tx); });
     auto const reply = once::execute(db, request_of("k"), write);
     CHECK(reply.started());
     CHECK(once::execute(db, request_of("k"), write).replayed());

@@ -56,7 +56,7 @@ struct careless_caller : effects_database {
     }
     void answers(std::string const& what, once::response const& response) {
         refused(what, [&] {
-            once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
+            std::ignore = once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
                           [&](once::transaction&) { return response; });
         });
     }
@@ -64,7 +64,7 @@ struct careless_caller : effects_database {
         message.payload = message.payload.empty() ? once::body::text(secret) : message.payload;
         message.headers.push_back({"x-card", secret});
         refused(what, [&] {
-            once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
+            std::ignore = once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
                           [&](once::transaction& tx) {
                               tx.publish(message);
                               return once::response{.body = once::body::text(secret)};
@@ -91,7 +91,7 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
 
     for (auto const& [scope, key] : {std::pair{"", "k"}, std::pair{"s", ""}, std::pair{"s", "k\n"}}) {
         caller.refused("an unfit key", [&, scope = scope, key = key] {
-            once::execute(
+            std::ignore = once::execute(
                 caller.db, {.scope = scope, .key = key, .fingerprint = once::fingerprint{secret}},
                 [&](once::transaction&) { return once::response{.body = once::body::text(secret)}; });
         });

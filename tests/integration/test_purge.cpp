@@ -12,6 +12,7 @@
 #include <pqxx/transaction>
 
 #include <string>
+#include <tuple>
 
 using namespace once::testing;
 using namespace std::chrono_literals;
@@ -79,8 +80,8 @@ TEST_CASE("while a purge is open other keys are claimed without waiting, and a p
     effects_database const server;
     once::database db{server.dsn()};
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    once::execute(db, request_of("expired"), write);
-    once::execute(db, request_of("kept"), write);
+    std::ignore = once::execute(db, request_of("expired"), write);
+    std::ignore = once::execute(db, request_of("kept"), write);
     server.run("update once.idempotency_record set claimed_at = claimed_at - interval '2 days', "
                "expires_at = expires_at - interval '2 days' where key = 'expired'");
 

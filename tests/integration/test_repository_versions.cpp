@@ -5,6 +5,8 @@
 #include "support/shop.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <pqxx/connection>
 #include <pqxx/except>
 #include <pqxx/transaction>
@@ -82,8 +84,9 @@ TEST_CASE("the largest version does not wrap", "[repository][versions]") {
     once::repository<counter> const counters{"shop.counters"};
     constexpr auto largest = std::numeric_limits<std::int64_t>::max();
     pqxx::work tx{connection};
-    auto const row = counters.insert(tx, {.name = "a", .version = largest}).row;
-    CHECK(row.version == largest);
+    auto row = counters.insert(tx, {.name = "a"}).row;
+    tx.exec("update shop.counters set version = 9223372036854775807");
+    row.version = largest;
     try {
         auto const result = counters.update(tx, row);
         FAIL("answered " << result.index());
@@ -102,7 +105,7 @@ TEST_CASE("erase answers erased, stale or missing", "[repository][versions]") {
     auto const refused = counters.erase(tx, first);
     REQUIRE(std::holds_alternative<once::stale<counter>>(refused));
     auto const& current = std::get<once::stale<counter>>(refused).current;
-    CHECK(current.version == 2);
+    CHECK(current.version == first.version + 1);
     CHECK(counters.find(tx, "a"));
     CHECK(std::holds_alternative<once::erased>(counters.erase(tx, current)));
     CHECK_FALSE(counters.find(tx, "a"));
@@ -114,7 +117,7 @@ TEST_CASE("modify writes what the change made of the newest row", "[repository][
     pqxx::connection connection{database.dsn()};
     once::repository<counter> const counters{"shop.counters"};
     pqxx::work tx{connection};
-    CHECK(counters.insert(tx, {.name = "a", .value = 40}).inserted);
+    auto const first = counters.insert(tx, {.name = "a", .value = 40}).row;
     CHECK(counters.insert(tx, {.name = "b", .value = 1}).inserted);
     auto const result = counters.modify(tx, "a", [](counter& row) {
         row.value += 2;
@@ -124,7 +127,7 @@ TEST_CASE("modify writes what the change made of the newest row", "[repository][
     });
     REQUIRE(std::holds_alternative<once::modified<counter>>(result));
     CHECK(std::get<once::modified<counter>>(result).row.value == 42);
-    CHECK(std::get<once::modified<counter>>(result).row.version == 2);
+    CHECK(std::get<once::modified<counter>>(result).row.version == first.version + 1);
     CHECK(counters.find(tx, "b").value().value == 1);
 }
 
@@ -143,9 +146,10 @@ TEST_CASE("modify gives up after its attempts", "[repository][versions]") {
     pqxx::connection connection{database.dsn()};
     pqxx::connection rival{database.dsn()};
     once::repository<counter> const counters{"shop.counters"};
+    std::int64_t first = 0;
     {
         pqxx::work tx{connection};
-        CHECK(counters.insert(tx, {.name = "a"}).inserted);
+        first = counters.insert(tx, {.name = "a"}).row.version;
         tx.commit();
     }
     auto const bump = [&](counter& row) {
@@ -158,7 +162,7 @@ TEST_CASE("modify gives up after its attempts", "[repository][versions]") {
     auto const result = counters.modify(tx, "a", bump, {.attempts = 3});
     REQUIRE(std::holds_alternative<once::exhausted>(result));
     CHECK(std::get<once::exhausted>(result).attempts == 3);
-    CHECK(counters.find(tx, "a").value().version == 4);
+    CHECK(counters.find(tx, "a").value().version == first + 3);
     CHECK(counters.find(tx, "a").value().value == 0);
     CHECK_THROWS_AS(counters.modify(tx, "a", bump, {.attempts = 0}), once::invalid_argument);
 }
@@ -168,8 +172,79 @@ TEST_CASE("what the change of modify throws comes out", "[repository][versions]"
     pqxx::connection connection{database.dsn()};
     once::repository<counter> const counters{"shop.counters"};
     pqxx::work tx{connection};
-    CHECK(counters.insert(tx, {.name = "a"}).inserted);
+    auto const first = counters.insert(tx, {.name = "a"}).row;
     CHECK_THROWS_AS(counters.modify(tx, "a", [](counter&) { throw std::out_of_range{"no"}; }),
                     std::out_of_range);
-    CHECK(counters.find(tx, "a").value().version == 1);
+    CHECK(counters.find(tx, "a").value().version == first.version);
+}
+
+TEST_CASE("a copy of a row that was erased and inserted again is stale, whoever inserts it again",
+          "[repository][versions]") {
+    shop_database const database;
+    pqxx::connection connection{database.dsn()};
+    once::repository<counter> const counters{"shop.counters"};
+    pqxx::work tx{connection};
+    bool const enforced = GENERATE(false, true);
+    if (enforced) {
+        tx.exec("select once.enforce_version('shop.counters')");
+    }
+    auto alice = counters.insert(tx, {.name = "a", .value = 1}).row;
+    for (int i = 0; i < 3; ++i) { // the copy may have any version that the row ever had
+        alice = std::get<once::updated<counter>>(counters.update(tx, alice)).row;
+    }
+    CHECK(std::holds_alternative<once::erased>(counters.erase(tx, alice)));
+    if (enforced) { // a service without the library, that begins with 1
+        tx.exec("insert into shop.counters values ('a', 2, 1)");
+        for (int i = 0; i < 3; ++i) {
+            tx.exec("update shop.counters set version = version + 1");
+        }
+    } else {
+        CHECK(counters.insert(tx, {.name = "a", .value = 2, .version = alice.version}).inserted);
+    }
+    alice.value = 3;
+    CHECK(std::holds_alternative<once::stale<counter>>(counters.update(tx, alice)));
+    CHECK(std::holds_alternative<once::stale<counter>>(counters.erase(tx, alice)));
+    CHECK(counters.find(tx, "a").value().value == 2);
+}
+
+TEST_CASE("first versions fit into the numbers of JavaScript", "[repository][versions]") {
+    shop_database const database;
+    pqxx::connection connection{database.dsn()};
+    once::repository<counter> const counters{"shop.counters"};
+    pqxx::work tx{connection};
+    CHECK(counters.insert(tx, {.name = "a"}).row.version < std::int64_t{1} << 53);
+}
+
+TEST_CASE("a write that a policy or a trigger suppresses is an error that names them, and is not repeated",
+          "[repository][versions]") {
+    std::string const suppress = GENERATE(values<std::string>({
+        "create function shop.no() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger no before update or delete on shop.counters for each row execute function shop.no()",
+        "alter table shop.counters enable row level security; grant usage on schema shop to public;"
+        "grant select, update, delete on shop.counters to public;"
+        "create policy look on shop.counters for select using (true);"
+        "set local role pg_read_all_settings",
+    }));
+    CAPTURE(suppress);
+    shop_database const database;
+    pqxx::connection connection{database.dsn()};
+    once::repository<counter> const counters{"shop.counters"};
+    pqxx::work tx{connection};
+    auto const row = counters.insert(tx, {.name = "a"}).row;
+    tx.exec(suppress);
+    int runs = 0;
+    auto const says_why = [](auto&& act) {
+        using Catch::Matchers::ContainsSubstring;
+        try {
+            act();
+            FAIL("no error");
+        } catch (once::error const& refused) {
+            CHECK_THAT(refused.what(), ContainsSubstring("shop.counters") &&
+                                           ContainsSubstring("row security policy") && ContainsSubstring("trigger"));
+        }
+    };
+    says_why([&] { static_cast<void>(counters.update(tx, row)); });
+    says_why([&] { static_cast<void>(counters.erase(tx, row)); });
+    says_why([&] { static_cast<void>(counters.modify(tx, "a", [&](counter&) { ++runs; })); });
+    CHECK(runs == 1);
 }

@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 using namespace once::testing;
@@ -141,7 +142,7 @@ TEST_CASE("a first one that is still running is told after the wait, and nothing
     effects_database const server;
     once::database db{server.dsn()};
     auto const request = asked("a");
-    once::execute(db, request, once::per_window(request, 1h, [&](transaction& tx) {
+    std::ignore = once::execute(db, request, once::per_window(request, 1h, [&](transaction& tx) {
                       add_effect(tx);
                       CHECK_THROWS_AS(place_order(db, asked("b"), 1h, {.wait = 20ms}),
                                       once::duplicate_in_progress);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 using namespace once::testing;
@@ -48,7 +49,7 @@ TEST_CASE("a new request costs two round trips and its statements, the first on 
             INFO("round " << round << ", " << n << " statements");
             auto const key = std::to_string(round) + "-" + std::to_string(n);
             CHECK(server.cost([&] {
-                once::execute(server.db, request_of(key), statements_in_callback(n));
+                std::ignore = once::execute(server.db, request_of(key), statements_in_callback(n));
             }) == n + 2);
         }
     }
@@ -59,7 +60,7 @@ TEST_CASE("statements for the end cost no round trip of their own", "[round_trip
     counted server;
     for (int const round : {1, 2}) {
         CHECK(server.cost([&] {
-            once::execute(server.db, request_of(std::to_string(round)), [](once::transaction& tx) {
+            std::ignore = once::execute(server.db, request_of(std::to_string(round)), [](once::transaction& tx) {
                 tx.at_commit(effect_statement());
                 tx.at_commit(effect_statement("another"));
             });
@@ -70,7 +71,7 @@ TEST_CASE("statements for the end cost no round trip of their own", "[round_trip
 
 TEST_CASE("a repeat costs at most two round trips, and the caller waits for one", "[round_trips]") {
     counted server;
-    once::execute(server.db, request_of("k"), statements_in_callback(1));
+    std::ignore = once::execute(server.db, request_of("k"), statements_in_callback(1));
     for (int const round : {1, 2, 3}) {
         std::int64_t flights = 0;
         auto const trips = server.cost(
@@ -113,7 +114,7 @@ TEST_CASE("the counts hold without prepared statements", "[round_trips]") {
     once::database db{server.through(proxy), {.max_connections = 1, .prepared_statements = false}};
     db.check();
     proxy.reset_counters();
-    once::execute(db, request_of("a"), statements_in_callback(1));
+    std::ignore = once::execute(db, request_of("a"), statements_in_callback(1));
     CHECK(proxy.round_trips() == 3);
     proxy.reset_counters();
     CHECK(once::execute(db, request_of("b"), {effect_statement()}).started());

@@ -1,11 +1,15 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/advise.hpp>
 #include <once/error.hpp>
 #include <once/http/answer.hpp>
 #include <once/http/execute.hpp>
 #include <once/http/problem.hpp>
 #include <once/token.hpp>
 
+#include <pqxx/except>
+
 #include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace once::http::detail {
@@ -73,6 +77,19 @@ response claimed(database& db, request const& request, std::string const& key, c
     return made;
 }
 
+// Whether the database, and not the request, is why nothing took effect, so that the same request can succeed later.
+bool is_outage(std::exception const& e) {
+    auto const next = advise(e);
+    if (next == advice::reconnect || next == advice::retry_transaction) {
+        return true;
+    }
+    auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&e);
+    std::string_view const state = sql != nullptr ? std::string_view{sql->sqlstate()} : std::string_view{};
+    // Out of space, memory or connections; cancelled by an operator or a timeout; a failing disk; read-only, as a primary
+    // that is being replaced.
+    return state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state == "25006";
+}
+
 } // namespace
 
 response execute(database& db, request const& request, callback_type const& callback,
@@ -91,6 +108,14 @@ response execute(database& db, request const& request, callback_type const& call
         return claimed(db, request, std::get<std::string>(key), callback, options);
     } catch (deadline_exceeded const&) {
         return problem_response(problem::deadline_exceeded, options.problem_base, options.retry_after);
+    } catch (std::exception const& e) {
+        if (!is_outage(e)) {
+            throw;
+        }
+        if (options.log) {
+            options.log(e.what());
+        }
+        return problem_response(problem::unavailable, options.problem_base, options.retry_after);
     }
 }
 

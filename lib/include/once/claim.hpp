@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/request.hpp>
 #include <once/response.hpp>
@@ -26,7 +27,7 @@ struct replayed {
     std::optional<once::response> response;
 };
 
-/// Another transaction holds the key, or one committed it without `complete`.
+/// Another transaction holds the key, or one committed it without `complete` (only SQL of its own can).
 struct in_progress {};
 
 /// The key belongs to a request with another fingerprint.
@@ -37,8 +38,8 @@ using claim_result = std::variant<started, replayed, in_progress, key_reused>;
 
 /// How a claim on a borrowed transaction behaves; ranges as in `call_options`.
 struct claim_options {
-    std::chrono::milliseconds wait{2'000};
-    std::chrono::milliseconds retention{std::chrono::hours{24}};
+    detail::time_field<"claim_options.wait"> wait{std::chrono::milliseconds{2'000}};
+    detail::time_field<"claim_options.retention"> retention{std::chrono::hours{24}};
     /// The schema that holds the library's objects.
     std::string schema = "once";
 };
@@ -64,6 +65,8 @@ struct claim_options {
 /// Stores the response of a claimed request; call it before the transaction is committed.
 /**
  * Without a response, only the key is kept: repeats are answered `replayed` with no response.
+ *
+ * A COMMIT without it is refused: SQLSTATE ON005, and nothing took effect. So is one after `redeem`.
  *
  * After this, check that COMMIT really committed: libpqxx reports success for a transaction that the server rolled
  * back because a failed statement was swallowed earlier. In such a transaction this function throws, so calling it

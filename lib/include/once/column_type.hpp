@@ -35,7 +35,8 @@ enum class column_form {
     instant,
     /// Sent as text, read as days since 1970-01-01, or the limits of int32 for the infinities: `date`.
     date,
-    /// Sent as text, read as the 16 hexadecimal digits of an IEEE 754 double: `double precision`, `real`.
+    /// Sent as text, read as the 16 hexadecimal digits of an IEEE 754 double: `double precision`, `real`. A number of
+    /// another type (`numeric`) is read as `=` and its text.
     floating,
 };
 
@@ -63,7 +64,7 @@ public:
  * | --- | --- |
  * | `bool` | boolean |
  * | integers except character types | smallint, integer, bigint; reads are range-checked |
- * | `float`, `double` | real, double precision; bit for bit |
+ * | `float`, `double` | real, double precision, bit for bit; numeric where no digit is lost |
  * | `std::string` | text, varchar, uuid, numeric, enum types, json, …: the text as the server prints it |
  * | `std::chrono::sys_time` of seconds or finer | timestamptz; years 1 to 9999 and the infinities |
  * | `std::chrono::year_month_day` | date; years 1 to 9999, and the infinities as 32767-12-31 and -32767-01-01 |
@@ -138,6 +139,7 @@ struct column_type<Integer> {
     }
 };
 
+/// The digits of a `numeric` that a double would round are refused: make the member a `std::string`.
 template <>
 struct ONCE_EXPORT column_type<double> {
     static constexpr column_form form = column_form::floating;
@@ -145,7 +147,7 @@ struct ONCE_EXPORT column_type<double> {
     [[nodiscard]] static double decode(std::string_view text);
 };
 
-/// A double that is not exactly a float is refused, never rounded.
+/// What is not exactly a float is refused, never rounded.
 template <>
 struct ONCE_EXPORT column_type<float> {
     static constexpr column_form form = column_form::floating;
@@ -168,6 +170,9 @@ struct ONCE_EXPORT column_type<std::vector<std::byte>> {
     [[nodiscard]] static std::vector<std::byte> decode(std::string_view text);
 };
 
+/// What nlohmann::json would change is refused: a number with more digits than a double has, a key that an object has
+/// twice. Make the member a `std::string` for such columns. `double`s of its own are written so that they read the
+/// same.
 template <>
 struct ONCE_EXPORT column_type<nlohmann::json> {
     static constexpr column_form form = column_form::text;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/error.hpp>
 #include <once/export.hpp>
 #include <once/message.hpp>
@@ -10,6 +11,7 @@
 #include <once/transaction.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -32,7 +34,7 @@ struct consumer_options {
 
     /// One transaction: the handler with all messages of a batch, and COMMIT. When it is not enough, batches get smaller. 100 milliseconds to 1 hour, and at least half
     /// a second shorter than `reader.lease`, so that nobody else takes the slice over meanwhile.
-    std::chrono::milliseconds deadline{10'000};
+    detail::time_field<"consumer_options.deadline"> deadline{std::chrono::milliseconds{10'000}};
 
     isolation isolation_level = isolation::read_committed;
 
@@ -95,6 +97,15 @@ public:
     /// message.
     consumer(database& db, std::string subscription, batch_handler handle,
              consumer_options const& options = {});
+
+    /// Refused by the compiler: a handler that does not fit.
+    template <class Handler>
+        requires(!std::convertible_to<Handler, handler> && !std::convertible_to<Handler, batch_handler>)
+    consumer(database&, std::string, Handler&&, consumer_options const& = {}) {
+        static_assert(detail::never<Handler>,
+                      "once: the handler of a consumer takes (once::delivery const&, once::transaction&), or "
+                      "(std::span<once::delivery const>, once::transaction&)");
+    }
 
     ~consumer();
     consumer(consumer&&) noexcept;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 
 #include <chrono>
@@ -25,7 +26,7 @@ struct database_options {
     std::size_t max_connections = 8;
 
     /// Longest time for one attempt to connect, from 100 milliseconds.
-    std::chrono::milliseconds connect_timeout{5'000};
+    detail::time_field<"database_options.connect_timeout"> connect_timeout{std::chrono::milliseconds{5'000}};
 
     /// Prepare statements on the server. Turn it off behind a pooler in transaction mode that does not track them
     /// (PgBouncer before 1.21). The first connection is refused where the library finds that out.
@@ -43,7 +44,9 @@ struct database_options {
  * library expects, with its guarantees unaltered. The schema is checked once per object. A server that runs with
  * fsync or full_page_writes off is used, and logged.
  *
- * Nothing of the session is set for longer than a transaction, so a pooler in transaction mode may stand between.
+ * Nothing of the session is set for longer than a transaction, so a pooler in transaction mode may stand between. What
+ * a callback sets for its session is reset before another call gets it, in the first round trip of that call; not
+ * behind a pooler, whose sessions are the pooler's.
  *
  * @par Thread safety
  * Safe: any number of threads may use one object. Do not fork while it is in use.

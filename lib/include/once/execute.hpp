@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/options.hpp>
 #include <once/reply.hpp>
@@ -24,6 +25,11 @@ ONCE_EXPORT reply execute(database& db, request const& request,
                           std::function<response(transaction&)> const& callback, call_options const& options);
 ONCE_EXPORT reply transact(database& db, std::function<void(transaction&)> const& callback,
                            call_options const& options);
+
+/// What stands where a callback should, and is none: neither to be called with a transaction, nor statements.
+template <class Callback>
+concept no_callback =
+    !std::invocable<Callback&, transaction&> && !std::convertible_to<Callback, std::vector<statement>>;
 
 /// Makes the response of what a callback returned: a response as it is, nothing as 204, a value as JSON with 200.
 template <class Callback>
@@ -74,8 +80,17 @@ response call(Callback& callback, transaction& tx) {
  */
 template <class Callback>
     requires std::invocable<Callback&, transaction&>
-reply execute(database& db, request const& request, Callback&& callback, call_options const& options = {}) {
+[[nodiscard]] reply execute(database& db, request const& request, Callback&& callback,
+                            call_options const& options = {}) {
     return detail::execute(db, request, [&](transaction& tx) { return detail::call(callback, tx); }, options);
+}
+
+/// Refused by the compiler: a callback that does not fit.
+template <class Callback>
+    requires(detail::no_callback<Callback>)
+reply execute(database&, request const&, Callback&&, call_options const& = {}) {
+    static_assert(detail::never<Callback>, "once: the callback of once::execute takes (once::transaction&)");
+    return detail::nothing<reply>();
 }
 
 /// The same in one round trip, for work that is known beforehand: statements with bound parameters.
@@ -111,6 +126,14 @@ template <class Callback>
 reply transact(database& db, Callback&& callback, call_options const& options = {}) {
     return detail::transact(
         db, [&](transaction& tx) { static_cast<void>(std::invoke(callback, tx)); }, options);
+}
+
+/// Refused by the compiler: a callback that does not fit.
+template <class Callback>
+    requires(detail::no_callback<Callback>)
+reply transact(database&, Callback&&, call_options const& = {}) {
+    static_assert(detail::never<Callback>, "once: the callback of once::transact takes (once::transaction&)");
+    return detail::nothing<reply>();
 }
 
 } // namespace once

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fingerprint.hpp>
 #include <once/message_id.hpp>
@@ -50,9 +51,9 @@ enum class receipt {
 /// How an inbox behaves. Checked when it is constructed.
 struct inbox_options {
     /// How long a message is remembered, 1 second to 3660 days. Longer than the broker keeps and redelivers messages.
-    std::chrono::milliseconds retention{std::chrono::hours{24 * 30}};
+    detail::time_field<"inbox_options.retention"> retention{std::chrono::hours{24 * 30}};
     /// How long to wait for another transaction that works on the same message, 0 to 1 hour.
-    std::chrono::milliseconds wait{2'000};
+    detail::time_field<"inbox_options.wait"> wait{std::chrono::milliseconds{2'000}};
     /// The schema that holds the library's objects.
     std::string schema = "once";
 };

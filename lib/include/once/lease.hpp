@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fence.hpp>
 
@@ -26,7 +27,7 @@ struct lease_options {
     std::optional<std::chrono::milliseconds> margin{};
 
     /// Longest time for one call, a new connection included. 100 milliseconds to 1 hour.
-    std::chrono::milliseconds timeout{5'000};
+    detail::time_field<"lease_options.timeout"> timeout{std::chrono::milliseconds{5'000}};
 };
 
 /// Somebody else holds the lease, or is acquiring it at this moment.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 
 namespace once {
 
@@ -87,16 +88,24 @@ template <class T, class Value>
     return {name, member, column_role::generated};
 }
 
-/// The version of the row, a `bigint not null`. `insert` writes what the struct holds; each update adds 1.
-template <class T>
-[[nodiscard]] constexpr mapped_column<T, std::int64_t> version(std::string_view name,
-                                                               std::int64_t T::* member) {
+/// The version of the row, a `bigint not null`. Each update adds 1.
+/**
+ * Whoever holds a copy of a row with the version that the table has, holds what is in the table. So no version of a key
+ * may come again. Where the database chooses the id, no id comes again, and `insert` writes what the struct holds.
+ * Where the application chooses it (`once::id`), a row can be erased and its id inserted again; so `insert` begins with
+ * the clock of the database, in microseconds, and what the struct holds is not used. A service that inserts with SQL of
+ * its own takes the same expression, as the default of the column: see docs/repository.md.
+ */
+template <class T, class Value>
+[[nodiscard]] constexpr mapped_column<T, Value> version(std::string_view name, Value T::* member) {
+    static_assert(std::is_same_v<Value, std::int64_t>,
+                  "once: the member of once::version must be a std::int64_t, its column a bigint");
     return {name, member, column_role::version};
 }
 
 /// All columns of a mapping, in the order in which they are sent and read.
-template <class T, class... Values>
-[[nodiscard]] constexpr std::tuple<mapped_column<T, Values>...> columns(mapped_column<T, Values>... all) {
+template <class... Rows, class... Values>
+[[nodiscard]] constexpr std::tuple<mapped_column<Rows, Values>...> columns(mapped_column<Rows, Values>... all) {
     return {all...};
 }
 

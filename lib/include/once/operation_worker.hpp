@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/resumable.hpp>
 
@@ -16,7 +17,7 @@ namespace once {
 /// How a worker behaves. Checked when it is constructed.
 struct operation_worker_options {
     /// How long `run` sleeps when there was nothing to do, 1 millisecond to 1 hour.
-    std::chrono::milliseconds poll{1'000};
+    detail::time_field<"operation_worker_options.poll"> poll{std::chrono::milliseconds{1'000}};
     /// Most operations that one `run_once` takes, 1 to 100000.
     int batch = 100;
     /// Called with a line of text when an operation failed or the database could not be asked. Never with payloads of

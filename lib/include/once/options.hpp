@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fence.hpp>
 
@@ -42,21 +43,21 @@ struct call_options {
     isolation isolation_level = isolation::read_committed;
 
     /// How long to wait for a running duplicate before the answer is `in_progress`. 0 fails fast. At most 1 hour.
-    std::chrono::milliseconds wait{2'000};
+    detail::time_field<"call_options.wait"> wait{std::chrono::milliseconds{2'000}};
 
     store stored = store::success;
 
     /// How long the response is kept, 1 second to 366 days, not shorter than the deadline. Longer than any client
     /// retries: a repeat that comes after it is a new request.
-    std::chrono::milliseconds retention{std::chrono::hours{24}};
+    detail::time_field<"call_options.retention"> retention{std::chrono::hours{24}};
 
     /// The whole call, retries included. 100 milliseconds to 1 hour. The server ends an abandoned transaction of the
     /// call after it, too (idle_in_transaction_session_timeout).
-    std::chrono::milliseconds deadline{30'000};
+    detail::time_field<"call_options.deadline"> deadline{std::chrono::milliseconds{30'000}};
 
     /// The longest silence of the server in an exchange of the library's own (begin, claim, COMMIT), beyond `wait`.
     /// A connection that is silent for longer counts as broken. From 100 milliseconds.
-    std::chrono::milliseconds reply_timeout{10'000};
+    detail::time_field<"call_options.reply_timeout"> reply_timeout{std::chrono::milliseconds{10'000}};
 
     /// How often the transaction is begun before the last error is passed on, 1 to 1000.
     int max_attempts = 20;

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/error.hpp>
 #include <once/export.hpp>
 #include <once/response.hpp>
@@ -126,6 +127,15 @@ template <class Work>
     return made;
 }
 
+/// Refused by the compiler: a phase that does not fit.
+template <class Work>
+    requires(!std::invocable<Work&, transaction&, operation&>)
+phase in_database(std::string, Work) {
+    static_assert(detail::never<Work>,
+                  "once: the work of once::in_database takes (once::transaction&, once::operation&)");
+    return detail::nothing<phase>();
+}
+
 /// A call to a receiver that takes `operation::call_key` and never acts twice on one key.
 /**
  * `call(operation&)` runs outside of any transaction. It puts what the receiver answered into `data`. When it throws,
@@ -133,11 +143,27 @@ template <class Work>
  */
 [[nodiscard]] ONCE_EXPORT phase idempotent_remote(std::string name, std::function<void(operation&)> call);
 
+/// Refused by the compiler: a call that does not fit.
+template <class Call>
+    requires(!std::convertible_to<Call, std::function<void(operation&)>>)
+phase idempotent_remote(std::string, Call&&) {
+    static_assert(detail::never<Call>, "once: the call of once::idempotent_remote takes (once::operation&)");
+    return detail::nothing<phase>();
+}
+
 /// A call to a receiver that would act on a repeated one again.
 /**
  * That it is about to be made is committed first. When it throws anything but `call_not_made`, or its process
  * vanishes, the operation is `unknown_effect`, until a person looks at the receiver and decides.
  */
 [[nodiscard]] ONCE_EXPORT phase at_most_once(std::string name, std::function<void(operation&)> call);
+
+/// Refused by the compiler: a call that does not fit.
+template <class Call>
+    requires(!std::convertible_to<Call, std::function<void(operation&)>>)
+phase at_most_once(std::string, Call&&) {
+    static_assert(detail::never<Call>, "once: the call of once::at_most_once takes (once::operation&)");
+    return detail::nothing<phase>();
+}
 
 } // namespace once

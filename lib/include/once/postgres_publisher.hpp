@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/publisher.hpp>
 
@@ -41,7 +42,7 @@ struct postgres_publisher_options {
     /// How long the inbox remembers a message, 1 second to 3660 days. Longer than messages can be on their way, parked or
     /// dead. An id that an application gave is free again after 60 days, so with more than 30 here the second message of
     /// such an id is refused, or taken for the first.
-    std::chrono::milliseconds retention{std::chrono::hours{24 * 30}};
+    detail::time_field<"postgres_publisher_options.retention"> retention{std::chrono::hours{24 * 30}};
 };
 
 /// Writes each message into another PostgreSQL database, with exactly one effect and no broker in between.

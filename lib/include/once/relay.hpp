@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/publisher.hpp>
 #include <once/subscription.hpp>
@@ -55,17 +56,17 @@ struct relay_options {
     std::size_t publish_messages = 1'000;
 
     /// After so long a checkpoint is written although the batch is not through. 1 millisecond to 1 hour.
-    std::chrono::milliseconds checkpoint_every{5'000};
+    detail::time_field<"relay_options.checkpoint_every"> checkpoint_every{std::chrono::milliseconds{5'000}};
 
     /// For one call of the publisher, at most half of the lease. 0: two fifths of it. The relay makes sure before each call
     /// that its lease lasts longer than that; so whoever takes over does not send beside it. For slow receivers raise the
     /// lease.
-    std::chrono::milliseconds publish_timeout{0};
+    detail::time_field<"relay_options.publish_timeout"> publish_timeout{std::chrono::milliseconds{0}};
 
     /// When the receiver is unavailable: the limit of the first pause, from 1 millisecond. It doubles up to the cap; the
     /// pause is between half and all of it, by chance. A longer one that the receiver asked for counts up to the cap.
-    std::chrono::milliseconds pause_base{250};
-    std::chrono::milliseconds pause_cap{std::chrono::minutes{1}};
+    detail::time_field<"relay_options.pause_base"> pause_base{std::chrono::milliseconds{250}};
+    detail::time_field<"relay_options.pause_cap"> pause_cap{std::chrono::minutes{1}};
 
     /// Whether an acknowledged batch outlives a crash of the database server. Without, such a crash repeats the
     /// messages of the last half second or so; nothing is lost.

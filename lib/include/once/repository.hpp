@@ -89,6 +89,10 @@ struct modify_options {
  */
 template <class T>
 class repository {
+    static_assert(detail::mapped<T>,
+                  "once: this struct has no mapping: write template <> struct once::mapping<YOUR_STRUCT> { static "
+                  "constexpr auto columns = once::columns(...); }; before its first use");
+
     using traits = detail::mapping_traits<T>;
     using codec = detail::row_codec<T>;
 
@@ -103,7 +107,8 @@ public:
     /// Inserts `row`, unless its key is there already; then that row comes back and nothing is written.
     /**
      * The key is `mapping<T>::unique`, else the id if the application gives it. A mapping with neither has nothing to
-     * dedup by: each call makes a row. The violation of any *other* constraint is an error, as ever.
+     * dedup by, and does not compile: that is what `append` is for. The violation of any *other* constraint is an
+     * error, as ever.
      *
      * @par Transaction
      * One round trip for a new row, two for one that is there. Waits for a transaction that has inserted the same key
@@ -112,7 +117,21 @@ public:
      *         again all the time, or a row security policy hides it), or when a trigger suppresses the insert
      */
     [[nodiscard]] insert_result<T> insert(pqxx::transaction_base& tx, T const& row) const {
+        require_key();
         return answer(m_table.insert(tx, codec::encode(row, codec::for_insert, m_table)));
+    }
+
+    /// Inserts `row` at each call, whatever is there: for rows that nothing but the id tells apart.
+    /**
+     * A repeat makes another row. Inside of `execute` the request is what is done once. The violation of a constraint,
+     * the one of `mapping<T>::unique` included, is an error.
+     *
+     * @par Transaction
+     * One round trip.
+     * @throws once::error when a trigger or rule suppresses the insert
+     */
+    [[nodiscard]] T append(pqxx::transaction_base& tx, T const& row) const {
+        return codec::decode(m_table.append(tx, codec::encode(row, codec::for_insert, m_table)), m_table);
     }
 
     /// Inserts many rows with few statements; answers in the order of `rows`.
@@ -128,11 +147,8 @@ public:
      */
     [[nodiscard]] std::vector<insert_result<T>> insert_many(pqxx::transaction_base& tx,
                                                             std::span<T const> rows) const {
-        std::vector<detail::wire_row> encoded;
-        encoded.reserve(rows.size());
-        for (auto const& row : rows) {
-            encoded.push_back(codec::encode(row, codec::for_insert, m_table));
-        }
+        require_key();
+        auto const encoded = encode(rows);
         auto const key_of = [this](detail::found_row const& row) { return codec::key_of(row, m_table); };
         std::vector<insert_result<T>> answers;
         answers.reserve(rows.size());
@@ -140,6 +156,20 @@ public:
             answers.push_back(answer(row));
         }
         return answers;
+    }
+
+    /// `append` for many rows with few statements; answers in the order of `rows`.
+    /**
+     * @par Transaction
+     * One round trip for each 1000 rows (fewer rows when they have more than 65 columns).
+     */
+    [[nodiscard]] std::vector<T> append_many(pqxx::transaction_base& tx, std::span<T const> rows) const {
+        std::vector<T> made;
+        made.reserve(rows.size());
+        for (auto const& row : m_table.append_many(tx, encode(rows))) {
+            made.push_back(codec::decode(row, m_table));
+        }
+        return made;
     }
 
     /// The row with this id. Takes no lock.
@@ -170,15 +200,41 @@ public:
 
     /// Writes `row` if its version is still the one in the table, and adds 1 to it.
     /**
-     * All columns made by `once::column` are written. `stale` and `missing` are answers, not errors: nothing was
-     * written, the transaction stays usable.
+     * Only columns are written whose values differ from those in the table. What is left as it was read keeps every
+     * byte, also where the member shows less than the column holds. `stale` and `missing` are answers, not errors:
+     * nothing was written, the transaction stays usable.
      *
      * @par Transaction
-     * One round trip; two for `stale` and `missing`. Locks the row; waits for who has it locked.
+     * Two round trips; one for `stale` and `missing`. Locks the row when it writes; waits for who has it locked. The
+     * form with `before` takes one.
+     * @throws once::error when the row is there with this version and the UPDATE does not reach it: a row security
+     *         policy or a trigger forbids it
      */
     [[nodiscard]] update_result<T> update(pqxx::transaction_base& tx, T const& row) const {
         static_assert(traits::has_version, "once: update needs once::version in the mapping");
-        auto const result = m_table.update(tx, codec::encode(row, codec::for_update, m_table));
+        // Checks id and version before anything is sent.
+        static_cast<void>(codec::difference(row, row, m_table));
+        auto current = find(tx, row.*std::get<traits::id>(traits::columns).member);
+        if (!current) {
+            return missing{};
+        }
+        if (codec::version_of(*current) != codec::version_of(row)) {
+            return stale<T>{std::move(*current)};
+        }
+        return update(tx, *current, row);
+    }
+
+    /// The same with the row as it was read: writes what differs between `before` and `after`.
+    /**
+     * Id and version are those of `before`; what `after` has there is ignored.
+     *
+     * @par Transaction
+     * One round trip; two for `stale` and `missing`.
+     */
+    [[nodiscard]] update_result<T> update(pqxx::transaction_base& tx, T const& before, T const& after) const {
+        static_assert(traits::has_version, "once: update needs once::version in the mapping");
+        auto const change = codec::difference(before, after, m_table);
+        auto const result = m_table.update(tx, change.row, change.columns);
         switch (result.outcome) {
         case detail::written_row::kind::written:
             return updated<T>{codec::decode(*result.row, m_table)};
@@ -197,7 +253,9 @@ public:
      * ignored. What it throws comes out.
      *
      * @par Transaction
-     * READ COMMITTED, or a lost race ends in 40001. Two round trips, and two for each race lost.
+     * READ COMMITTED, or a lost race ends in 40001. Two round trips, and two for each race lost. Only columns that
+     * `change` changed are written.
+     * @throws once::error as `update`: a row that cannot be written is no race
      */
     template <class Change>
         requires std::invocable<Change&, T&>
@@ -209,8 +267,7 @@ public:
         for (int attempt = 0; current && attempt < options.attempts; ++attempt) {
             T next = *current;
             change(next);
-            codec::keep_identity(next, *current);
-            auto result = update(tx, next);
+            auto result = update(tx, *current, next);
             if (auto* const written = std::get_if<updated<T>>(&result)) {
                 return modified<T>{std::move(written->row)};
             }
@@ -254,6 +311,21 @@ public:
     }
 
 private:
+    static constexpr void require_key() {
+        static_assert(!traits::key.empty(),
+                      "once: insert has nothing to dedup by: add static constexpr auto unique = "
+                      "once::unique(\"COLUMN\") to the mapping, or call append(), which makes a row each time");
+    }
+
+    [[nodiscard]] std::vector<detail::wire_row> encode(std::span<T const> rows) const {
+        std::vector<detail::wire_row> encoded;
+        encoded.reserve(rows.size());
+        for (auto const& row : rows) {
+            encoded.push_back(codec::encode(row, codec::for_insert, m_table));
+        }
+        return encoded;
+    }
+
     [[nodiscard]] insert_result<T> answer(detail::inserted_row const& row) const {
         return {codec::decode(row.row, m_table), row.inserted};
     }

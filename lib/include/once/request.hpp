@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fingerprint.hpp>
 
@@ -21,9 +22,9 @@ inline constexpr std::size_t max_key_bytes = 255;
  */
 struct request {
     /// What the key is unique within, e.g. "POST /orders alice".
-    std::string scope{};
+    detail::text_field<"request.scope"> scope{};
     /// The idempotency key that came with the request.
-    std::string key{};
+    detail::text_field<"request.key"> key{};
     /// What was asked. Without one, the key alone decides.
     once::fingerprint fingerprint{};
 };

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 
 #include <nlohmann/json.hpp>
@@ -40,6 +41,14 @@ public:
     /// @throws once::invalid_argument when `value` holds a string that is not UTF-8.
     template <json_representable T>
     body(T const& value) : body{from_json(nlohmann::json(value))} {} // NOLINT(google-explicit-constructor)
+
+    /// Refused by the compiler: a text alone does not say what it is.
+    template <std::convertible_to<std::string_view> Text>
+        requires(!std::same_as<Text, body> && !json_representable<Text>)
+    body(Text const&) { // NOLINT(google-explicit-constructor)
+        static_assert(detail::never<Text>, "once: say what a text in response.body is: write once::body::text(...), "
+                                           "once::body::json_text(...) or nlohmann::json(...)");
+    }
 
     /// JSON text that exists already; kept as it is, not parsed here.
     [[nodiscard]] static body json_text(std::string text) { return {std::move(text), "application/json"}; }

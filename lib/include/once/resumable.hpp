@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/options.hpp>
 #include <once/phase.hpp>
@@ -53,20 +54,20 @@ struct operation_reply {
 struct resumable_options {
     /// How long nobody else may take it over after its owner was last heard of, 100 milliseconds to 1 day. Longer than
     /// the longest phase takes; a phase that runs longer may lose the operation to another process, which is safe.
-    std::chrono::milliseconds lease{30'000};
+    detail::time_field<"resumable_options.lease"> lease{std::chrono::milliseconds{30'000}};
 
     /// How long the response is kept once it is there, 1 second to 366 days.
-    std::chrono::milliseconds retention{std::chrono::hours{24}};
+    detail::time_field<"resumable_options.retention"> retention{std::chrono::hours{24}};
 
     /// How long to wait for another transaction that holds the key. At most 1 hour.
-    std::chrono::milliseconds wait{2'000};
+    detail::time_field<"resumable_options.wait"> wait{std::chrono::milliseconds{2'000}};
 
     /// How often one phase is begun before the operation is `failed`, 1 to 1000.
     int max_attempts = 20;
 
     /// The pause before a phase that failed is begun again, doubled at each failure, and its cap. Up to 1 day.
-    std::chrono::milliseconds retry_after{1'000};
-    std::chrono::milliseconds max_retry_after{300'000};
+    detail::time_field<"resumable_options.retry_after"> retry_after{std::chrono::milliseconds{1'000}};
+    detail::time_field<"resumable_options.max_retry_after"> max_retry_after{std::chrono::milliseconds{300'000}};
 
     /// For the transactions of the phases. `wait`, `retention` and `stored` mean nothing here.
     call_options transaction{};
@@ -118,7 +119,7 @@ public:
      * it goes on later at that phase, by a repeat or a worker, up to `max_attempts`. An exception therefore does not
      * mean that nothing took effect.
      */
-    operation_reply run(database& db, request const& request,
+    [[nodiscard]] operation_reply run(database& db, request const& request,
                         nlohmann::json const& data = nlohmann::json::object()) const;
 
     [[nodiscard]] std::string const& name() const noexcept;

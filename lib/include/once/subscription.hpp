@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 
 #include <pqxx/dbtransaction>
@@ -39,9 +40,9 @@ struct subscription_options {
 
     /// Limit of the pause after the first failed attempt, from 1 millisecond. It doubles with each failure up to the
     /// cap; the pause is between half and all of it, by chance.
-    std::chrono::milliseconds backoff_base{1'000};
+    detail::time_field<"subscription_options.backoff_base"> backoff_base{std::chrono::milliseconds{1'000}};
     /// At most 7 days.
-    std::chrono::milliseconds backoff_cap{std::chrono::minutes{10}};
+    detail::time_field<"subscription_options.backoff_cap"> backoff_cap{std::chrono::minutes{10}};
 
     /// Whether a dead message holds back later ones of its key until somebody calls redrive() or discard() in SQL.
     bool dead_blocks_key = true;
@@ -93,21 +94,21 @@ struct reader_options {
     std::size_t batch_bytes = std::size_t{16} * 1024 * 1024;
 
     /// How long the slice stays reserved for a worker that is not heard of. 1 second to 1 hour.
-    std::chrono::milliseconds lease{15'000};
+    detail::time_field<"reader_options.lease"> lease{std::chrono::milliseconds{15'000}};
 
     /// Whether to LISTEN for messages. Not through a pooler, which may hand the session to others: there the worker says
     /// so in the log, and asks every `longest_poll` instead, as it does when this is off.
     bool listen = true;
 
     /// The longest sleep, and so the longest delay that a lost notification could cause. 100 milliseconds to 1 hour.
-    std::chrono::milliseconds longest_sleep{5'000};
+    detail::time_field<"reader_options.longest_sleep"> longest_sleep{std::chrono::milliseconds{5'000}};
 
     /// The longest pause where it has to ask again and again: without `listen`, and while a transaction runs that had
     /// staged messages before the worker went to sleep. 1 millisecond to 1 minute.
-    std::chrono::milliseconds longest_poll{20};
+    detail::time_field<"reader_options.longest_poll"> longest_poll{std::chrono::milliseconds{20}};
 
     /// The longest silence of the server. From 100 milliseconds.
-    std::chrono::milliseconds reply_timeout{10'000};
+    detail::time_field<"reader_options.reply_timeout"> reply_timeout{std::chrono::milliseconds{10'000}};
 };
 
 /// Checks the ranges above.

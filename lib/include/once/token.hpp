@@ -3,6 +3,7 @@
 
 #include <once/claim.hpp>
 #include <once/database.hpp>
+#include <once/detail/fields.hpp>
 #include <once/execute.hpp>
 #include <once/export.hpp>
 #include <once/fingerprint.hpp>
@@ -26,7 +27,7 @@ struct token_terms {
     /// What it is good for, e.g. "reset-password": printable ASCII without spaces, 1 to 64 bytes.
     std::string purpose{};
     /// How long, by the clock of the database. 1 second to 366 days.
-    std::chrono::milliseconds lifetime{std::chrono::minutes{15}};
+    detail::time_field<"token_terms.lifetime"> lifetime{std::chrono::minutes{15}};
 };
 
 /// A token that came back, to be redeemed.
@@ -104,10 +105,18 @@ ONCE_EXPORT reply execute(database& db, redemption const& redemption,
  */
 template <class Callback>
     requires std::invocable<Callback&, transaction&>
-reply execute(database& db, redemption const& redemption, Callback&& callback,
-              call_options const& options = {}) {
+[[nodiscard]] reply execute(database& db, redemption const& redemption, Callback&& callback,
+                            call_options const& options = {}) {
     return detail::execute(
         db, redemption, [&](transaction& tx) { return detail::call(callback, tx); }, options);
+}
+
+/// Refused by the compiler: a callback that does not fit.
+template <class Callback>
+    requires(detail::no_callback<Callback>)
+reply execute(database&, redemption const&, Callback&&, call_options const& = {}) {
+    static_assert(detail::never<Callback>, "once: the callback of once::execute takes (once::transaction&)");
+    return detail::nothing<reply>();
 }
 
 /// The same in one round trip, for statements that are known beforehand; see the form of `execute` with a request.

@@ -21,7 +21,7 @@ class work;
  * It is an ordinary libpqxx transaction: `exec`, `query`, `stream`, `pqxx::subtransaction` and everything that takes
  * a `pqxx::transaction_base&` works. The library begins and ends it: `commit()` throws, `abort()` and SQL that ends
  * the transaction are noticed afterwards and reported as `once::misuse`. It must not be used after the callback
- * returned.
+ * returned. What the callback sets for the session (role, settings) is gone before another call gets it.
  *
  * @par Thread safety
  * One thread at a time.

@@ -66,6 +66,7 @@ connection_pool::lease connection_pool::take(time_point deadline) {
         lock.unlock();
         session->notice_hang_up();
         session->settle(std::min(deadline, std::chrono::steady_clock::now() + m_options.connect_timeout));
+        session->hand_out_again(m_through_pooler);
         if (session->open()) {
             return lease{*this, std::move(session)};
         }
@@ -142,10 +143,17 @@ void connection_pool::stop_preparing() noexcept {
         was_preparing = std::exchange(m_prepare, false);
     }
     if (was_preparing) {
-        log("once: the server forgot a prepared statement, so a pooler seems to share its sessions; going on "
-            "without");
+        log("once: the server forgot a prepared statement, so a pooler seems to share its sessions, or a callback "
+            "ran DEALLOCATE; going on without");
     }
     distrust_free_sessions(); // those that still prepare
+}
+
+void connection_pool::expect_other_roles() noexcept {
+    if (!m_other_roles.exchange(true)) {
+        log("once: a callback ended in a role that may not call the library's functions; from now on they are called "
+            "in the role that the transaction began with");
+    }
 }
 
 std::unique_ptr<session> connection_pool::open_session(time_point deadline) {

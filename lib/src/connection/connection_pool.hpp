@@ -73,6 +73,9 @@ public:
     void note_timeline(std::int64_t timeline) noexcept;
     /// @throws pqxx::broken_connection when it is older than the newest
     void require_timeline(std::int64_t timeline);
+    /// After a callback ended in a role that may not call the library's functions: change it around them from now on.
+    void expect_other_roles() noexcept;
+    [[nodiscard]] bool expects_other_roles() const noexcept { return m_other_roles; }
 
     /// Whether the newest connection leads through a pooler, which can hand its session to others.
     [[nodiscard]] bool through_pooler() const noexcept { return m_through_pooler; }
@@ -104,6 +107,7 @@ private:
     std::size_t m_open = 0;
     bool m_prepare;
     std::atomic<bool> m_through_pooler = false;
+    std::atomic<bool> m_other_roles = false;
     bool m_schema_checked = false;
     std::string m_system_identifier;
     std::atomic<std::int64_t> m_timeline = 0;

@@ -9,9 +9,11 @@
 #include <pqxx/except>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <poll.h>
+#include <utility>
 
 namespace once::detail {
 
@@ -22,6 +24,7 @@ namespace {
 constexpr std::size_t most_prepared_statements = 256;
 
 statement const rollback{sql::rollback, {}};
+std::array<statement, 2> const as_new{{{sql::as_new[0], {}}, {sql::as_new[1], {}}}};
 
 // The name follows from the text: where a pooler hands our session to another client of this library, a name that is
 // there already can only stand for the same text. PgBouncer remembers a name although the server did not get as far as
@@ -41,7 +44,8 @@ session::session(PGconn* connection, bool prepare_statements)
     : m_connection{pqxx::connection::seize_raw_connection(connection)},
       m_raw{connection},
       m_savepoints{connection},
-      m_prepare_statements{prepare_statements} {
+      m_prepare_statements{prepare_statements},
+      m_authorization{reported("session_authorization")} {
     // The default receiver hands on to libpqxx's notice processor; ours looks first.
     m_default_receiver = PQsetNoticeReceiver(m_raw, &session::receive_notice, this);
 }
@@ -91,6 +95,21 @@ void session::notice_hang_up() noexcept {
     }
 }
 
+std::string_view session::reported(char const* setting) const noexcept {
+    char const* const value = m_raw == nullptr ? nullptr : PQparameterStatus(m_raw, setting);
+    return value == nullptr ? std::string_view{} : std::string_view{value};
+}
+
+void session::hand_out_again(bool shared) noexcept {
+    if (!m_used_by_caller) {
+        return;
+    }
+    if (shared ? !speaks_utf8() : !authorized_as_before()) {
+        close();
+    }
+    m_clean_first = !shared;
+}
+
 void session::receive_notice(void* self, PGresult const* notice) {
     auto& me = *static_cast<session*>(self);
     if (me.m_last_statement_runs) {
@@ -119,12 +138,12 @@ void session::send(statement const& statement, std::vector<pending>& sent) {
     if (known == m_prepared.end() && m_prepare_statements &&
         m_prepared.size() + m_names_used_up < most_prepared_statements) {
         known = m_prepared.emplace(statement.sql, prepared_name(statement.sql, m_names_used_up)).first;
-        sent.push_back({&statement, true});
+        sent.push_back({&statement, true, false});
         if (PQsendPrepare(m_raw, known->second.c_str(), statement.sql.c_str(), 0, nullptr) == 0) {
             give_up(PQerrorMessage(m_raw));
         }
     }
-    sent.push_back({&statement, false});
+    sent.push_back({&statement, false, false});
     int const accepted = known != m_prepared.end()
                              ? PQsendQueryPrepared(m_raw, known->second.c_str(), count, data.data(),
                                                    lengths.data(), formats.data(), binary_results)
@@ -173,6 +192,10 @@ void session::receive(std::span<pending const> sent, time_point deadline, std::v
             if (result.failed()) {
                 failed_preparation = std::move(result);
             }
+        } else if (sent[i].is_cleaning) {
+            if (failed_preparation || !result.ok()) { // another session will do
+                give_up("what a callback left in its session cannot be removed: " + result.message());
+            }
         } else if (!sent[i].is_preparation) {
             answers.push_back(failed_preparation ? std::move(*failed_preparation) : std::move(result));
             failed_preparation.reset();
@@ -204,7 +227,14 @@ void session::exchange(std::span<statement const* const> statements, time_point 
         give_up(PQerrorMessage(m_raw));
     }
     std::vector<pending> sent;
-    sent.reserve(statements.size() * 2);
+    sent.reserve((as_new.size() + statements.size()) * 2);
+    if (std::exchange(m_clean_first, false)) {
+        // In the transaction that follows. If that is rolled back, so is this; then the next call does it again.
+        for (auto const& one : as_new) {
+            send(one, sent);
+            sent.back().is_cleaning = true;
+        }
+    }
     for (auto const* const one : statements) {
         send(*one, sent);
     }

@@ -43,6 +43,22 @@ public:
     /// Looks whether the server has hung up meanwhile; closes the session then. Does not wait.
     void notice_hang_up() noexcept;
 
+    /// Statements of the caller are about to run on it, which may leave anything behind.
+    void used_by_caller() noexcept { m_used_by_caller = true; }
+
+    /// It is about to be handed to another call. What a caller left in it goes with the next exchange, at no round trip
+    /// of its own; it is closed where that would not be enough.
+    /// @param shared a pooler stands between, and the settings of its sessions are the pooler's
+    void hand_out_again(bool shared) noexcept;
+
+    /// Whether what is sent as text is taken as UTF-8.
+    [[nodiscard]] bool speaks_utf8() const noexcept { return reported("client_encoding") == "UTF8"; }
+
+    /// Whether it still acts for the role that it was opened with.
+    [[nodiscard]] bool authorized_as_before() const noexcept {
+        return reported("session_authorization") == m_authorization;
+    }
+
     /// Closes it at once, whatever it is in. The server rolls back when it notices.
     void close() noexcept;
 
@@ -83,8 +99,10 @@ private:
     struct pending {
         once::statement const* statement;
         bool is_preparation;
+        bool is_cleaning; // its answer is nobody's
     };
 
+    [[nodiscard]] std::string_view reported(char const* setting) const noexcept;
     void send(statement const& statement, std::vector<pending>& sent);
     void receive(std::span<pending const> sent, time_point deadline, std::vector<pg_result>& answers);
     [[nodiscard]] pg_result next_result(time_point deadline);
@@ -96,6 +114,9 @@ private:
     savepoint_watch m_savepoints;
     bool m_prepare_statements;
     bool m_rollback_under_way = false;
+    bool m_used_by_caller = false; // from then on always: what one call left, a rollback in the next one brings back
+    bool m_clean_first = false;
+    std::string m_authorization;
     bool m_last_statement_runs = false;
     bool m_replication_wait_cancelled = false;
     PQnoticeReceiver m_default_receiver = nullptr;

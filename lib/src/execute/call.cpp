@@ -98,6 +98,10 @@ private:
             m_context.pool.stop_preparing();
             return again(setback::connection, thrown);
         }
+        if (auto const* const refused = dynamic_cast<role_refused const*>(&e);
+            refused != nullptr && !refused->in_own_role()) {
+            return again(setback::conflict, thrown);
+        }
         bool const callers_statement = !m_session_ended && (state == "26000" || state == "42P05");
         bool const ended = sql != nullptr && m_session_ended;
         if (lost || ended || (!callers_statement && advise_sqlstate(state) == advice::reconnect)) {

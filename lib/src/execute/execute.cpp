@@ -33,6 +33,7 @@ reply::facts attempt_with_callback(call_context const& context, session& session
     }
     context.in_doubt = false;
     transaction tx{work};
+    session.used_by_caller();
     response made = run_callback(callback, tx, work);
     if (std::chrono::steady_clock::now() >= context.deadline) {
         // The watchdog has shut the socket: a COMMIT sent now would count as in doubt although it cannot arrive.

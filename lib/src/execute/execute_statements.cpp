@@ -84,6 +84,7 @@ struct pipeline_plan {
 reply::facts attempt_statements(call_context const& context, detail::session& session,
                                 std::vector<statement> const& work, int status) {
     pipeline_plan const plan{context, work, status};
+    session.used_by_caller();
     std::vector<detail::pg_result> answers;
     // The caller's statements run in this exchange, so only the deadline of the call bounds it.
     auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers);

@@ -19,6 +19,34 @@ namespace {
 constexpr std::string_view lock_not_available = "55P03";
 // A standby has no WAL file that it writes. A pooler can lead to one.
 constexpr std::string_view recovery_in_progress = "55000";
+constexpr std::string_view insufficient_privilege = "42501";
+
+std::array<statement, 2> const leave_role{{{sql::leave_role[0], {}}, {sql::leave_role[1], {}}}};
+statement const return_role{sql::return_role, {}};
+statement const speak_utf8{sql::speak_utf8, {}};
+
+// Each text of the library begins so; those of the caller's do not.
+bool is_own(statement const& one) {
+    return one.sql.starts_with("/* once: ");
+}
+
+/// The same statements, the library's own in the role that the transaction began with, all others in the callback's.
+std::vector<statement const*> in_own_role(std::vector<statement const*> const& tail) {
+    std::vector<statement const*> made;
+    bool own = false;
+    for (auto const* const one : tail) {
+        if (is_own(*one) != own) {
+            if (own) {
+                made.push_back(&return_role);
+            } else {
+                made.insert(made.end(), {&leave_role[0], &leave_role[1]});
+            }
+            own = !own;
+        }
+        made.push_back(one);
+    }
+    return made;
+}
 
 } // namespace
 
@@ -167,6 +195,18 @@ void require_committed(std::vector<pg_result> const& answers, std::vector<statem
     throw error{"once: the server left out the answer to COMMIT"};
 }
 
+role_refused::role_refused(pg_result const& answer, std::string const& sql, bool own_role)
+    : pqxx::sql_error{"once: the role of this connection may not call the library's functions at the end of the "
+                      "transaction; an administrator grants it once_producer (GRANT once_producer TO the role). The "
+                      "server says: " + answer.message(),
+                      sql, std::string{insufficient_privilege}.c_str()},
+      m_own_role{own_role} {}
+
+void work::refuse_role(pg_result const& answer, std::string const& sql, bool own_role) const {
+    m_context.pool.expect_other_roles();
+    throw role_refused{answer, sql, own_role};
+}
+
 work::work(call_context const& context, session& session, int attempt)
     : m_context{context}, m_session{session}, m_attempt{attempt}, m_staged{session, context.pool.outbox()} {}
 
@@ -185,9 +225,8 @@ claim_answer work::begin() {
         head.push_back(&look);
     }
     std::vector<pg_result> answers;
-    m_session.exchange(
-        head, m_context.reply_deadline(claims ? m_context.options.wait : std::chrono::milliseconds{}),
-        answers);
+    std::chrono::milliseconds const wait = m_context.options.wait;
+    m_session.exchange(head, m_context.reply_deadline(claims ? wait : std::chrono::milliseconds{}), answers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].failed()) {
             refuse_standby(answers[i]);
@@ -230,6 +269,10 @@ void work::require_usable() const {
     }
     switch (m_session.transaction_status()) {
     case PQTRANS_INTRANS:
+        if (!m_session.authorized_as_before()) {
+            throw misuse{"once: the callback changed session_authorization, so the session is another service now; "
+                         "use SET LOCAL ROLE. Nothing took effect"};
+        }
         return;
     case PQTRANS_INERROR:
         throw transaction_poisoned{
@@ -274,14 +317,25 @@ void work::commit() {
         tail.push_back(&guard);
     }
     tail.push_back(&commit_statement);
+    bool const own_role = m_context.pool.expects_other_roles();
+    if (own_role) {
+        tail = in_own_role(tail);
+    }
+    if (!m_session.speaks_utf8()) {
+        tail.insert(tail.begin(), &speak_utf8);
+    }
 
     std::vector<pg_result> answers;
     auto const lost = exchange_with_commit(
         m_session, tail, m_context.reply_deadline(m_context.options.fence ? fence_wait : 0ms), answers);
     m_committed_locally = m_session.replication_wait_cancelled();
-    if (m_context.options.fence && answers.size() + 1 >= tail.size() &&
-        says_fence_refused(answers[tail.size() - 2])) {
-        throw fence_refused{};
+    for (std::size_t i = 0; i < answers.size() && i < tail.size(); ++i) {
+        if (tail[i] == &guard && says_fence_refused(answers[i])) {
+            throw fence_refused{};
+        }
+        if (answers[i].failed() && answers[i].sqlstate() == insufficient_privilege && is_own(*tail[i])) {
+            refuse_role(answers[i], tail[i]->sql, own_role);
+        }
     }
     require_committed(answers, tail, lost);
 }

@@ -35,6 +35,19 @@ public:
     explicit commit_in_doubt(std::string const& text) : pqxx::in_doubt_error{text} {}
 };
 
+/// The role that a callback left the transaction in may not call the library's functions at its end. The pool knows
+/// now, and the next attempt calls them in the role that the transaction began with.
+class role_refused : public pqxx::sql_error {
+public:
+    role_refused(pg_result const& answer, std::string const& sql, bool own_role);
+
+    /// Whether that role was refused, so that there is nothing more to try.
+    [[nodiscard]] bool in_own_role() const noexcept { return m_own_role; }
+
+private:
+    bool m_own_role;
+};
+
 /// What a claim, or a look at the record, came to.
 struct claim_answer {
     once::outcome outcome = once::outcome::unknown;
@@ -122,6 +135,8 @@ public:
     [[nodiscard]] bool committed_locally() const noexcept { return m_committed_locally; }
 
 private:
+    [[noreturn]] void refuse_role(pg_result const& answer, std::string const& sql, bool own_role) const;
+
     call_context const& m_context;
     session& m_session;
     int m_attempt;

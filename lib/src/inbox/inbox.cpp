@@ -3,6 +3,7 @@
 #include <once/inbox.hpp>
 
 #include "claim/stored_response.hpp"
+#include "message/binary_array.hpp"
 #include "request/borrowed.hpp"
 #include "request/check_range.hpp"
 #include "request/key_text.hpp"
@@ -34,32 +35,18 @@ receipt to_receipt(std::string_view word) {
     throw corrupt_record{"once: the inbox answered with a word that this version does not know"};
 }
 
-/// Elements of an array in PostgreSQL's text form; none of the values needs quotes but bytea.
-class array_text {
-public:
-    void add(std::string_view element) { m_text.append(m_text.size() == 1 ? "" : ",").append(element); }
-    void add_bytes(std::string_view bytes) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        m_text.append(m_text.size() == 1 ? "\"\\\\x" : ",\"\\\\x");
-        for (char const c : bytes) {
-            auto const byte = static_cast<unsigned char>(c);
-            m_text += digits[byte >> 4U];
-            m_text += digits[byte & 0xfU];
-        }
-        m_text += '"';
-    }
-    void add_bytes_or_null(std::string const& bytes) {
-        if (bytes.empty()) {
-            add("NULL");
-        } else {
-            add_bytes(bytes);
-        }
-    }
-    [[nodiscard]] std::string done() && { return std::move(m_text) + '}'; }
+void add_id(detail::binary_array& to, message_id const& id) {
+    auto const& bytes = id.bytes();
+    to.add({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+}
 
-private:
-    std::string m_text = "{";
-};
+void add_bytes_or_null(detail::binary_array& to, std::string const& bytes) {
+    if (bytes.empty()) {
+        to.add_null();
+    } else {
+        to.add(bytes);
+    }
+}
 
 std::size_t checked(std::size_t count) {
     if (count > max_inbox_batch) {
@@ -120,42 +107,41 @@ std::vector<receipt> inbox::receive_many(pqxx::dbtransaction& tx, std::span<inco
     if (messages.empty()) {
         return made;
     }
-    array_text ids;
-    array_text digests;
-    array_text preimages;
-    array_text times;
+    detail::binary_array ids{detail::element_type::uuid};
+    detail::binary_array digests{detail::element_type::bytea};
+    detail::binary_array preimages{detail::element_type::bytea};
+    detail::binary_array times{detail::element_type::int8};
     for (auto const& one : messages) {
-        ids.add(one.id.to_string());
-        digests.add_bytes_or_null(one.fingerprint.digest());
-        preimages.add_bytes_or_null(one.fingerprint.preimage());
-        times.add(one.sent_at ? std::to_string(milliseconds_since_1970(*one.sent_at)) : "NULL");
+        add_id(ids, one.id);
+        add_bytes_or_null(digests, one.fingerprint.digest());
+        add_bytes_or_null(preimages, one.fingerprint.preimage());
+        if (one.sent_at) {
+            times.add_int8(milliseconds_since_1970(*one.sent_at));
+        } else {
+            times.add_null();
+        }
     }
-    pqxx::params values;
-    values.append(m_consumer);
+    parameters values{m_consumer};
     for (auto* const one : {&ids, &digests, &preimages, &times}) {
-        values.append(std::move(*one).done());
+        values.add(one->finish());
     }
-    values.append(static_cast<std::int64_t>(m_options.retention.count()));
-    values.append(static_cast<std::int64_t>(m_options.wait.count()));
-    for (auto const& row : tx.exec(m_receive_many, values)) {
+    values.add(m_options.retention.count()).add(m_options.wait.count());
+    for (auto const& row : tx.exec(m_receive_many, detail::to_pqxx(values))) {
         made.push_back(to_receipt(row[0].as<std::string>()));
     }
     return made;
 }
 
 std::vector<message_id> inbox::new_ones(pqxx::dbtransaction& tx, std::span<message_id const> ids) const {
-    array_text wanted;
+    detail::binary_array wanted{detail::element_type::uuid};
     std::vector<message_id> made;
     made.reserve(checked(ids.size()));
     for (auto const& id : ids) {
-        wanted.add(id.to_string());
+        add_id(wanted, id);
     }
-    pqxx::params values;
-    values.append(m_consumer);
-    values.append(std::move(wanted).done());
-    values.append(static_cast<std::int64_t>(m_options.retention.count()));
-    values.append(static_cast<std::int64_t>(m_options.wait.count()));
-    for (auto const& row : tx.exec(m_new_ones, values)) {
+    parameters values{m_consumer};
+    values.add(wanted.finish()).add(m_options.retention.count()).add(m_options.wait.count());
+    for (auto const& row : tx.exec(m_new_ones, detail::to_pqxx(values))) {
         made.push_back(message_id::parse(row[0].as<std::string>()));
     }
     return made;

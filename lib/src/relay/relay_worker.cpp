@@ -295,7 +295,8 @@ void relay_worker::pause_unavailable(relay_summary const& summary, std::stop_tok
     }
     m_unavailable_times = summary.accepted > 0 ? 1 : std::min(m_unavailable_times + 1, 1000);
     auto pause = pause_before_asking_again(m_options, m_unavailable_times, random_bits());
-    pause = std::max(pause, std::min(summary.retry_after.value_or(0ms), std::max(m_options.pause_cap, 1ms)));
+    auto const cap = std::max<std::chrono::milliseconds>(m_options.pause_cap, 1ms);
+    pause = std::max(pause, std::min(summary.retry_after.value_or(0ms), cap));
     auto const end = clock::now() + pause;
     // The lease is kept meanwhile: a relay that lets it run out is taken for dead.
     while (!stop.stop_requested() && clock::now() < end && m_reader.keep()) {

@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
+#include <set>
+#include <string>
+#include <system_error>
 
 namespace once {
 
@@ -34,6 +37,94 @@ int hex_digit(char c) {
     throw value_error{"not hexadecimal digits"};
 }
 
+/// A decimal number without the ways to write it: digits without zeros at either end, and where the point stands.
+struct decimal {
+    bool negative = false;
+    std::string digits{};
+    std::int64_t exponent = 0; // of a point in front of the digits
+    bool operator==(decimal const&) const = default;
+};
+
+/// @param text a number as JSON and `numeric` write it
+decimal decimal_of(std::string_view text) {
+    decimal made;
+    if (text.starts_with('-')) {
+        made.negative = true;
+        text.remove_prefix(1);
+    }
+    bool behind_point = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        char const c = text[i];
+        if (c == 'e' || c == 'E') {
+            auto power = text.substr(i + 1);
+            power.remove_prefix(power.starts_with('+') ? 1 : 0);
+            std::int64_t value = 0;
+            std::from_chars(power.data(), power.data() + power.size(), value);
+            made.exponent += value;
+            break;
+        }
+        if (c == '.') {
+            behind_point = true;
+        } else if (c == '0' && made.digits.empty()) {
+            made.exponent -= behind_point ? 1 : 0;
+        } else {
+            made.digits += c;
+            made.exponent += behind_point ? 0 : 1;
+        }
+    }
+    made.digits.erase(made.digits.find_last_not_of('0') + 1);
+    return made.digits.empty() ? decimal{} : made;
+}
+
+/// Follows a JSON text and stops where nlohmann::json would keep something else than what is written.
+class lossless_json final : public nlohmann::json_sax<nlohmann::json> {
+public:
+    /// Why it stopped, if that was for a loss.
+    [[nodiscard]] char const* loss() const noexcept { return m_loss; }
+
+    bool null() override { return true; }
+    bool boolean(bool /*value*/) override { return true; }
+    bool number_integer(number_integer_t /*value*/) override { return true; }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+    bool number_float(number_float_t value, string_t const& text) override {
+        // As it would be written again.
+        bool const kept = std::isfinite(value) && decimal_of(text) == decimal_of(nlohmann::json(value).dump());
+        return kept || refuse("a number in the JSON has more digits than a double; make the member a std::string");
+    }
+    bool string(string_t& /*value*/) override { return true; }
+    bool binary(binary_t& /*value*/) override { return true; }
+    bool start_object(std::size_t /*elements*/) override {
+        m_keys.emplace_back();
+        return true;
+    }
+    bool key(string_t& name) override {
+        return m_keys.back().insert(name).second ||
+               refuse("an object in the JSON has a key twice; make the member a std::string");
+    }
+    bool end_object() override {
+        m_keys.pop_back();
+        return true;
+    }
+    bool start_array(std::size_t /*elements*/) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t /*position*/, std::string const& /*token*/,
+                     nlohmann::detail::exception const& problem) override {
+        constexpr int number_overflow = 406;
+        return problem.id == number_overflow
+                   ? refuse("a number in the JSON is out of range of a double; make the member a std::string")
+                   : false;
+    }
+
+private:
+    bool refuse(char const* why) {
+        m_loss = why;
+        return false;
+    }
+
+    std::vector<std::set<std::string>> m_keys;
+    char const* m_loss = nullptr;
+};
+
 template <class Floating>
 std::string shortest(Floating value) {
     if (std::isnan(value)) {
@@ -44,6 +135,27 @@ std::string shortest(Floating value) {
     }
     char text[64];
     return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+/// Reads a decimal that the type holds without rounding. (Of the infinities and NaN there are no digits.)
+template <class Floating>
+Floating exact(std::string_view text) {
+    for (auto const special : {std::numeric_limits<Floating>::quiet_NaN(), std::numeric_limits<Floating>::infinity(),
+                               -std::numeric_limits<Floating>::infinity()}) {
+        if (text == shortest(special)) {
+            return special;
+        }
+    }
+    Floating value{};
+    auto const end = text.data() + text.size();
+    auto const [stopped, problem] = std::from_chars(text.data(), end, value);
+    if (stopped != end || problem == std::errc::invalid_argument) {
+        throw value_error{"not a number"};
+    }
+    if (problem != std::errc{} || decimal_of(text) != decimal_of(shortest(value))) {
+        throw value_error{"the number has more digits than the member's type; make the member a std::string"};
+    }
+    return value;
 }
 
 } // namespace
@@ -92,6 +204,9 @@ std::string column_type<double>::encode(double value) {
 }
 
 double column_type<double>::decode(std::string_view text) {
+    if (text.starts_with('=')) {
+        return exact<double>(text.substr(1));
+    }
     if (text.size() != 16) {
         throw value_error{"not the digits of a double"};
     }
@@ -107,6 +222,9 @@ std::string column_type<float>::encode(float value) {
 }
 
 float column_type<float>::decode(std::string_view text) {
+    if (text.starts_with('=')) {
+        return exact<float>(text.substr(1));
+    }
     auto const wide = column_type<double>::decode(text);
     if (std::isnan(wide)) {
         return std::numeric_limits<float>::quiet_NaN();
@@ -166,11 +284,11 @@ std::string column_type<nlohmann::json>::encode(nlohmann::json const& value) {
 }
 
 nlohmann::json column_type<nlohmann::json>::decode(std::string_view text) {
-    auto parsed = nlohmann::json::parse(text, nullptr, false);
-    if (parsed.is_discarded()) {
-        throw value_error{"not JSON"};
+    lossless_json check;
+    if (!nlohmann::json::sax_parse(text, &check)) {
+        throw value_error{check.loss() != nullptr ? check.loss() : "not JSON"};
     }
-    return parsed;
+    return nlohmann::json::parse(text);
 }
 
 std::string column_type<std::chrono::year_month_day>::encode(std::chrono::year_month_day value) {

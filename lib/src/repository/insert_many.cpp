@@ -1,6 +1,4 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include <once/error.hpp>
-
 #include "repository/table_plan.hpp"
 
 #include <algorithm>
@@ -61,7 +59,7 @@ std::vector<inserted_row> table::insert_many(pqxx::transaction_base& tx, std::sp
     std::vector<bool> repeats(rows.size(), false);
     wire_row const* last = nullptr;
     for (auto const& [key, input] : order) {
-        if (!own.key.empty() && last != nullptr && *last == key) {
+        if (last != nullptr && *last == key) {
             repeats[input] = true;
         } else {
             distinct.push_back({&rows[input]});
@@ -82,11 +80,6 @@ std::vector<inserted_row> table::insert_many(pqxx::transaction_base& tx, std::sp
             }
             continue;
         }
-        if (own.key.empty()) {
-            throw error{"once: an insert into " + name() +
-                        " made fewer rows than were sent: a trigger or rule of the table suppresses some"};
-        }
-
         // Some keys were there already. First the new rows, then those of others, are matched by key.
         std::map<wire_row, found_row> new_rows;
         std::map<wire_value, int> unmatched_new; // by id
@@ -147,6 +140,29 @@ std::vector<inserted_row> table::insert_many(pqxx::transaction_base& tx, std::sp
         answers.push_back(std::move(answer));
     }
     return answers;
+}
+
+std::vector<found_row> table::append_many(pqxx::transaction_base& tx, std::span<wire_row const> rows) const {
+    auto const& own = *m_plan;
+    std::vector<found_row> made;
+    made.reserve(rows.size());
+    auto const chunk_size = rows_per_statement(own.inserted.size());
+    for (std::size_t begin = 0; begin < rows.size(); begin += chunk_size) {
+        auto const chunk = rows.subspan(begin, std::min(chunk_size, rows.size() - begin));
+        pqxx::params values;
+        values.reserve(chunk.size() * own.inserted.size());
+        for (auto const& row : chunk) {
+            own.bind(values, row, own.inserted);
+        }
+        auto const fresh = tx.exec(own.statements.insert(chunk.size(), own.inserted, {}), values);
+        if (static_cast<std::size_t>(fresh.size()) != chunk.size()) {
+            own.refuse_suppressed_insert();
+        }
+        for (int i = 0; i < static_cast<int>(fresh.size()); ++i) {
+            made.push_back({fresh, i}); // RETURNING follows VALUES
+        }
+    }
+    return made;
 }
 
 } // namespace once::detail

@@ -4,7 +4,9 @@
 
 #include "repository/table_plan.hpp"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace once::detail {
@@ -20,8 +22,21 @@ std::vector<sql::repository_column> statement_columns(std::vector<column_spec> c
     return all;
 }
 
+/// The version, where keys come again because the application chooses them.
+std::optional<std::size_t> first_version(std::vector<column_spec> const& columns) {
+    auto const place_of = [&](column_role role) { return std::ranges::find(columns, role, &column_spec::role); };
+    auto const version = place_of(column_role::version);
+    if (version == columns.end() || place_of(column_role::id) == columns.end()) {
+        return std::nullopt;
+    }
+    return static_cast<std::size_t>(version - columns.begin());
+}
+
 // Between a conflict and the read of its winner somebody may delete that row, and then the insert is tried again.
 constexpr int insert_rounds = 3;
+
+// Between a write that reached nothing and the look at the row somebody may roll back; then the write is tried again.
+constexpr int write_rounds = 3;
 
 } // namespace
 
@@ -30,7 +45,7 @@ table::plan::plan(std::string_view table, std::vector<column_spec> all, std::vec
       columns{std::move(all)},
       key{std::move(key_places)},
       version{columns.size()},
-      statements{name.quoted(), statement_columns(columns)} {
+      statements{name.quoted(), statement_columns(columns), first_version(columns)} {
     for (std::size_t place = 0; place < columns.size(); ++place) {
         auto const role = columns[place].role;
         if (role == column_role::id || role == column_role::generated_id) {
@@ -38,20 +53,18 @@ table::plan::plan(std::string_view table, std::vector<column_spec> all, std::vec
         } else if (role == column_role::version) {
             version = place;
         }
-        if (role == column_role::value) {
-            updated.push_back(place);
-        }
-        if (role == column_role::id || role == column_role::value || role == column_role::version) {
+        bool const given = role == column_role::id || role == column_role::value || role == column_role::version;
+        if (given && place != first_version(columns)) {
             inserted.push_back(place);
         }
     }
     insert_one = statements.insert(1, inserted, key);
+    append_one = statements.insert(1, inserted, {});
     find_by_id = statements.find(std::array{id});
     if (!key.empty()) {
         find_by_key = statements.find(key);
     }
     if (version < columns.size()) {
-        update_one = statements.update(id, version, updated);
         erase_one = statements.erase(id, version);
     }
 }
@@ -103,10 +116,6 @@ inserted_row table::plan::insert(pqxx::transaction_base& tx, wire_row const& row
         if (!rows.empty()) {
             return {{std::move(rows), 0}, true};
         }
-        if (key.empty()) {
-            throw error{"once: an insert into " + name.text() +
-                        " made no row: a trigger or rule of the table suppresses it"};
-        }
         // A second statement, because under READ COMMITTED the snapshot of the first may be older than the winner.
         if (auto winner = find(tx, find_by_key, row, key)) {
             return {std::move(*winner), false};
@@ -121,16 +130,40 @@ inserted_row table::plan::insert(pqxx::transaction_base& tx, wire_row const& row
 
 written_row table::plan::write(pqxx::transaction_base& tx, std::string const& statement, wire_row const& row,
                                std::span<std::size_t const> sent) const {
+    for (int round = 0; round < write_rounds; ++round) {
+        pqxx::params values;
+        bind(values, row, std::array{id, version});
+        bind(values, row, sent);
+        if (auto written = at_most_one(tx.exec(statement, values), std::array{id})) {
+            return {written_row::kind::written, std::move(written)};
+        }
+        auto current = find(tx, find_by_id, row, std::array{id});
+        if (!current) {
+            return {written_row::kind::missing, std::nullopt};
+        }
+        if (read_field(*current, version) != row[version]) {
+            return {written_row::kind::stale, std::move(current)};
+        }
+    }
+    throw error{"once: a row of " + name.text() +
+                " is there with the version that was read, and the statement that writes it does not reach it: a row "
+                "security policy of the table hides it from UPDATE or DELETE (look at pg_policies), or a trigger or "
+                "rule of the table suppresses the statement"};
+}
+
+found_row table::plan::append(pqxx::transaction_base& tx, wire_row const& row) const {
     pqxx::params values;
-    bind(values, row, std::array{id, version});
-    bind(values, row, sent);
-    if (auto written = at_most_one(tx.exec(statement, values), std::array{id})) {
-        return {written_row::kind::written, std::move(written)};
+    bind(values, row, inserted);
+    auto rows = tx.exec(append_one, values);
+    if (rows.empty()) {
+        refuse_suppressed_insert();
     }
-    if (auto current = find(tx, find_by_id, row, std::array{id})) {
-        return {written_row::kind::stale, std::move(current)};
-    }
-    return {written_row::kind::missing, std::nullopt};
+    return {std::move(rows), 0};
+}
+
+void table::plan::refuse_suppressed_insert() const {
+    throw error{"once: an insert into " + name.text() +
+                " made fewer rows than were sent: a trigger or rule of the table suppresses some"};
 }
 
 table::table(std::string_view name, std::vector<column_spec> columns, std::vector<std::size_t> key)
@@ -159,8 +192,14 @@ std::optional<found_row> table::find(pqxx::transaction_base& tx, std::span<std::
     return m_plan->at_most_one(tx.exec(m_plan->statements.find(places), bound), places);
 }
 
-written_row table::update(pqxx::transaction_base& tx, wire_row const& row) const {
-    return m_plan->write(tx, m_plan->update_one, row, m_plan->updated);
+found_row table::append(pqxx::transaction_base& tx, wire_row const& row) const {
+    return m_plan->append(tx, row);
+}
+
+written_row table::update(pqxx::transaction_base& tx, wire_row const& row,
+                          std::span<std::size_t const> changed) const {
+    auto const& own = *m_plan;
+    return own.write(tx, own.statements.update(own.id, own.version, changed), row, changed);
 }
 
 written_row table::erase(pqxx::transaction_base& tx, wire_row const& row) const {

@@ -25,18 +25,17 @@ struct table::plan {
     std::vector<column_spec> columns;
     /// Columns that decide whether a row is new; empty when nothing does.
     std::vector<std::size_t> key;
-    /// Columns that an insert sends, and those that an update sends besides id and version.
+    /// Columns that an insert sends.
     std::vector<std::size_t> inserted;
-    std::vector<std::size_t> updated;
     std::size_t id = 0;
     std::size_t version = 0;
 
     sql::repository_statements statements;
     /// The texts that do not depend on a number of rows.
     std::string insert_one;
+    std::string append_one;
     std::string find_by_id;
     std::string find_by_key;
-    std::string update_one;
     std::string erase_one;
 
     /// Appends `row`'s values of these columns. `row` must outlive `values`.
@@ -57,7 +56,13 @@ struct table::plan {
     /// One row by the rules of `repository::insert`.
     [[nodiscard]] inserted_row insert(pqxx::transaction_base& tx, wire_row const& row) const;
 
+    /// One row, without a look at the key.
+    [[nodiscard]] found_row append(pqxx::transaction_base& tx, wire_row const& row) const;
+
+    [[noreturn]] void refuse_suppressed_insert() const;
+
     /// The versioned statement, and what the row is now when it hit nothing.
+    /// @throws once::error when the row is there with this very version
     [[nodiscard]] written_row write(pqxx::transaction_base& tx, std::string const& statement,
                                     wire_row const& row, std::span<std::size_t const> sent) const;
 };

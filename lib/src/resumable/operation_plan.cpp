@@ -82,11 +82,11 @@ std::optional<std::string> call_of(phase const& phase) {
 }
 
 std::chrono::milliseconds pause_after(int attempt, resumable_options const& options) noexcept {
-    auto pause = options.retry_after;
+    std::chrono::milliseconds pause = options.retry_after;
     for (int i = 1; i < attempt && pause < options.max_retry_after; ++i) {
         pause *= 2;
     }
-    return std::min(pause, options.max_retry_after);
+    return std::min<std::chrono::milliseconds>(pause, options.max_retry_after);
 }
 
 std::string printable(std::string_view text) {

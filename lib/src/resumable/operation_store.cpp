@@ -5,6 +5,7 @@
 #include <once/execute.hpp>
 
 #include "claim/stored_response.hpp"
+#include "message/binary_array.hpp"
 #include "request/borrowed.hpp"
 
 #include <pqxx/except>
@@ -50,21 +51,12 @@ operation_state read(pqxx::result const& answer, time_point owned_until) {
     return made;
 }
 
-/// An array in PostgreSQL's text form. The elements are printable ASCII.
-template <class Names>
-std::string array_of(Names const& names) {
-    std::string text = "{";
-    for (std::string const& name : names) {
-        text += text.size() == 1 ? "\"" : ",\"";
-        for (char const c : name) {
-            if (c == '"' || c == '\\') {
-                text += '\\';
-            }
-            text += c;
-        }
-        text += '"';
+binary_array array_of(std::vector<std::string> const& names) {
+    binary_array made{element_type::text};
+    for (auto const& name : names) {
+        made.add(name);
     }
-    return text + '}';
+    return made;
 }
 
 std::int64_t count(std::chrono::milliseconds time) {
@@ -105,7 +97,7 @@ std::optional<operation_state> operation_store::begin(request const& request, st
     parameters values;
     add_key(values, request);
     add_fingerprint(values, request.fingerprint);
-    values.add(m_plan->name()).add(array_of(names)).add(call_of(m_plan->phases().front())).add(data);
+    values.add(m_plan->name()).add(array_of(names).finish()).add(call_of(m_plan->phases().front())).add(data);
     values.add(m_owner).add(count(options.lease)).add(options.max_attempts);
     values.add(count(options.retention)).add(count(options.wait));
     return take(m_sql.begin, values);
@@ -117,8 +109,9 @@ std::optional<operation_state> operation_store::retake(std::string const& scope,
 
 std::optional<operation_state> operation_store::next() {
     auto const& options = m_plan->options();
-    return take(m_sql.next, parameters{array_of(std::vector{m_plan->name()}), m_owner, count(options.lease),
-                                       options.max_attempts});
+    parameters values;
+    values.add(array_of({m_plan->name()}).finish()).add(m_owner).add(count(options.lease)).add(options.max_attempts);
+    return take(m_sql.next, values);
 }
 
 std::string operation_store::ask(std::string const& sql, parameters const& values) {

@@ -3,6 +3,7 @@
 
 #include "sql/quote.hpp"
 
+#include <string_view>
 #include <utility>
 
 namespace once::sql {
@@ -21,8 +22,13 @@ std::string read_expression(std::string const& column, column_form form) {
     case column_form::date:
         return "case when isfinite(" + column + ") then " + column + " - date '1970-01-01' when " + column +
                " > 'epoch' then 2147483647 when " + column + " < 'epoch' then -2147483648 end";
-    case column_form::floating:
-        return "encode(float8send(" + column + "::float8), 'hex')";
+    case column_form::floating: {
+        // A number of another type keeps its digits, so that the member can refuse what it would round. (A sum has the
+        // type below a domain.)
+        auto const type = "pg_typeof(" + column + " + 0) = 'double precision'::regtype";
+        return "case when " + type + " then encode(float8send(" + column + "::float8), 'hex') else '=' || " + column +
+               "::text end";
+    }
     case column_form::text:
         break;
     }
@@ -42,11 +48,15 @@ std::string placeholders(std::size_t first, std::size_t count) {
     return list;
 }
 
-/// `($1, $2), ($3, $4), …`; with one column `$1, $2, …` when `bare`.
-std::string tuples(std::size_t rows, std::size_t columns, bool bare) {
+// Microseconds since 1970: a row that is inserted again, after it was erased, has more than all updates before can have
+// added. It fits into the numbers of JavaScript.
+constexpr std::string_view never_came_before = "(extract(epoch from clock_timestamp()) * 1000000)::bigint";
+
+/// `($1, $2), ($3, $4), …`; with one column `$1, $2, …` when `bare`. `last` stands at the end of each.
+std::string tuples(std::size_t rows, std::size_t columns, bool bare, std::string_view last = {}) {
     std::string list;
     for (std::size_t row = 0; row < rows; ++row) {
-        auto const values = placeholders(row * columns + 1, columns);
+        auto const values = placeholders(row * columns + 1, columns).append(last);
         list += (row == 0 ? "" : ", ") + (bare && columns == 1 ? values : '(' + values + ')');
     }
     return list;
@@ -54,8 +64,9 @@ std::string tuples(std::size_t rows, std::size_t columns, bool bare) {
 
 } // namespace
 
-repository_statements::repository_statements(std::string table, std::vector<repository_column> const& columns)
-    : m_table{std::move(table)} {
+repository_statements::repository_statements(std::string table, std::vector<repository_column> const& columns,
+                                             std::optional<std::size_t> first_version)
+    : m_table{std::move(table)}, m_first_version{first_version} {
     for (auto const& column : columns) {
         m_quoted.push_back(quote_identifier(column.name));
         m_read += (m_read.empty() ? "" : ", ") + read_expression(m_quoted.back(), column.form);
@@ -72,8 +83,14 @@ std::string repository_statements::quoted(column_places places) const {
 
 std::string repository_statements::insert(std::size_t rows, column_places written,
                                           column_places conflict) const {
-    auto sql = "/* once: repository insert */ insert into " + m_table + " (" + quoted(written) + ") values " +
-               tuples(rows, written.size(), false);
+    auto columns = quoted(written);
+    std::string last;
+    if (m_first_version) {
+        columns += ", " + m_quoted[*m_first_version];
+        last.append(", ").append(never_came_before);
+    }
+    auto sql = "/* once: repository insert */ insert into " + m_table + " (" + columns + ") values " +
+               tuples(rows, written.size(), false, last);
     if (!conflict.empty()) {
         sql += " on conflict (" + quoted(conflict) + ") do nothing";
     }

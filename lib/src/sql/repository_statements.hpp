@@ -4,6 +4,7 @@
 #include <once/column_type.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,7 +29,9 @@ using column_places = std::span<std::size_t const>;
 class repository_statements {
 public:
     /// @param table as `table_name::quoted` gives it
-    repository_statements(std::string table, std::vector<repository_column> const& columns);
+    /// @param first_version the column that an insert fills with a number that never came before, if there is one
+    repository_statements(std::string table, std::vector<repository_column> const& columns,
+                          std::optional<std::size_t> first_version);
 
     /// Inserts `rows` rows and returns those that are new.
     /**
@@ -60,6 +63,7 @@ private:
     [[nodiscard]] std::string quoted(column_places places) const;
 
     std::string m_table;
+    std::optional<std::size_t> m_first_version;
     std::vector<std::string> m_quoted;
     std::string m_read;
 };

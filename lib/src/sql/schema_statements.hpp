@@ -258,6 +258,10 @@ from live_table as c where c.relrowsecurity
 union all
 select format('table %s has the trigger %s, which can change or drop a claim', c.relname, t.tgname)
 from live_table as c join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
+-- One of ours asks at COMMIT whether a claim was completed.
+where not (t.tgname = 'idempotency_record_completed' and t.tgconstraint <> 0
+           and exists (select from pg_catalog.pg_proc as p where p.oid = t.tgfoid
+                       and p.proname = 'refuse_uncompleted_claim' and p.pronamespace = c.relnamespace))
 union all
 select format('table %s has the rule %s, which can change or drop a claim', c.relname, r.rulename)
 from live_table as c join pg_catalog.pg_rewrite as r on r.ev_class = c.oid

@@ -3,6 +3,7 @@
 
 #include "sql/quote.hpp"
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,24 @@ namespace once::sql {
 /// The ends of a transaction.
 inline constexpr char const* commit = "commit";
 inline constexpr char const* rollback = "rollback";
+
+/// What makes a session as it was when it was new, before it is handed to the next call: its role (RESET ALL leaves
+/// that alone), and every other setting. In the transaction that follows, which may still choose its isolation level,
+/// since neither takes a snapshot. Prepared statements stay.
+inline constexpr std::array<char const*, 2> as_new{"/* once: clean session */ reset role",
+                                                   "/* once: clean session */ reset all"};
+
+/// The library's own statements at the end of a callback's transaction, where callbacks change their role: `leave_role`
+/// twice in front of them, `return_role` behind, so that the caller's and the triggers at COMMIT run as they would
+/// without.
+inline constexpr std::array<char const*, 2> leave_role{
+    "/* once: leave role */ select set_config('once.callback_role', current_setting('role'), true)",
+    "/* once: leave role */ reset role"};
+inline constexpr char const* return_role =
+    "/* once: return role */ select set_config('role', current_setting('once.callback_role'), true)";
+
+/// In front of the end, when the callback changed it: what the library sends is UTF-8.
+inline constexpr char const* speak_utf8 = "/* once: encoding */ set local client_encoding to 'UTF8'";
 
 /// Notifications of the channel come to the session from now on.
 [[nodiscard]] inline std::string listen(std::string_view channel) {

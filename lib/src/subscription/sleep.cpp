@@ -31,7 +31,7 @@ void batch_reader::wait(std::stop_token const& stop) {
 
 void batch_reader::poll_shortly(std::stop_token const& stop) {
     m_session.wait(std::min(next_event(), clock::now() + m_idle_pause), stop, false);
-    m_idle_pause = std::min(m_idle_pause * 2, m_options.longest_poll);
+    m_idle_pause = std::min<std::chrono::milliseconds>(m_idle_pause * 2, m_options.longest_poll);
     if (!stop.stop_requested()) {
         read(true);
     }
@@ -74,7 +74,7 @@ void batch_reader::sleep(std::stop_token const& stop) {
 // They may have staged messages before they could see that somebody sleeps.
 void batch_reader::wait_for_writers(parameters const& writers, std::stop_token const& stop) {
     for (auto pause = milliseconds{1}; !stop.stop_requested();
-         pause = std::min(pause * 2, m_options.longest_poll)) {
+         pause = std::min<std::chrono::milliseconds>(pause * 2, m_options.longest_poll)) {
         m_session.wait(std::min(next_event(), clock::now() + pause), stop, true);
         pipeline one;
         add_wake_up(one);

@@ -11,9 +11,11 @@
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 #include <pqxx/connection>
+#include <pqxx/except>
 #include <pqxx/transaction>
 
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -364,4 +366,51 @@ TEST_CASE("with a token purpose the key is a one-time token: its holder is answe
     other.body = R"({"item":"coffee"})";
     CHECK(place(other).status == 422);
     CHECK(server.effects() == 1);
+}
+
+TEST_CASE("a database that is down is answered 503 with Retry-After, with and without a key, and nobody is told why but the log",
+          "[http]") {
+    once::database db{"host=/nonexistent dbname=shop user=alice password=secret"};
+    for (bool const with_key : {true, false}) {
+        CAPTURE(with_key);
+        std::string logged;
+        once::http::options const options{.log = [&](std::string_view text) { logged = text; },
+                                          .call = {.deadline = 10s, .max_attempts = 2}};
+        auto asked = order();
+        asked.method = with_key ? "POST" : "GET";
+        auto const answer = once::http::execute(db, asked, answering(placed), options);
+        CHECK(answer.status == 503);
+        CHECK(type_of(answer) == "urn:once:problem:unavailable");
+        CHECK(values(answer, "Retry-After") == all{"2"});
+        CHECK(values(answer, "Cache-Control") == all{"no-store"});
+        CHECK(answer.body.content_type() == "application/problem+json");
+        CHECK(answer.body.data().find("nonexistent") == std::string::npos);
+        CHECK(logged.find("cannot connect") != std::string::npos);
+    }
+}
+
+TEST_CASE("what the database cannot do now is answered 503, what the request is to blame for is thrown", "[http]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    auto const raising = [](std::string const& state) {
+        return [state](once::transaction& tx) {
+            add_effect(tx);
+            tx.exec("do $$ begin raise exception 'no' using errcode = '" + state + "'; end $$");
+            return placed;
+        };
+    };
+    once::http::options const options{.call = {.max_attempts = 2}};
+    for (std::string const state : {"53100", "53200", "53300", "57014", "58030", "25006", "40001", "40P01", "55P03"}) {
+        CAPTURE(state);
+        auto const answer = once::http::execute(db, order(), raising(state), options);
+        CHECK(answer.status == 503);
+        CHECK(type_of(answer) == "urn:once:problem:unavailable");
+        CHECK(values(answer, "Retry-After") == all{"2"});
+    }
+    for (std::string const state : {"23505", "22012", "42501", "P0001", "XX000"}) {
+        CAPTURE(state);
+        CHECK_THROWS_AS(once::http::execute(db, order(), raising(state), options), pqxx::sql_error);
+    }
+    CHECK(server.effects() == 0);
+    CHECK(once::http::execute(db, order(), answering(placed), options).status == 201);
 }

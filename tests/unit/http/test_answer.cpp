@@ -153,7 +153,7 @@ TEST_CASE("each problem has a word and a status of its own kind", "[http]") {
     std::set<std::string_view> words;
     for (auto const value : {problem::key_missing, problem::key_invalid, problem::in_progress,
                              problem::key_reused, problem::refused, problem::lease_lost, problem::unknown,
-                             problem::deadline_exceeded, problem::unknown_without_key}) {
+                             problem::deadline_exceeded, problem::unavailable, problem::unknown_without_key}) {
         CHECK(words.insert(to_string(value)).second);
         CHECK(once::http::problem_response(value, "", 1s).status == status_of(value));
     }

@@ -29,6 +29,9 @@ struct nullable<std::optional<T>> {
 };
 
 template <class T>
+concept mapped = requires { mapping<T>::columns; };
+
+template <class T>
 concept has_unique = requires { mapping<T>::unique; };
 
 /// What the compiler finds out about a mapping, and refuses.
@@ -36,6 +39,13 @@ template <class T>
 struct mapping_traits {
     static constexpr auto& columns = mapping<T>::columns;
     static constexpr std::size_t count = std::tuple_size_v<std::remove_cvref_t<decltype(columns)>>;
+
+    static_assert(
+        []<class... Columns>(std::tuple<Columns...> const&) {
+            return (std::is_base_of_v<typename Columns::row_type, T> && ...);
+        }(columns),
+        "once: a column of this mapping is a member of another struct: write once::column(\"name\", "
+        "&THIS_STRUCT::member)");
 
     template <std::size_t Place>
     using member_type =

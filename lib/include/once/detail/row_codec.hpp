@@ -5,8 +5,10 @@
 #include <once/detail/mapping_traits.hpp>
 #include <once/detail/table.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -27,7 +29,6 @@ struct row_codec {
     }
 
     static constexpr bool for_insert(column_role role) { return traits::is_written(role); }
-    static constexpr bool for_update(column_role role) { return role != column_role::generated; }
 
     static std::vector<column_spec> specs() {
         return []<std::size_t... Place>(std::index_sequence<Place...>) {
@@ -60,6 +61,35 @@ struct row_codec {
         encoded[traits::version] = encode_value(version, table, traits::version);
         return encoded;
     }
+
+    /// What to write so that the row that was read as `before` becomes `after`: the id and version of `before`, and the
+    /// columns whose values differ.
+    /**
+     * What the caller left as it was is not written at all. So nothing is lost of it that the C++ type cannot show or
+     * write: digits, the order of keys, a moment before the year 1.
+     */
+    struct change {
+        wire_row row;
+        std::vector<std::size_t> columns;
+    };
+
+    static change difference(T const& before, T const& after, table const& table) {
+        change made{encode_identity(before.*column<traits::id>().member, version_of(before), table), {}};
+        [&]<std::size_t... Place>(std::index_sequence<Place...>) {
+            (
+                [&] {
+                    if (column<Place>().role == column_role::value &&
+                        differs(before.*column<Place>().member, after.*column<Place>().member, table, Place)) {
+                        made.row[Place] = encode_value(after.*column<Place>().member, table, Place);
+                        made.columns.push_back(Place);
+                    }
+                }(),
+                ...);
+        }(places);
+        return made;
+    }
+
+    static std::int64_t version_of(T const& row) { return row.*column<traits::version>().member; }
 
     /// The values of the natural key.
     template <class... Values>
@@ -132,13 +162,42 @@ struct row_codec {
         return found;
     }
 
-    /// Gives `row` the id and the version of `origin`.
-    static void keep_identity(T& row, T const& origin) {
-        row.*column<traits::id>().member = origin.*column<traits::id>().member;
-        row.*column<traits::version>().member = origin.*column<traits::version>().member;
+private:
+    /// Whether two values are written differently.
+    template <class Value>
+    static bool differs(Value const& before, Value const& after, table const& table, std::size_t place) {
+        auto const was = try_encode(before);
+        auto const is = try_encode(after);
+        if (was.reason && is.reason) {
+            // Neither can be written. It does not matter if they are the same.
+            if constexpr (std::equality_comparable<Value>) {
+                if (before == after) {
+                    return false;
+                }
+            }
+            refuse_value(table, place, *is.reason);
+        }
+        return was.reason || is.reason || was.value != is.value;
     }
 
-private:
+    struct encoding {
+        wire_value value{};
+        std::optional<value_error> reason{};
+    };
+
+    template <class Value>
+    static encoding try_encode(Value const& value) {
+        if constexpr (nullable<Value>::value) {
+            return value ? try_encode(*value) : encoding{};
+        } else {
+            try {
+                return {.value = column_type<Value>::encode(value)};
+            } catch (value_error const& reason) {
+                return {.reason = reason};
+            }
+        }
+    }
+
     template <class Value>
     static Value decode_value(found_row const& row, table const& table, std::size_t place) {
         auto const text = read_field(row, place);

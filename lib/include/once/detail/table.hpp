@@ -79,6 +79,11 @@ public:
 
     [[nodiscard]] inserted_row insert(pqxx::transaction_base& tx, wire_row const& row) const;
 
+    /// Inserts without a look at the key.
+    [[nodiscard]] found_row append(pqxx::transaction_base& tx, wire_row const& row) const;
+    [[nodiscard]] std::vector<found_row> append_many(pqxx::transaction_base& tx,
+                                                     std::span<wire_row const> rows) const;
+
     [[nodiscard]] std::vector<inserted_row>
     insert_many(pqxx::transaction_base& tx, std::span<wire_row const> rows, key_reader const& key_of) const;
 
@@ -89,7 +94,9 @@ public:
                                                 std::span<wire_value const> values) const;
 
     /// Updates by the id and version in `row`.
-    [[nodiscard]] written_row update(pqxx::transaction_base& tx, wire_row const& row) const;
+    /// @param changed which of the other columns to write; the version is raised in any case
+    [[nodiscard]] written_row update(pqxx::transaction_base& tx, wire_row const& row,
+                                     std::span<std::size_t const> changed) const;
 
     /// Deletes by the id and version in `row`.
     [[nodiscard]] written_row erase(pqxx::transaction_base& tx, wire_row const& row) const;

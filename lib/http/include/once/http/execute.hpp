@@ -35,7 +35,9 @@ ONCE_HTTP_EXPORT response execute(database& db, request const& request,
  * @par Transaction
  * That of `once::execute`, or of `once::transact` for what passes by.
  * @par Outcome
- * The response. `once::deadline_exceeded` becomes 503: nothing took effect.
+ * The response. `once::deadline_exceeded`, and what says that the database cannot be reached or cannot work now (a lost
+ * connection; conflicts that used up their attempts; SQLSTATE 25006 and those of class 53, 57 and 58), become 503:
+ * nothing took effect.
  * @par Throws
  * What `once::execute` throws otherwise; answer 500, and do not tell the client the text. `once::invalid_argument` for
  * a principal that `scope_of` refuses.
@@ -48,6 +50,15 @@ template <class Callback>
                                options const& options = {}) {
     return detail::execute(
         db, request, [&](transaction& tx) { return once::detail::call(callback, tx); }, options);
+}
+
+/// Refused by the compiler: a callback that does not fit.
+template <class Callback>
+    requires(!std::invocable<Callback&, transaction&>)
+response execute(database&, request const&, Callback&&, options const& = {}) {
+    static_assert(once::detail::never<Callback>,
+                  "once: the callback of once::http::execute takes (once::transaction&)");
+    return once::detail::nothing<response>();
 }
 
 } // namespace once::http

@@ -1,11 +1,14 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/http/idempotency_key.hpp>
 #include <once/options.hpp>
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace once::http {
 
@@ -29,8 +32,13 @@ struct options {
     /// "https://api.example.com/problems/", if people should be able to look it up.
     std::string problem_base = "urn:once:problem:";
 
-    /// Retry-After of an answer that knows no better: `unknown` and `deadline_exceeded`. At least 1 second is sent.
-    std::chrono::milliseconds retry_after{2'000};
+    /// Called with the text of the exception behind an answer `unavailable`, which the client is not shown. It is the
+    /// server's text. May be called from any thread.
+    std::function<void(std::string_view)> log{};
+
+    /// Retry-After of an answer that knows no better: `unknown`, `deadline_exceeded`, `unavailable`. At least 1 second
+    /// is sent.
+    once::detail::time_field<"http::options.retry_after"> retry_after{std::chrono::milliseconds{2'000}};
 
     /// `call.stored` decides which statuses are kept for repeats.
     once::call_options call{};

@@ -25,6 +25,8 @@ enum class problem {
     unknown,
     /// 503: time ran out before anything took effect. Repeat it.
     deadline_exceeded,
+    /// 503: the database cannot be reached, or cannot work now; nothing took effect. Repeat it.
+    unavailable,
     /// 403: the one-time token is not valid: unknown, used for something else, expired, or somebody else's.
     refused,
     /// 503: the lease under which the work was to be done is held by somebody else; nothing took effect. Repeat it.

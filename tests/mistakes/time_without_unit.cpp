@@ -1,0 +1,10 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+// says: call_options.wait
+// says: a time needs its unit
+#include <once/once.hpp>
+
+once::reply place(once::database& db) {
+    return once::execute(
+        db, {.scope = "POST /orders", .key = "k"}, [](once::transaction&) { return once::response{.status = 201}; },
+        {.wait = 500});
+}
