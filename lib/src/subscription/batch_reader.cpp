@@ -221,6 +221,12 @@ void batch_reader::adapt(int& limit, std::size_t bytes) const {
     }
 }
 
+void batch_reader::read_less() noexcept {
+    m_batch.reset();
+    m_limit = std::max(1, m_limit / 4);
+    m_parked_limit = std::max(1, m_parked_limit / 4);
+}
+
 void batch_reader::read(bool look_for_due) {
     pipeline one;
     add_empty_acknowledgement(one);

@@ -107,6 +107,9 @@ public:
     /// The same as statements, for a transaction that does more. All of them, in this order.
     [[nodiscard]] std::vector<statement> settlement_statements(std::vector<settlement> const& settled) const;
 
+    /// Memory was not enough for a batch: the next ones are smaller, and grow again.
+    void read_less() noexcept;
+
     /// Waits until there may be something to do, or a stop. What it has read meanwhile is the batch.
     void wait(std::stop_token const& stop);
 
