@@ -4,6 +4,7 @@
 
 #include "support/database.hpp"
 #include "support/publisher_conformance.hpp"
+#include "support/wait_until.hpp"
 #include "support/wire_proxy.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -11,6 +12,8 @@
 #include <pqxx/pqxx>
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 using namespace once;
 using namespace once::testing;
@@ -44,6 +47,8 @@ public:
                     raise exception 'not now: %', convert_from(new.payload, 'UTF8');
                 elsif what = 'refuse' then
                     raise exception 'never: %', convert_from(new.payload, 'UTF8') using errcode = '22000';
+                elsif what = 'seem_away' then
+                    raise exception 'no space left on device' using errcode = '53100';
                 elsif what = 'stay_silent' then
                     perform pg_sleep(60);
                 end if;
@@ -83,7 +88,8 @@ public:
     void plan(message_id const& id, mishap what) override {
         auto const* const word = what == mishap::ask_again ? "ask_again"
                                  : what == mishap::refuse  ? "refuse"
-                                                           : "stay_silent";
+                                 : what == mishap::seem_away ? "seem_away"
+                                                             : "stay_silent";
         run(m_server.dsn(), "insert into public.mishap values ('" + id.to_string() + "', '" + word + "')");
     }
     void forget_plans() override { run(m_server.dsn(), "truncate public.mishap"); }
@@ -201,18 +207,97 @@ TEST_CASE("a constraint that fails at COMMIT is the fault of its message alone",
     CHECK(ask(server.dsn(), "select count(*) from public.child") == "2");
 }
 
-TEST_CASE("a statement that cannot work makes nobody's attempt count", "[publisher][postgres]") {
+TEST_CASE("a statement that cannot work is told with the server's text, before and while messages come",
+          "[publisher][postgres]") {
     target_database const server;
     database db{server.dsn()};
-    for (std::string const sql : {"insert into public.no_such_table select id from message", "no SQL at all",
-                                  "select 1; select 2", "select commit_here from message"}) {
+    for (auto const& [sql, text] : std::vector<std::pair<std::string, std::string>>{
+             {"insert into public.no_such_table select id from message", "relation \"public.no_such_table\" does not exist"},
+             {"no SQL at all", "syntax error at or near \"no\""},
+             {"select 1; select 2", "cannot insert multiple commands"},
+             {"select commit_here from message", "column \"commit_here\" does not exist"}}) {
+        CAPTURE(sql);
         postgres_publisher publisher{db, {.consumer = "c", .sql = sql}};
         auto const report = publisher.publish(std::vector{make_delivery("a", body{})}, soon());
-        CAPTURE(sql);
         CHECK(report.unavailable.value_or("").find("SQLSTATE 42") != std::string::npos);
-        CHECK(report.answers[0].result == publish_result::not_sent);
+        CHECK(report.unavailable.value_or("").find(text) != std::string::npos);
+        CHECK(report.answers[0].result == publish_result::retry); // the relay finds out whether it is this message alone
+        try {
+            publisher.check();
+            FAIL_CHECK("it was not noticed");
+        } catch (configuration_error const& e) {
+            CHECK(std::string_view{e.what()}.find(text) != std::string_view::npos);
+        }
     }
     CHECK(ask(server.dsn(), "select count(*) from once.inbox") == "0");
+}
+
+TEST_CASE("a statement may begin with comments or a byte order mark, and its rights are looked at",
+          "[publisher][postgres]") {
+    target_database const server;
+    database db{server.dsn()};
+    for (std::string const before : {"", "-- the orders\n", "/* the /* old */ orders */ ", "\xef\xbb\xbf"}) {
+        for (std::string const& sql :
+             {before + target_database::insert + ";\n",
+              before + "with one as (select * from message) insert into public.arrival (id, topic, key, payload) select "
+                       "id, topic, key, payload_bytes from one"}) {
+            CAPTURE(sql);
+            postgres_publisher publisher{db, {.consumer = "c", .sql = sql}};
+            CHECK_NOTHROW(publisher.check());
+            auto const report = publisher.publish(std::vector{make_delivery("a", body{})}, soon());
+            CHECK(report.answers[0].result == publish_result::accepted);
+        }
+    }
+    CHECK(ask(server.dsn(), "select count(*) from public.arrival") == "8"); // check() runs nothing
+}
+
+TEST_CASE("whatever a trigger raises for one message is about that message", "[publisher][postgres]") {
+    target_database const server;
+    run(server.dsn(),
+        "create function public.refuse() returns trigger language plpgsql as $$ begin if new.topic = 'bad' then raise "
+        "exception 'x' using errcode = new.key; end if; return new; end $$; create trigger refuse before insert on "
+        "public.arrival for each row execute function public.refuse()");
+    database db{server.dsn()};
+    postgres_publisher publisher{db, {.consumer = "c", .sql = target_database::insert}};
+    for (std::string const state : {"OR001", "42501", "42P01", "53100", "25006", "57P01", "XX000", "P0001", "3F000"}) {
+        CAPTURE(state);
+        std::vector messages{make_delivery("a", body{}), make_delivery(state, body{}), make_delivery("b", body{})};
+        messages[1].topic = "bad";
+        auto const report = publisher.publish(messages, soon());
+        CHECK_FALSE(report.unavailable);
+        CHECK(report.answers[0].result == publish_result::accepted);
+        CHECK(report.answers[1].result == publish_result::retry);
+        CHECK(report.answers[1].error == "SQLSTATE " + state);
+        CHECK(report.answers[2].result == publish_result::accepted);
+    }
+}
+
+TEST_CASE("messages that take long there are committed in as many transactions as fit the time", "[publisher][postgres]") {
+    target_database const server;
+    run(server.dsn(), "create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.01); "
+                      "return new; end $$; create trigger slow before insert on public.arrival for each row execute "
+                      "function public.slow()");
+    database db{server.dsn()};
+    postgres_publisher publisher{db, {.consumer = "c", .sql = target_database::insert}};
+    std::vector<delivery> messages;
+    for (int i = 0; i < 1000; ++i) {
+        messages.push_back(make_delivery("", body{}));
+    }
+    std::string reasons;
+    int accepted = 0;
+    CHECK(wait_until([&] {
+        auto const report = publisher.publish(messages, std::chrono::steady_clock::now() + 1s);
+        CHECK_FALSE(report.unavailable);
+        for (auto const& one : report.answers) {
+            reasons += one.error;
+            accepted += one.result == publish_result::accepted ? 1 : 0;
+        }
+        return accepted > 0 && reasons.find("took longer than") != std::string::npos;
+    }));
+    // Names the size and the time, and what was committed stays.
+    CHECK(reasons.find(" messages in one transaction took longer than ") != std::string::npos);
+    CHECK(reasons.find(" ms; the next ones have ") != std::string::npos);
+    CHECK(ask(server.dsn(), "select count(*) > 0 from public.arrival") == "t");
 }
 
 TEST_CASE("a message older than the inbox remembers is put aside", "[publisher][postgres]") {

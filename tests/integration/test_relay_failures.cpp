@@ -190,6 +190,8 @@ TEST_CASE("an unavailable receiver costs no attempt and loses nothing", "[relay]
     CHECK(server.parked() == "");
     publisher.before = [&](auto) -> std::optional<publish_report> { throw std::runtime_error{"broken"}; };
     CHECK(worker.run_once().unavailable == "broken");
+    publisher.before = [&](auto) -> std::optional<publish_report> { throw 42; }; // NOLINT(hicpp-exception-baseclass)
+    CHECK(worker.run_once().unavailable == "an exception that is no std::exception");
     publisher.before = [](auto) { return std::nullopt; };
     CHECK(worker.run_once().accepted == 2);
     CHECK(publisher.payloads() == texts{"1", "2"});
@@ -220,6 +222,9 @@ TEST_CASE("what was accepted before an outage is not sent again", "[relay]") {
     }
     std::vector<delivery> arrived;
     publisher.before = [&](std::span<delivery const> messages) -> std::optional<publish_report> {
+        if (!arrived.empty()) {
+            return publish_report{.unavailable = "gone"};
+        }
         publish_report report{.answers =
                                   std::vector<publish_answer>(messages.size(), {publish_result::not_sent}),
                               .unavailable = "gone in the middle"};
@@ -232,6 +237,9 @@ TEST_CASE("what was accepted before an outage is not sent again", "[relay]") {
     auto const summary = worker.run_once();
     CHECK(summary.accepted == 3);
     CHECK(summary.behind == 3);
+    auto const away = worker.run_once();
+    CHECK(away.unavailable == "gone");
+    CHECK(away.stuck == "gone");
     publisher.before = [](auto) { return std::nullopt; };
     drain(worker, [&] { return publisher.accepted().size() >= 3; });
     CHECK(worker.run_once().idle());
@@ -239,6 +247,29 @@ TEST_CASE("what was accepted before an outage is not sent again", "[relay]") {
     CHECK(publisher.payloads("b") == texts{"b", "b"});
     CHECK(publisher.payloads("c").empty());
     CHECK(std::ranges::all_of(publisher.accepted(), [](auto const& one) { return one.attempt == 1; }));
+}
+
+TEST_CASE("a receiver that asks for a pause gets it, although it has accepted something", "[relay]") {
+    relay_database server;
+    scripted_publisher publisher;
+    int calls = 0;
+    publisher.before = [&](std::span<delivery const> messages) -> std::optional<publish_report> {
+        ++calls;
+        publish_report report{.answers =
+                                  std::vector<publish_answer>(messages.size(), {publish_result::not_sent}),
+                              .unavailable = "slower, please",
+                              .retry_after = 2s};
+        report.answers[0] = {};
+        return report;
+    };
+    relay worker{server.db, "s", publisher};
+    server.publish("a", "1");
+    server.publish("b", "2");
+    auto const summary = worker.run_once();
+    CHECK(calls == 1);
+    CHECK(summary.accepted == 1);
+    CHECK(summary.unavailable == "slower, please");
+    CHECK(summary.retry_after == 2s);
 }
 
 TEST_CASE("a pause that the receiver asks for is kept", "[relay]") {

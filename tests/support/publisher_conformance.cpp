@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "support/publisher_conformance.hpp"
 
+#include "support/paper_relay.hpp"
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -34,6 +36,10 @@ public:
         check_silence();
         check_past_deadline();
         check_unavailable();
+        for (auto const what : {mishap::ask_again, mishap::seem_away}) {
+            check_bad_ones_stop_nobody(what);
+        }
+        check_outage_costs_no_attempts();
         return std::move(m_violations);
     }
 
@@ -93,7 +99,9 @@ private:
             auto const& copies = arrived[sent.id];
             expect(report.answers[i].result != publish_result::accepted || !copies.empty(), "delivers",
                    "a message counts as accepted and has not arrived");
-            expect(report.answers[i].result != publish_result::not_sent || copies.size() <= m_before[sent.id],
+            // What was under way when the receiver went away may have arrived.
+            expect(report.answers[i].result != publish_result::not_sent || report.unavailable ||
+                       copies.size() <= m_before[sent.id],
                    "behind", "a message is answered not_sent and has arrived");
             for (auto const& copy : copies) {
                 expect(copy.payload == sent.payload.data(), "bytes", "a payload has changed");
@@ -276,6 +284,83 @@ private:
         expect(!again.unavailable, "unavailable",
                "it does not notice that the receiver is back: " + again.unavailable.value_or(""));
         expect_all(again, publish_result::accepted, "unavailable", "the receiver is back");
+    }
+
+    paper_relay relay_of(std::vector<delivery> messages) {
+        constexpr int max_attempts = 2;
+        return {std::move(messages), max_attempts, 1, [this](std::span<delivery const> some) {
+                    auto const deadline = clock::now() + 30s;
+                    detail::dispatcher::call made;
+                    try {
+                        made.report = m_publisher->publish(some, deadline);
+                        made.too_much = !made.report.unavailable && clock::now() >= deadline;
+                    } catch (std::exception const& e) {
+                        made.report = {.unavailable = e.what()};
+                    }
+                    return made;
+                }};
+    }
+
+    static std::vector<delivery> messages_of_keys(int count) {
+        std::vector<delivery> messages;
+        for (int i = 0; i < count; ++i) {
+            messages.push_back(make_delivery("key " + std::to_string(i), json(i)));
+        }
+        return messages;
+    }
+
+    void check_bad_ones_stop_nobody(mishap what) {
+        if (!m_receiver.can(what)) {
+            return;
+        }
+        auto const messages = messages_of_keys(20);
+        std::set<std::size_t> const bad{0, 12};
+        for (auto const i : bad) {
+            m_receiver.plan(messages[i].id, what);
+        }
+        auto relay = relay_of(messages);
+        auto const all = [&](bool of_bad, auto const& is_so) {
+            for (std::size_t i = 0; i < messages.size(); ++i) {
+                if (bad.contains(i) == of_bad && !is_so(relay.fate_of(i))) {
+                    return false;
+                }
+            }
+            return true;
+        };
+        auto const others_are_through = [&] { return all(false, [](auto const& one) { return one.accepted; }); };
+        constexpr int few_rounds = 10;
+        while (!others_are_through() && relay.rounds() < few_rounds) {
+            static_cast<void>(relay.round());
+        }
+        expect(others_are_through(), "others", "messages that can never pass stop those of other keys");
+        auto const bad_are_dead = [&] { return all(true, [](auto const& one) { return one.dead; }); };
+        constexpr int many_rounds = 60;
+        while (!bad_are_dead() && relay.rounds() < many_rounds) {
+            relay.publish(make_delivery("", json(0))); // somebody shows that the receiver is there
+            static_cast<void>(relay.round());
+        }
+        expect(bad_are_dead(), "counted", "a message that can never pass does not end up dead");
+        expect(all(false, [](auto const& one) { return one.attempts == 0; }), "counted",
+               "an attempt was counted of a message that passes");
+        m_receiver.forget_plans();
+        m_before.clear();
+    }
+
+    void check_outage_costs_no_attempts() {
+        auto const messages = messages_of_keys(5);
+        auto relay = relay_of(messages);
+        m_receiver.go_away();
+        for (int i = 0; i < 5; ++i) {
+            expect(relay.round(), "outage", "nobody is there, and the relay does not find that out");
+        }
+        m_receiver.come_back();
+        for (int i = 0; i < 5; ++i) {
+            static_cast<void>(relay.round());
+        }
+        for (std::size_t i = 0; i < messages.size(); ++i) {
+            expect(relay.fate_of(i).accepted, "outage", "a message is not delivered after an outage");
+            expect(relay.fate_of(i).attempts == 0, "outage", "an outage has cost an attempt");
+        }
     }
 
     receiver_under_test& m_receiver;

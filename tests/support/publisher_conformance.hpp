@@ -27,6 +27,8 @@ enum class mishap {
     lose_reply,
     /// Never replies.
     stay_silent,
+    /// Behaves towards this message as if nobody could take anything: 503, a connection that ends, a full disk.
+    seem_away,
 };
 
 /// The far end of a publisher, under the control of the conformance suite.
@@ -56,13 +58,15 @@ public:
 
 /// A rule of publisher.hpp that a publisher does not keep.
 struct violation {
-    /// Its name: answers, delivers, bytes, order, behind, others, retry, rejected, lost, deadline, late, past,
-    /// unavailable, secrets, repeats.
+    /// Its name: answers, delivers, bytes, order, behind, others, counted, outage, retry, rejected, lost, deadline,
+    /// late, past, unavailable, secrets, repeats.
     std::string rule{};
     std::string what{};
 };
 
-/// Puts a publisher through all rules of publisher.hpp.
+/// Puts a publisher through all rules of publisher.hpp. Also behind the judgement of a relay (a paper_relay, so
+/// lib/src is on the include path): messages that can never pass stop nobody, are counted and die, and an outage
+/// costs no attempts.
 /// @return what it does not keep; empty for a good one
 [[nodiscard]] std::vector<violation> check_conformance(receiver_under_test& receiver);
 

@@ -36,6 +36,8 @@ enum class defect {
     shows_payloads,
     rejects_what_may_come_again,
     tries_again_what_is_refused,
+    stays_broken,
+    counts_nobody,
 };
 
 /// A receiver in memory with a publisher that may have a defect.
@@ -64,7 +66,7 @@ private:
             }
             publish_report report{
                 .answers = std::vector<publish_answer>(messages.size(), {publish_result::not_sent})};
-            if (m_owner.m_away) {
+            if (m_owner.m_away || m_broken) {
                 return absent(std::move(report));
             }
             std::vector<std::size_t> order(messages.size());
@@ -81,6 +83,16 @@ private:
                     has(defect::blocks_other_keys) ? !blocked.empty() : blocked.contains(message.key);
                 if ((stop && !has(defect::sends_behind_a_failure)) || is_late(deadline)) {
                     continue;
+                }
+                if (auto const plan = m_owner.m_plans.find(message.id);
+                    plan != m_owner.m_plans.end() && plan->second == mishap::seem_away) {
+                    m_broken = has(defect::stays_broken);
+                    if (has(defect::counts_nobody)) {
+                        report.answers[i] = {}; // as if it had been delivered
+                        continue;
+                    }
+                    report.unavailable = "the connection was lost";
+                    return report;
                 }
                 report.answers[i] = send(message, deadline);
                 if (report.answers[i].result != publish_result::accepted && !message.key.empty()) {
@@ -146,6 +158,7 @@ private:
                 m_owner.m_arrivals.push_back(arrival_of(message));
                 return {has(defect::believes_in_lost_replies) ? accepted : retry, text};
             case mishap::stay_silent:
+            case mishap::seem_away:
                 break;
             }
             std::this_thread::sleep_until(deadline + (has(defect::ignores_the_deadline) ? 3500ms : 0ms));
@@ -159,6 +172,7 @@ private:
         memory_receiver& m_owner;
         std::set<message_id> m_sent;
         std::vector<delivery> m_left_over;
+        bool m_broken = false;
     };
 
     defect m_defect;
@@ -207,6 +221,8 @@ TEST_CASE("the conformance suite notices each rule that is broken", "[publisher]
              mutant{defect::shows_payloads, "secrets"},
              mutant{defect::rejects_what_may_come_again, "retry"},
              mutant{defect::tries_again_what_is_refused, "rejected"},
+             mutant{defect::stays_broken, "others"},
+             mutant{defect::counts_nobody, "counted"},
          }) {
         CAPTURE(static_cast<int>(what), rule);
         CHECK(broken_rules(what).contains(rule));

@@ -6,6 +6,7 @@
 #include "support/publisher_conformance.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -60,6 +61,7 @@ public:
             {mishap::refuse, {.status = 400, .body = "CANARY"}},
             {mishap::lose_reply, {.sent = http_answer::how::lost}},
             {mishap::stay_silent, {.sent = http_answer::how::silent}},
+            {mishap::seem_away, {.status = 503, .body = "CANARY"}},
         };
         m_answers[id.to_string()] = answers.at(what);
     }
@@ -223,21 +225,44 @@ TEST_CASE("the body of an answer is read to a limit and never shown", "[webhook]
     CHECK(failed.error == "HTTP 500");
 }
 
-TEST_CASE("a receiver that answers 503 to everything is unavailable, and nothing counts as tried",
-          "[webhook]") {
+TEST_CASE("a receiver that refuses everything may be unavailable, and the report names what it refused", "[webhook]") {
+    auto const status = GENERATE(429, 502, 503, 504);
+    CAPTURE(status);
     http_receiver receiver;
-    receiver.set_script([](http_request const&) { return http_answer{503, {{"Retry-After", "9"}}}; });
+    receiver.set_script([&](http_request const&) { return http_answer{status, {{"Retry-After", "9"}}}; });
     webhook_publisher publisher{receiver.url(), {.parallel = 4}};
     std::vector<delivery> messages;
     for (int i = 0; i < 100; ++i) {
         messages.push_back(make_delivery(std::to_string(i % 50), body::text("x")));
     }
     auto const report = publisher.publish(messages, soon());
-    REQUIRE(report.unavailable);
+    CHECK(report.unavailable == "HTTP " + std::to_string(status) + " to everything");
     CHECK(report.retry_after == 9s);
-    CHECK(std::ranges::all_of(report.answers,
-                              [](auto const& a) { return a.result == publish_result::not_sent; }));
+    std::size_t refused = 0;
+    for (auto const& one : report.answers) {
+        CHECK((one.result == publish_result::not_sent || one.result == publish_result::retry));
+        refused += one.result == publish_result::retry ? 1 : 0;
+    }
+    CHECK(refused == receiver.request_count());
     CHECK(receiver.request_count() < 20); // it stops asking
+}
+
+TEST_CASE("what a receiver refuses beside others that it takes is about those messages", "[webhook]") {
+    auto const status = GENERATE(429, 502, 503, 504);
+    CAPTURE(status);
+    http_receiver receiver;
+    receiver.set_script([&](http_request const& one) { return http_answer{one.body == "bad" ? status : 200}; });
+    webhook_publisher publisher{receiver.url(), {.parallel = 4}};
+    std::vector<delivery> messages;
+    for (int i = 0; i < 20; ++i) {
+        messages.push_back(make_delivery("", body::text(i < 3 ? "bad" : "x")));
+    }
+    auto const report = publisher.publish(messages, soon());
+    CHECK_FALSE(report.unavailable);
+    for (int i = 0; i < 20; ++i) {
+        CHECK(report.answers[static_cast<std::size_t>(i)].result ==
+              (i < 3 ? publish_result::retry : publish_result::accepted));
+    }
 }
 
 TEST_CASE("requests of different keys travel side by side, of one key never", "[webhook]") {

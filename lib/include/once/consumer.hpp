@@ -107,6 +107,7 @@ public:
                       "(std::span<once::delivery const>, once::transaction&)");
     }
 
+    /// Gives the slice back, so that others need not wait until the lease runs out.
     ~consumer();
     consumer(consumer&&) noexcept;
     consumer& operator=(consumer&&) noexcept;
@@ -122,10 +123,16 @@ public:
      */
     consumer_summary run_once();
 
-    /// Goes on until a stop is requested, then gives the slice to whoever stands by. Returns what it did in all.
+    /// Goes on until a stop is requested, then gives the slice to another consumer that stands by. Returns what it
+    /// did in all.
     /**
-     * It finishes the message that it is at, and commits what it has done. Lost connections, and a subscription that is
-     * paused or expired, are waited out, and logged (`database_options::log`); what else `run_once` throws ends it.
+     * It finishes the message that it is at, and commits what it has done.
+     *
+     * Waited out and logged (`database_options::log`), as by every worker of the library: a database that cannot be
+     * reached, is shut down or read-only, has no disk or memory left, a statement that was cancelled, conflicts, and a
+     * subscription that is paused or expired.
+     * @throws what no waiting can fix: no such subscription, a schema that is missing or does not fit, missing rights,
+     *         a database that was restored, a handler that broke the rules of `transaction`
      */
     consumer_summary run(std::stop_token stop);
 

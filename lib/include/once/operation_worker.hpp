@@ -20,8 +20,8 @@ struct operation_worker_options {
     detail::time_field<"operation_worker_options.poll"> poll{std::chrono::milliseconds{1'000}};
     /// Most operations that one `run_once` takes, 1 to 100000.
     int batch = 100;
-    /// Called with a line of text when an operation failed or the database could not be asked. Never with payloads of
-    /// the library; what the exception of a phase says is its author's.
+    /// Gets a line for people when an operation failed or the database could not be asked. Never with payloads of the
+    /// library; what the exception of a phase says is its author's. Empty: that of the database.
     std::function<void(std::string_view)> log{};
 };
 
@@ -59,12 +59,18 @@ public:
     /// @throws what asking the database throws; an exception of a phase is counted, logged and kept in `last_error`
     operation_summary run_once();
 
-    /// `run_once` until asked to stop; finishes the operation in hand first. Does not throw: a database that cannot be
-    /// reached is logged and tried again after `poll`.
+    /// `run_once` until asked to stop; finishes the operation in hand first. It holds nothing in between, so another
+    /// worker goes on at once.
+    /**
+     * Waited out, logged, and tried again after `poll`, as by every worker of the library: a database that cannot be
+     * reached, is shut down or read-only, has no disk or memory left, a statement that was cancelled, conflicts.
+     * @throws what no waiting can fix: a schema that is missing or does not fit, missing rights
+     */
     void run(std::stop_token stop);
 
 private:
     operation_summary round(std::stop_token const& stop);
+    void log(std::string const& line) const;
 
     database* m_db;
     std::vector<resumable> m_kinds;

@@ -34,8 +34,8 @@ struct postgres_publisher_options {
      * | published_at | timestamptz | when it was staged |
      *
      * For example: `insert into invoice (order_number, amount) select payload->>'number', cast(payload->>'amount' as
-     * bigint) from message`. One statement without a semicolon, that may begin with WITH; to do more, call a function. Its rows are
-     * ignored.
+     * bigint) from message`. One statement, that may begin with WITH and with comments; to do more, call a function.
+     * Its rows are ignored.
      */
     std::string sql{};
 
@@ -55,12 +55,19 @@ struct postgres_publisher_options {
  * | committed, or in the inbox already | accepted |
  * | SQLSTATE 22... (the data do not fit) | rejected |
  * | the id is in the inbox with other content, or the message is older than the inbox remembers | rejected |
- * | any other error of the statement that speaks of its data: 23..., P0001, 21..., 44... | retry |
- * | no connection, no rights, no such table, a lock timeout, a full disk | unavailable |
+ * | any other error of the statement | retry |
+ * | no connection, or an error of the inbox or of COMMIT that no message can cause | unavailable |
+ *
+ * A full disk (53100), missing rights (42501), a table that is not there (42P01) and the like mostly speak of the
+ * target, but a trigger may raise them for one row. When nothing else was committed, the report says "unavailable"
+ * with them, and the relay finds out which it is.
  *
  * When a statement fails, what came before it in the batch is committed without it, and what comes after it is tried in a
  * transaction of its own. Errors name the SQLSTATE, and the constraint, table or column that the server names; never its
  * message, which may quote data.
+ *
+ * How many messages one transaction has follows from the time that they take: what was committed stays, and where
+ * time ran out the next transaction has fewer.
  *
  * @par Thread safety
  * One thread at a time.
@@ -71,6 +78,13 @@ public:
     /// @throws once::invalid_argument naming the field
     postgres_publisher(database& target, postgres_publisher_options options);
     ~postgres_publisher() override;
+
+    /// Lets the target database look at the statement, without running it: its syntax, its names, its rights.
+    /**
+     * @throws once::configuration_error with the server's text; no waiting can fix that. What `database::check`
+     *         throws, and pqxx::broken_connection when the target cannot be reached.
+     */
+    void check();
 
     [[nodiscard]] publish_report publish(std::span<delivery const> messages,
                                          std::chrono::steady_clock::time_point deadline) override;

@@ -31,8 +31,12 @@ struct relay_summary {
     /// Parked without an attempt: behind an earlier message of their key, or not sent before the receiver became
     /// unavailable.
     std::size_t behind = 0;
-    /// Why the receiver takes nothing at present. No attempt was counted for what it did not take.
+    /// Why the receiver takes nothing at present: it took none of several messages of different keys. No attempt was
+    /// counted for what it did not take.
     std::optional<std::string> unavailable{};
+    /// There were messages, and the publisher got none of them out; why. Also set when the receiver is unavailable.
+    /// Alone: a call was too much for its time or the memory, and the next one is smaller.
+    std::optional<std::string> stuck{};
     /// How long to leave it alone, as far as it said so.
     std::optional<std::chrono::milliseconds> retry_after{};
     /// From the first call of the publisher to the last answer.
@@ -42,7 +46,7 @@ struct relay_summary {
 
     /// Whether there was nothing to do.
     [[nodiscard]] bool idle() const noexcept {
-        return accepted + retry + rejected + behind == 0 && !unavailable && !overtaken;
+        return accepted + retry + rejected + behind == 0 && !unavailable && !stuck && !overtaken;
     }
 };
 
@@ -52,7 +56,8 @@ struct relay_options {
     /// checkpoints, and more repeats after a crash.
     reader_options reading{};
 
-    /// Most messages that the publisher gets at once, 1 to 100 000. A batch is published in as many calls as it takes.
+    /// Most messages that the publisher gets at once, 1 to 100 000. A batch is published in as many calls as it
+    /// takes. When so many are too much for the time or the memory, calls get smaller, and grow again.
     std::size_t publish_messages = 1'000;
 
     /// After so long a checkpoint is written although the batch is not through. 1 millisecond to 1 hour.
@@ -75,7 +80,7 @@ struct relay_options {
     /// Gets lines for people: lost connections, an unavailable receiver, a takeover. Empty: that of the database.
     std::function<void(std::string_view)> log{};
 
-    /// Gets each round that was not idle, for metrics. It must not throw.
+    /// Gets each round that was not idle, and the first one after trouble that is, for metrics. It must not throw.
     std::function<void(relay_summary const&)> observer{};
 };
 
@@ -97,7 +102,9 @@ class relay_worker;
  * - A message that fails is parked with the later ones of its key, and comes again as the subscription says; all other
  *   keys go on. When its attempts are used up it is dead, see redrive() and discard() in SQL.
  * - A message that ends the process counts as tried, so that it ends up dead, too.
- * - When the receiver is unavailable the relay pauses, and no attempt is counted.
+ * - When the receiver is unavailable the relay pauses, and no attempt is counted. That is concluded only when messages
+ *   of other keys, from anywhere in the batch, were refused, too. When one of those is accepted, what was refused is to
+ *   blame: it is parked, its attempt counts, and everything else flows. An exception of the publisher is judged alike.
  * - Start as many relays as you like: one has the slice, the others stand by and take over within the lease.
  *
  * @par Thread safety
@@ -126,8 +133,11 @@ public:
     /// Rounds until a stop is requested. Then the publisher's call under way is finished, what was accepted is
     /// acknowledged, the rest is left for the next relay, and the slice is given back.
     /**
-     * Waits while the database cannot be reached, and while the subscription is paused or expired.
-     * @throws what no waiting can mend: no such subscription, a schema that does not fit, missing rights
+     * Waited out and logged, as by every worker of the library: a database that cannot be reached, is shut down or
+     * read-only, has no disk or memory left, a statement that was cancelled, conflicts, a subscription that is paused
+     * or expired; and whatever the publisher says or throws.
+     * @throws what no waiting can fix: no such subscription, a schema that is missing or does not fit, missing rights,
+     *         a database that was restored, a publisher that answers too few or too many messages
      */
     void run(std::stop_token stop);
 

@@ -3,8 +3,8 @@
 
 #include <once/consumer.hpp>
 
-#include "consumer/failure.hpp"
 #include "execute/call.hpp"
+#include "judgement/failure.hpp"
 #include "subscription/batch_reader.hpp"
 
 #include <chrono>
@@ -34,6 +34,11 @@ class consumer_worker {
 public:
     consumer_worker(database& db, std::string subscription, run_handler handle,
                     consumer_options const& options);
+    ~consumer_worker() { m_reader.release(); }
+    consumer_worker(consumer_worker const&) = delete;
+    consumer_worker(consumer_worker&&) = delete;
+    consumer_worker& operator=(consumer_worker const&) = delete;
+    consumer_worker& operator=(consumer_worker&&) = delete;
 
     consumer_summary run_once(std::stop_token const& stop);
     consumer_summary run(std::stop_token const& stop);
@@ -53,8 +58,8 @@ private:
         std::size_t handled = 0;
         fault what = fault::message;
         std::string why{};
-        /// Time ran out before COMMIT.
-        bool late = false;
+        /// Time or memory ran out before COMMIT: less may fit.
+        bool too_much = false;
         handler_place place{};
     };
 

@@ -1,11 +1,15 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+// Longer than most: one call of publish() is one protocol over one state, and reads best in one place.
 #include <once/error.hpp>
 #include <once/postgres_publisher.hpp>
 
 #include "connection/connection_pool.hpp"
+#include "judgement/call_size.hpp"
+#include "judgement/failure.hpp"
 #include "message/binary_array.hpp"
 #include "publisher/key_order.hpp"
-#include "publisher/sqlstate_verdict.hpp"
+#include "publisher/statement_text.hpp"
+#include "publisher/target_errors.hpp"
 #include "request/check_range.hpp"
 #include "request/key_text.hpp"
 #include "request/sha256.hpp"
@@ -19,7 +23,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdint>
 #include <unordered_map>
 #include <utility>
@@ -34,6 +37,12 @@ struct postgres_publisher_state {
     postgres_publisher_options options;
     std::string receive;
     std::string sql;
+    // Messages of one transaction. The first ones are few: nobody knows yet how long one takes there.
+    call_size step{100'000, 64};
+    // What one of them took in the last transaction that was committed.
+    std::chrono::steady_clock::duration per_message{1};
+    // Why the server refuses the statement itself, once that was asked.
+    std::optional<std::string> refusal{};
 };
 
 } // namespace detail
@@ -43,31 +52,10 @@ namespace {
 using detail::postgres_publisher_state;
 using time_point = std::chrono::steady_clock::time_point;
 
-bool begins_with_word(std::string_view text, std::string_view word) {
-    return text.size() > word.size() &&
-           std::ranges::equal(text.substr(0, word.size()), word,
-                              [](unsigned char a, char b) { return std::tolower(a) == b; }) &&
-           std::isspace(static_cast<unsigned char>(text[word.size()])) != 0;
-}
-
-std::string_view trimmed(std::string_view text) {
-    auto const start = text.find_first_not_of(" \t\r\n");
-    return start == std::string_view::npos ? std::string_view{} : text.substr(start);
-}
-
-std::string statement_text(std::string const& given) {
-    auto sql = trimmed(given);
-    bool const with = begins_with_word(sql, "with");
-    sql = with ? trimmed(sql.substr(4)) : sql;
-    bool const recursive = with && begins_with_word(sql, "recursive");
-    sql = recursive ? trimmed(sql.substr(9)) : sql;
-    return sql::with_message(sql, with, recursive);
-}
-
 postgres_publisher_options checked(postgres_publisher_options options) {
     using namespace std::chrono_literals;
     detail::require_key_text(options.consumer, "postgres_publisher_options.consumer");
-    if (trimmed(options.sql).empty() || options.sql.find('\0') != std::string::npos) {
+    if (detail::read_statement(options.sql).sql.empty() || options.sql.find('\0') != std::string::npos) {
         throw invalid_argument{"postgres_publisher_options.sql", "it is empty or contains a NUL"};
     }
     detail::check_range<std::chrono::milliseconds>(
@@ -83,19 +71,6 @@ std::int64_t milliseconds_until(time_point deadline) {
     auto const left =
         std::chrono::floor<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     return std::max<std::int64_t>(left.count(), 1);
-}
-
-/// Names what failed without the server's message, which may quote data.
-std::string describe(detail::pg_result const& failed) {
-    auto text = "SQLSTATE " + std::string{failed.sqlstate()};
-    for (auto const& [name, code] :
-         {std::pair{"constraint", PG_DIAG_CONSTRAINT_NAME}, std::pair{"table", PG_DIAG_TABLE_NAME},
-          std::pair{"column", PG_DIAG_COLUMN_NAME}}) {
-        if (auto const field = failed.field(code); !field.empty()) {
-            text += std::string{", "} + name + ' ' + std::string{field};
-        }
-    }
-    return text;
 }
 
 /// SHA-256 of what makes two messages the same; each part has its length in front. Not of times and traces: what is staged
@@ -129,8 +104,8 @@ public:
     publish_report run() {
         try {
             for (std::size_t begin = 0;
-                 begin < m_messages.size() && std::chrono::steady_clock::now() < m_deadline;) {
-                begin = step(begin);
+                 begin < m_messages.size() && !m_gave_up && std::chrono::steady_clock::now() < m_deadline;) {
+                begin = timed_step(begin);
             }
         } catch (target_unavailable const& e) {
             m_report.unavailable = e.why;
@@ -139,14 +114,53 @@ public:
             m_report.unavailable =
                 "no connection to the database, or it was lost"; // its own text may name hosts
         }
+        if (m_accepted == 0 && m_target_errors > 0 && !m_report.unavailable) {
+            m_report.unavailable = m_target_error + why_the_statement_is_refused();
+        }
         return std::move(m_report);
     }
 
 private:
-    /// One transaction for what is open from `begin` on.
+    /// A step, in its own share of the time where several messages could be too much for it.
+    std::size_t timed_step(std::size_t begin) {
+        auto const start = std::chrono::steady_clock::now();
+        auto const share = (m_deadline - start) / 2;
+        if (begin > 0 && share < m_budget / 16) {
+            m_gave_up = true; // too little is left to learn anything from it
+            return begin;
+        }
+        auto const fits = static_cast<std::size_t>(share * 3 / 4 / m_state.per_message);
+        auto const tried = std::min({m_state.step.now(), m_messages.size() - begin, std::max<std::size_t>(fits, 1)});
+        m_connected = false;
+        m_step_deadline = tried > 1 ? start + share : m_deadline;
+        try {
+            auto const next = step(begin, begin + tried);
+            auto const took = std::chrono::steady_clock::now() - start;
+            if (next > begin) {
+                m_state.per_message = std::max(took / static_cast<int>(next - begin), decltype(took){1});
+            }
+            if (took < share / 4) {
+                m_state.step.fitted(next - begin);
+            }
+            return next;
+        } catch (pqxx::broken_connection const&) {
+            if (tried == 1 || !m_connected || std::chrono::steady_clock::now() < m_step_deadline) {
+                throw;
+            }
+            m_state.step.was_too_much(tried, 0);
+            auto const why = detail::too_slow(tried, m_step_deadline - start, m_state.step.now());
+            for (auto i = begin; i < begin + tried; ++i) {
+                m_report.answers[i].error = m_settled[i] ? m_report.answers[i].error : why;
+            }
+            return begin;
+        }
+    }
+
+    /// One transaction for what is open from `begin` on, up to `most_end`.
     /// @return where the next one begins; `begin` itself when this one did not commit
-    std::size_t step(std::size_t begin) {
-        auto const end = m_range_end > begin ? m_range_end : m_one_by_one ? begin + 1 : m_messages.size();
+    std::size_t step(std::size_t begin, std::size_t most_end) {
+        auto const wanted = m_range_end > begin ? m_range_end : m_one_by_one ? begin + 1 : m_messages.size();
+        auto const end = std::min(wanted, most_end);
         std::vector<std::size_t> places;
         std::vector<statement> statements;
         for (auto i = begin; i < end; ++i) {
@@ -168,8 +182,9 @@ private:
             return begin;
         }
         for (auto const place : places) {
-            m_report.answers[place].result = publish_result::accepted;
+            m_report.answers[place] = {};
         }
+        m_accepted += places.size();
         return end;
     }
 
@@ -209,8 +224,9 @@ private:
 
     /// @return false: nothing was committed, and something was learnt: run the step again
     bool commit(std::vector<std::size_t> const& places, std::vector<statement> const& statements) {
-        auto const lease = m_state.pool.take(m_deadline);
+        auto const lease = m_state.pool.take(m_step_deadline);
         auto& session = *lease;
+        m_connected = true;
         auto const fresh = receive(session, places);
         if (!fresh) {
             session.settle(m_deadline);
@@ -224,7 +240,7 @@ private:
         }
         sent.push_back(&commit);
         std::vector<detail::pg_result> answers;
-        session.exchange(sent, m_deadline, answers);
+        session.exchange(sent, m_step_deadline, answers);
         for (std::size_t i = 0; i < answers.size(); ++i) {
             if (answers[i].failed()) {
                 session.settle(m_deadline);
@@ -244,7 +260,7 @@ private:
     /// @return which of them are new; nothing when the transaction must not be committed
     std::optional<std::vector<std::size_t>> receive(detail::session& session,
                                                     std::vector<std::size_t> const& places) {
-        auto const left = milliseconds_until(m_deadline);
+        auto const left = milliseconds_until(m_step_deadline);
         detail::binary_array ids{detail::element_type::uuid};
         detail::binary_array fingerprints{detail::element_type::bytea};
         detail::binary_array times{detail::element_type::timestamptz};
@@ -264,7 +280,7 @@ private:
         take.parameters.add(m_state.options.retention.count()).add(left / 2);
         std::vector<statement const*> const sent{&begin, &settings, &take};
         std::vector<detail::pg_result> answers;
-        session.exchange(sent, m_deadline, answers);
+        session.exchange(sent, m_step_deadline, answers);
         for (auto const& answer : answers) {
             if (answer.failed()) {
                 inbox_failed(answer);
@@ -309,8 +325,9 @@ private:
     void inbox_failed(detail::pg_result const& failed) {
         if (failed.sqlstate() == "26000" || failed.sqlstate() == "42P05") {
             m_state.pool.stop_preparing();
-        } else if (detail::judge_sqlstate(failed.sqlstate()) != detail::sqlstate_verdict::again) {
-            throw target_unavailable{describe(failed) + ", while taking messages into the inbox"};
+        } else if (detail::judge_sqlstate(failed.sqlstate(), detail::during::own_statement) !=
+                   detail::fault::conflict) {
+            throw target_unavailable{detail::describe(failed) + ", while taking messages into the inbox"};
         }
         conflict();
     }
@@ -325,12 +342,14 @@ private:
     /// @param place of the message whose statement it was; nothing: it was COMMIT
     void statement_failed(detail::pg_result const& failed, std::optional<std::size_t> place,
                           std::vector<std::size_t> const& places) {
-        auto const verdict = detail::judge_sqlstate(failed.sqlstate());
-        if (verdict == detail::sqlstate_verdict::again) {
+        std::string const sqlstate{failed.sqlstate()};
+        auto const verdict =
+            detail::judge_sqlstate(sqlstate, place ? detail::during::message : detail::during::commit);
+        if (verdict == detail::fault::conflict) {
             return conflict();
         }
-        if (verdict == detail::sqlstate_verdict::unavailable) {
-            throw target_unavailable{describe(failed)};
+        if (!place && verdict != detail::fault::message) {
+            throw target_unavailable{detail::describe(failed) + ", at COMMIT"};
         }
         if (!place && places.size() > 1) { // a deferred constraint: find out whose
             m_one_by_one = true;
@@ -338,10 +357,31 @@ private:
             return;
         }
         auto const culprit = place.value_or(places.front());
-        fail(culprit,
-             verdict == detail::sqlstate_verdict::reject ? publish_result::rejected : publish_result::retry,
-             describe(failed));
+        auto error = detail::describe(failed);
+        // A trigger may raise any of these for one row, but mostly they speak of the target, or of the statement.
+        if (verdict != detail::fault::message || detail::may_be_set_up(sqlstate)) {
+            note_target_error(error);
+        }
+        fail(culprit, sqlstate.starts_with("22") ? publish_result::rejected : publish_result::retry, std::move(error));
         m_range_end = culprit + 1; // first what came before it, which is known to work
+    }
+
+    void note_target_error(std::string const& error) {
+        constexpr int enough = 3;
+        m_target_error = error;
+        m_gave_up = ++m_target_errors >= enough && m_accepted == 0;
+    }
+
+    /// Asked once, and only after it has failed.
+    [[nodiscard]] std::string why_the_statement_is_refused() const {
+        if (!m_state.refusal) {
+            try {
+                m_state.refusal = detail::refusal_of(m_state.pool, m_state.sql, m_deadline).value_or("");
+            } catch (std::exception const&) {
+                return ""; // it cannot be asked now
+            }
+        }
+        return m_state.refusal->empty() ? "" : ": " + *m_state.refusal;
     }
 
     static constexpr std::chrono::sys_time<std::chrono::microseconds> postgres_epoch =
@@ -350,6 +390,8 @@ private:
     postgres_publisher_state& m_state;
     std::span<delivery const> m_messages;
     time_point m_deadline;
+    std::chrono::steady_clock::duration m_budget = m_deadline - std::chrono::steady_clock::now();
+    time_point m_step_deadline{};
     publish_report m_report;
     std::vector<bool> m_settled;
     // The first message of a key that failed.
@@ -359,6 +401,12 @@ private:
     std::vector<std::size_t> m_altered;
     bool m_one_by_one = false;
     int m_conflicts = 0;
+    std::size_t m_accepted = 0;
+    // Failures that speak of the target rather than of a message, and the last one.
+    int m_target_errors = 0;
+    std::string m_target_error;
+    bool m_gave_up = false;
+    bool m_connected = false;
 };
 
 } // namespace
@@ -367,9 +415,19 @@ struct postgres_publisher::state : postgres_publisher_state {};
 
 postgres_publisher::postgres_publisher(database& target, postgres_publisher_options options) {
     auto const checked_options = checked(std::move(options));
-    m_state =
-        std::make_unique<state>(state{{target.pool(), checked_options, sql::receive_messages(target.schema()),
-                                       statement_text(checked_options.sql)}});
+    auto const given = detail::read_statement(checked_options.sql);
+    m_state = std::make_unique<state>(
+        state{{target.pool(), checked_options, sql::receive_messages(target.schema()),
+               sql::with_message(given.sql, given.with, given.recursive)}});
+}
+
+void postgres_publisher::check() {
+    using namespace std::chrono_literals;
+    auto const deadline = std::chrono::steady_clock::now() + 10s;
+    m_state->refusal = detail::refusal_of(m_state->pool, m_state->sql, deadline).value_or("");
+    if (!m_state->refusal->empty()) {
+        throw configuration_error{"once: the target database refuses the statement: " + *m_state->refusal};
+    }
 }
 
 postgres_publisher::~postgres_publisher() = default;

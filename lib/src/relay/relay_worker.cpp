@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "relay/relay_worker.hpp"
 
-#include <once/advise.hpp>
 #include <once/error.hpp>
 
 #include "execute/retry.hpp"
+#include "judgement/failure.hpp"
 
 #include <pqxx/except>
 
@@ -36,18 +36,20 @@ relay_options with_timeout(relay_options options) {
     return options;
 }
 
-settled_as as_settled(publish_result result) noexcept {
-    switch (result) {
-    case publish_result::accepted:
-        return settled_as::accepted;
-    case publish_result::retry:
-        return settled_as::retry;
-    case publish_result::rejected:
-        return settled_as::rejected;
-    case publish_result::not_sent:
-        break;
+std::string describe(std::span<delivery const> messages) {
+    std::size_t bytes = 0;
+    for (auto const& one : messages) {
+        bytes += one.payload.data().size();
     }
-    return settled_as::unavailable;
+    return std::to_string(messages.size()) + (messages.size() == 1 ? " message of " : " messages of ") +
+           std::to_string(bytes) + " bytes";
+}
+
+// What the publisher says of a message that it did not send, unless that is only its key.
+std::string first_reason(publish_report const& report) {
+    auto const found =
+        std::ranges::find_if(report.answers, [](auto const& one) { return !one.error.empty(); });
+    return found == report.answers.end() ? "" : ": " + found->error;
 }
 
 } // namespace
@@ -67,7 +69,8 @@ relay_worker::relay_worker(database& db, std::string subscription, publisher& pu
       m_publisher{publisher},
       m_pool{db.pool()},
       m_reader{db, m_subscription, m_options.reading, needed_lease(m_options)},
-      m_most_parked{m_options.publish_messages} {}
+      m_most_parked{m_options.publish_messages},
+      m_dispatcher{m_options.publish_messages} {}
 
 void relay_worker::log(std::string_view line) const noexcept {
     if (!m_options.log) {
@@ -97,48 +100,99 @@ relay_summary relay_worker::round(std::stop_token const& stop) {
         summary.standby = true;
         return summary;
     }
+    m_trouble.clear();
+    m_retry_after.reset();
+    m_asked_to_pause = false;
+    std::optional<batch_progress> parked;
     if (parked_may_go()) {
-        auto const begin = clock::now();
-        bool const all_accepted = deliver_parked(summary);
-        rest_from_parked(clock::now() - begin, all_accepted);
+        parked = deliver_parked(summary, stop);
     }
-    if (!summary.unavailable && m_reader.keep() && !stop.stop_requested()) {
-        deliver_batch(summary, stop);
+    bool const parked_in_doubt = parked && parked->in_doubt();
+    auto const accepted = summary.accepted;
+    bool in_doubt = false;
+    if (parked_in_doubt || m_dispatcher.receiver_is_away()) {
+        m_reader.look_again(); // nobody waits for new messages in such rounds, and they are the evidence
     }
-    if (!summary.idle() && m_options.observer) {
-        m_options.observer(summary);
+    if (m_reader.keep() && !stop.stop_requested()) {
+        in_doubt = deliver_batch(summary, stop, parked_in_doubt);
     }
+    if (parked_in_doubt) {
+        if (summary.accepted > accepted) {
+            parked->receiver_is_there();
+            deliver(kind::parked, *parked, summary, stop);
+        }
+        in_doubt = in_doubt || parked->in_doubt();
+        settle_parked(*parked, summary);
+    }
+    conclude(summary, in_doubt && !stop.stop_requested());
     return summary;
 }
 
-publish_report relay_worker::publish(std::span<delivery const> messages, relay_summary& summary) {
+void relay_worker::conclude(relay_summary& summary, bool in_doubt) {
+    bool const away = m_dispatcher.end_round(summary.accepted, in_doubt);
+    if (away || m_asked_to_pause) {
+        summary.unavailable = m_trouble;
+        summary.retry_after = m_retry_after;
+    }
+    if (summary.accepted + summary.retry + summary.rejected == 0 && !m_trouble.empty()) {
+        summary.stuck = m_trouble;
+    }
+    // Also the first round without trouble after one with it, or whoever watches would never hear that it is over.
+    bool const was_stuck = std::exchange(m_was_stuck, summary.stuck || summary.unavailable);
+    if ((!summary.idle() || was_stuck) && m_options.observer) {
+        m_options.observer(summary);
+    }
+}
+
+dispatcher::call relay_worker::publish(std::span<delivery const> messages, relay_summary& summary) {
     auto const begin = clock::now();
     // From the lease, not from now: a process that was stopped meanwhile must find that its time is over.
     auto const deadline =
         std::min(begin + m_options.publish_timeout, m_reader.leads_until() - m_options.reading.lease / 4);
-    publish_report report;
+    dispatcher::call made;
+    auto& report = made.report;
     try {
         report = m_publisher.publish(messages, deadline);
+        made.too_much = !report.unavailable && clock::now() >= deadline;
     } catch (std::exception const& e) {
-        report = {.unavailable = e.what()};
+        made.too_much = judge_failure(e, during::message) == fault::too_much;
+        report = {.unavailable = made.too_much ? "there is no memory for " + describe(messages) : e.what()};
+    } catch (...) {
+        report = {.unavailable = "an exception that is no std::exception"};
     }
-    summary.published_for += std::chrono::ceil<milliseconds>(clock::now() - begin);
-    bool const sent_nothing =
-        !report.answers.empty() && std::ranges::all_of(report.answers, [](auto const& answer) {
-            return answer.result == publish_result::not_sent;
-        });
-    if (!report.unavailable && sent_nothing && clock::now() < deadline) {
-        report.unavailable = "the publisher sent nothing";
+    auto const took = clock::now() - begin;
+    summary.published_for += std::chrono::ceil<milliseconds>(took);
+    if (!report.answers.empty() && !report.unavailable && count_answers(report) == 0) {
+        report.unavailable =
+            (made.too_much ? describe(messages) + " did not get out within " +
+                                 std::to_string(std::chrono::ceil<milliseconds>(took).count()) + " ms"
+                           : "the publisher sent nothing") +
+            first_reason(report);
     }
-    note_unavailable(report, summary);
-    return report;
+    if (report.unavailable) {
+        m_trouble = *report.unavailable;
+        m_retry_after = std::max(m_retry_after, report.retry_after);
+        bool const accepted = std::ranges::any_of(
+            report.answers, [](auto const& one) { return one.result == publish_result::accepted; });
+        m_asked_to_pause = accepted && report.retry_after;
+    }
+    return made;
 }
 
-void relay_worker::note_unavailable(publish_report const& report, relay_summary& summary) {
-    if (report.unavailable) {
-        summary.unavailable = report.unavailable;
-        summary.retry_after = report.retry_after;
-    }
+// Ends with the time until the next checkpoint, but not before it is clear whether the receiver is there.
+void relay_worker::deliver(kind what, batch_progress& batch, relay_summary& summary,
+                           std::stop_token const& stop) {
+    auto const begin = clock::now();
+    m_dispatcher.deliver(
+        what, batch, [&](std::span<delivery const> messages) { return publish(messages, summary); },
+        [&](batch_progress const& now) {
+            if (stop.stop_requested() || m_asked_to_pause ||
+                (!now.in_doubt() && clock::now() - begin >= m_options.checkpoint_every)) {
+                return false;
+            }
+            summary.overtaken = summary.overtaken || !m_reader.keep();
+            return !summary.overtaken;
+        });
 }
 
 bool relay_worker::parked_may_go() {
@@ -167,60 +221,55 @@ void relay_worker::rest_from_parked(clock::duration took, bool all_accepted) {
     }
 }
 
-bool relay_worker::deliver_parked(relay_summary& summary) {
-    auto const most = static_cast<int>(m_most_parked);
-    auto const messages = m_reader.take_parked(most, most);
-    if (messages.empty()) {
-        return false;
+batch_progress relay_worker::deliver_parked(relay_summary& summary, std::stop_token const& stop) {
+    auto const begin = clock::now();
+    // Most of what is taken while the receiver is away has to be given back.
+    auto const most = static_cast<int>(m_dispatcher.receiver_is_away() ? std::min(few_parked, m_most_parked)
+                                                                       : m_most_parked);
+    auto batch = m_dispatcher.begin(m_reader.take_parked(most, most), random_bits());
+    bool all_accepted = false;
+    if (!batch.empty()) {
+        deliver(kind::parked, batch, summary, stop);
+        all_accepted = !batch.in_doubt() && settle_parked(batch, summary);
     }
-    auto const report = publish(messages, summary);
-    if (!report.answers.empty()) {
-        check_answers(report, messages.size());
-    }
-    auto const before = summary.accepted;
-    std::vector<settlement> settled;
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-        auto const answer = report.answers.empty()
-                                ? publish_answer{publish_result::not_sent, report.unavailable.value_or("")}
-                                : report.answers[i];
-        settled.push_back(
-            {messages[i].position, messages[i].id, as_settled(answer.result), answer.error, answer.retry_after});
-        summary.accepted += answer.result == publish_result::accepted ? 1 : 0;
-        summary.retry += answer.result == publish_result::retry ? 1 : 0;
-        summary.rejected += answer.result == publish_result::rejected ? 1 : 0;
-    }
-    summary.overtaken = !m_reader.settle(settled) || summary.overtaken;
-    bool const all_accepted = summary.accepted - before == messages.size();
+    rest_from_parked(clock::now() - begin, all_accepted);
+    return batch;
+}
+
+bool relay_worker::settle_parked(batch_progress& batch, relay_summary& summary) {
+    m_dispatcher.close(batch);
+    auto const& counted = batch.counted();
+    summary.accepted += counted.accepted;
+    summary.retry += counted.retry;
+    summary.rejected += counted.rejected;
+    summary.overtaken = !m_reader.settle(batch.settlements()) || summary.overtaken;
+    bool const all_accepted = counted.accepted == batch.size();
     if (all_accepted) {
         m_reader.look_behind_again();
     }
     return all_accepted;
 }
 
-void relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& stop) {
+bool relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& stop, bool in_doubt) {
     if (m_reader.held_batch().empty()) {
-        return;
+        return false;
     }
     auto const behind = m_reader.held_batch().behind.size();
-    batch_progress batch{m_reader.take_messages()};
+    bool const full = m_reader.held_batch().full;
+    batch_progress batch{m_reader.take_messages(), random_bits(),
+                         in_doubt || m_dispatcher.receiver_is_away()};
     try {
-        publish_batch(batch, summary, stop);
-        if (summary.overtaken) {
-            return;
+        deliver(kind::fresh, batch, summary, stop);
+        m_dispatcher.close(batch);
+        auto const& counted = batch.counted();
+        summary.accepted += counted.accepted;
+        summary.retry += counted.retry;
+        summary.rejected += counted.rejected;
+        if (full && batch.in_doubt() && summary.accepted == 0 && m_dispatcher.wants_to_look_behind()) {
+            batch.set_aside();
         }
-        auto settled = batch.settle();
-        if (!settled && batch.empty()) {
-            settled.emplace(); // all of it waits for its keys
-        }
-        if (!settled) {
-            m_reader.acknowledged(); // nothing is: it is read again
-            return;
-        }
-        auto const failed = batch.counted().retry + batch.counted().rejected;
-        summary.behind += settled->parked.size() - failed + (settled->up_to ? 0 : behind);
-        summary.overtaken = !m_reader.acknowledge(*settled, m_options.durable_checkpoints);
         if (!summary.overtaken) {
-            summary.overtaken = !m_reader.settle(batch.pauses());
+            acknowledge_batch(batch, behind, summary);
         }
     } catch (...) {
         m_reader.acknowledged();
@@ -231,25 +280,25 @@ void relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& 
             ": another relay was faster with a batch, or there was a failover; its messages may have "
             "arrived twice");
     }
+    return batch.in_doubt();
 }
 
-void relay_worker::publish_batch(batch_progress& batch, relay_summary& summary, std::stop_token const& stop) {
-    auto const begin = clock::now();
-    for (auto chunk = batch.next(m_options.publish_messages); !chunk.empty();
-         chunk = batch.next(m_options.publish_messages)) {
-        bool const changed = batch.take(publish(chunk, summary));
-        if (!changed || summary.unavailable || stop.stop_requested() ||
-            clock::now() - begin >= m_options.checkpoint_every) {
-            break;
-        }
-        if (!m_reader.keep()) {
-            summary.overtaken = true;
-            break;
-        }
+void relay_worker::acknowledge_batch(batch_progress const& batch, std::size_t behind,
+                                     relay_summary& summary) {
+    auto settled = batch.settle();
+    if (!settled && batch.empty()) {
+        settled.emplace(); // all of it waits for its keys
     }
-    summary.accepted += batch.counted().accepted;
-    summary.retry += batch.counted().retry;
-    summary.rejected += batch.counted().rejected;
+    if (!settled) {
+        m_reader.acknowledged(); // nothing is: it is read again
+        return;
+    }
+    auto const failed = batch.counted().retry + batch.counted().rejected;
+    summary.behind += settled->parked.size() - failed + (settled->up_to ? 0 : behind);
+    summary.overtaken = !m_reader.acknowledge(*settled, m_options.durable_checkpoints);
+    if (!summary.overtaken) {
+        summary.overtaken = !m_reader.settle(batch.pauses());
+    }
 }
 
 void relay_worker::run(std::stop_token const& stop) {
@@ -274,17 +323,27 @@ void relay_worker::note_success() {
     m_last_line.clear();
 }
 
+void relay_worker::log_once(std::string_view what) {
+    if (auto line = "once: subscription " + m_subscription + ": " + std::string{what}; line != m_last_line) {
+        log(line);
+        m_last_line = std::move(line);
+    }
+}
+
 void relay_worker::turn(std::stop_token const& stop) {
     auto const summary = round(stop);
     if (summary.unavailable) {
         pause_unavailable(summary, stop);
+        return;
+    }
+    if (summary.stuck) { // its time is spent, and the next call is smaller
+        log_once("nothing got out: " + *summary.stuck);
     } else if (summary.idle() && !stop.stop_requested()) {
         m_reader.wait(stop);
-    } else {
-        if (summary.accepted > 0 && m_unavailable_times > 0) {
-            log("once: subscription " + m_subscription + ": the receiver takes messages again");
-            m_unavailable_times = 0;
-        }
+    }
+    if (summary.accepted > 0 && m_unavailable_times > 0) {
+        log("once: subscription " + m_subscription + ": the receiver takes messages again");
+        m_unavailable_times = 0;
     }
 }
 
@@ -306,23 +365,18 @@ void relay_worker::pause_unavailable(relay_summary const& summary, std::stop_tok
 }
 
 void relay_worker::recover(std::exception const& e, std::stop_token const& stop) {
-    auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&e);
-    auto const state = std::string{sql != nullptr ? sql->sqlstate() : ""};
-    bool const waits_for_people = state == "ON061"; // paused or expired
-    auto const what = advise(e);
-    bool const passes =
-        waits_for_people || what != advice::give_up || dynamic_cast<deadline_exceeded const*>(&e) != nullptr;
-    if (!passes) {
+    auto const what = judge_failure(e, during::own_statement);
+    if (!is_waited_out(what)) {
         m_reader.release();
         throw; // NOLINT: called from the handler that caught it
     }
-    ++m_failures;
-    if (std::string line = "once: subscription " + m_subscription + ": " + e.what(); line != m_last_line) {
-        log(line);
-        m_last_line = std::move(line);
+    if (what == fault::too_much) {
+        m_reader.read_less();
     }
-    auto const pause = waits_for_people ? 1000ms
-                       : what == advice::retry_transaction
+    ++m_failures;
+    log_once(e.what());
+    auto const pause = what == fault::paused ? 1000ms
+                       : what == fault::conflict
                            ? 10ms
                            : milliseconds{std::min(25 << std::min(m_failures, 7), 2000)};
     m_reader.pause(

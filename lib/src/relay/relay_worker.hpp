@@ -4,11 +4,13 @@
 #include <once/relay.hpp>
 
 #include "relay/batch_progress.hpp"
+#include "relay/dispatcher.hpp"
 #include "subscription/batch_reader.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -38,19 +40,26 @@ public:
     void run(std::stop_token const& stop);
 
 private:
+    using kind = dispatcher::kind;
+
+    /// Parked messages that are due. What has to wait for evidence from new ones is left in the batch, in doubt.
+    [[nodiscard]] batch_progress deliver_parked(relay_summary& summary, std::stop_token const& stop);
     /// @return whether all of it was accepted
-    bool deliver_parked(relay_summary& summary);
+    bool settle_parked(batch_progress& batch, relay_summary& summary);
     [[nodiscard]] bool parked_may_go();
     void rest_from_parked(std::chrono::steady_clock::duration took, bool all_accepted);
-    void deliver_batch(relay_summary& summary, std::stop_token const& stop);
-    void publish_batch(batch_progress& batch, relay_summary& summary, std::stop_token const& stop);
-    [[nodiscard]] publish_report publish(std::span<delivery const> messages, relay_summary& summary);
-    void note_unavailable(publish_report const& report, relay_summary& summary);
+    /// @return whether it is in doubt at the end
+    bool deliver_batch(relay_summary& summary, std::stop_token const& stop, bool in_doubt);
+    void acknowledge_batch(batch_progress const& batch, std::size_t behind, relay_summary& summary);
+    void deliver(kind what, batch_progress& batch, relay_summary& summary, std::stop_token const& stop);
+    [[nodiscard]] dispatcher::call publish(std::span<delivery const> messages, relay_summary& summary);
+    void conclude(relay_summary& summary, bool in_doubt);
 
     void turn(std::stop_token const& stop);
     void note_success();
     void pause_unavailable(relay_summary const& summary, std::stop_token const& stop);
     void recover(std::exception const& e, std::stop_token const& stop);
+    void log_once(std::string_view what);
     void log(std::string_view line) const noexcept;
 
     relay_options m_options;
@@ -60,6 +69,12 @@ private:
     batch_reader m_reader;
     std::chrono::steady_clock::time_point m_parked_rest_until{};
     std::size_t m_most_parked;
+    dispatcher m_dispatcher;
+    // Of this round: the last call that got nothing out, and whether the receiver asked to be left alone.
+    std::string m_trouble;
+    std::optional<std::chrono::milliseconds> m_retry_after;
+    bool m_asked_to_pause = false;
+    bool m_was_stuck = false;
     int m_unavailable_times = 0;
     int m_failures = 0;
     std::string m_last_line;

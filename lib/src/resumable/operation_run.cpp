@@ -4,10 +4,12 @@
 #include <once/error.hpp>
 #include <once/execute.hpp>
 
+#include "judgement/failure.hpp"
 #include "request/text_rules.hpp"
 #include "request/validate_response.hpp"
 
 #include <exception>
+#include <limits>
 #include <utility>
 
 namespace once::detail {
@@ -105,6 +107,7 @@ operation_run::step operation_run::run_phase(phase const& now, phase const* next
     m_call_begun = false;
     std::string why;
     bool call_made = false;
+    int most = m_plan->options().max_attempts;
     std::exception_ptr thrown;
     try {
         return now.effect == effect::in_database ? work(now, next) : call(now, *next);
@@ -116,6 +119,9 @@ operation_run::step operation_run::run_phase(phase const& now, phase const* next
     } catch (std::exception const& e) {
         why = e.what();
         call_made = m_call_begun;
+        if (now.effect == effect::in_database && judge_failure(e, during::message) == fault::database) {
+            most = std::numeric_limits<int>::max(); // the operation cannot help it, so it does not end as failed
+        }
         thrown = std::current_exception();
     } catch (...) {
         why = "an exception that is no std::exception";
@@ -124,7 +130,7 @@ operation_run::step operation_run::run_phase(phase const& now, phase const* next
     }
     std::string state;
     try {
-        state = give_back(why, m_plan->options().max_attempts, call_made);
+        state = give_back(why, most, call_made);
     } catch (std::exception const&) {
         // The lease ends by itself; what happened in the phase matters more to the caller.
         std::rethrow_exception(thrown);

@@ -3,6 +3,8 @@
 #include <once/message_id.hpp>
 #include <once/operation_worker.hpp>
 
+#include "connection/connection_pool.hpp"
+#include "judgement/failure.hpp"
 #include "request/check_range.hpp"
 #include "resumable/operation_plan.hpp"
 #include "resumable/operation_run.hpp"
@@ -54,6 +56,14 @@ operation_worker::operation_worker(database& db, std::vector<resumable> kinds,
     detail::check_range(m_options.batch, 1, 100'000, "operation_worker_options.batch", "1 and 100000");
 }
 
+void operation_worker::log(std::string const& line) const {
+    if (m_options.log) {
+        m_options.log(line);
+    } else {
+        m_db->pool().log(line);
+    }
+}
+
 operation_summary operation_worker::run_once() {
     return round({});
 }
@@ -75,9 +85,7 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
                 count(sum, run.run(std::move(*state)));
             } catch (std::exception const& e) {
                 ++sum.postponed;
-                if (m_options.log) {
-                    m_options.log("once: operation " + what + " is postponed: " + e.what());
-                }
+                log("once: operation " + what + " is postponed: " + e.what());
             } catch (...) { // a phase may throw anything
                 ++sum.postponed;
             }
@@ -95,9 +103,10 @@ void operation_worker::run(
         try {
             sum = round(stop);
         } catch (std::exception const& e) {
-            if (m_options.log) {
-                m_options.log(std::string{"once: operations cannot be looked for: "} + e.what());
+            if (!detail::is_waited_out(detail::judge_failure(e, detail::during::own_statement))) {
+                throw;
             }
+            log(std::string{"once: operations cannot be looked for: "} + e.what());
         }
         if (sum.taken < m_options.batch) {
             std::unique_lock lock{mutex};

@@ -27,6 +27,9 @@ select set_config('statement_timeout', $1::bigint::text, true),
            "$6::bigint * interval '1 millisecond') order by place";
 }
 
+/// How many parameters `with_message` takes.
+inline constexpr int columns_of_message = 10;
+
 /// Puts the user's statement behind a WITH that makes the message a relation.
 ///   $1 to $11: the columns of `message`, in their order; $11 in microseconds since 1970.
 /// @param with whether the user's statement begins with WITH or WITH RECURSIVE; then `sql` begins behind that

@@ -18,6 +18,8 @@ using std::chrono::milliseconds;
 // How often a busy reader looks for messages whose time has come.
 constexpr milliseconds look_for_due_every = 40ms;
 constexpr int most_released = 1000;
+// However little memory there is, a batch brings at least so much.
+constexpr std::size_t least_bytes = 65'536;
 
 // A look at the outbox costs nearly as much for ten messages as for a hundred, and a reader at the heels of busy writers
 // takes that from them. So it lets some gather, longer while that goes on; a burst is over before. One or two in a batch
@@ -58,6 +60,7 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
       m_texts{db.pool().outbox()},
       m_lease_texts{db.pool().lease_statements()},
       m_lease{m_subscription, options.slice, options.lease, needed},
+      m_bytes{options.batch_bytes},
       m_parked_limit{options.batch_messages},
       m_listen{options.listen} {}
 
@@ -185,7 +188,8 @@ batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
         made.release = to.add_transaction(statement{m_texts.release_due, parameters{most_released}});
         made.parked = to.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     }
-    made.batch = to.add({m_texts.next_batch, parameters{m_subscription, m_options.slice, m_options.batch_messages, m_options.batch_bytes}});
+    made.batch = to.add(
+        {m_texts.next_batch, parameters{m_subscription, m_options.slice, m_options.batch_messages, m_bytes}});
     return made;
 }
 
@@ -195,6 +199,7 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
     m_session.pool().require_timeline(read.timeline);
     m_batch = std::move(read);
     m_shown = false;
+    m_bytes = std::min(m_options.batch_bytes, m_bytes * 2);
     if (at.release) {
         m_scheduled_at = in_milliseconds(answers[*at.release], 1);
         m_parked_at = in_milliseconds(answers[*at.parked], 0);
@@ -216,9 +221,16 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
 // more than that.
 void batch_reader::note_parked(std::vector<delivery> const& taken, int limit) {
     auto const count = static_cast<int>(taken.size());
-    bool const may_be_cut = bytes_of_payloads(taken) > m_options.batch_bytes / 2;
+    bool const may_be_cut = bytes_of_payloads(taken) > m_bytes / 2;
     m_took_all_parked = count < limit && !may_be_cut;
-    m_parked_limit = std::min(m_options.batch_messages, may_be_cut ? std::max(count, 1) * 2 : m_parked_limit * 2);
+    m_parked_limit =
+        std::min(m_options.batch_messages, may_be_cut ? std::max(count, 1) * 2 : m_parked_limit * 2);
+}
+
+void batch_reader::read_less() noexcept {
+    m_batch.reset();
+    m_bytes = std::max(std::min(least_bytes, m_options.batch_bytes), m_bytes / 4);
+    m_parked_limit = std::max(1, m_parked_limit / 4);
 }
 
 void batch_reader::read(bool look_for_due) {
@@ -268,10 +280,10 @@ bool batch_reader::parked_is_due() const noexcept {
 std::vector<delivery> batch_reader::take_parked(int most_messages, int most_keys) {
     auto const limit = std::min(most_messages, m_parked_limit);
     pipeline one;
-    auto const place = one.add_transaction(
-        m_lease.assert_fence(m_lease_texts),
-        statement{m_texts.take_parked,
-                  parameters{m_subscription, m_options.slice, limit, most_keys, m_options.batch_bytes}});
+    auto const place =
+        one.add_transaction(m_lease.assert_fence(m_lease_texts),
+                            statement{m_texts.take_parked, parameters{m_subscription, m_options.slice, limit,
+                                                                      most_keys, m_bytes}});
     auto const next = one.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     std::vector<delivery> taken;
     unless_taken([&] {

@@ -108,6 +108,9 @@ public:
     /// The same as statements, for a transaction that does more. All of them, in this order.
     [[nodiscard]] std::vector<statement> settlement_statements(std::vector<settlement> const& settled) const;
 
+    /// Memory was not enough for a batch: the next ones are smaller, and grow again.
+    void read_less() noexcept;
+
     /// Waits until there may be something to do, or a stop. What it has read meanwhile is the batch.
     void wait(std::stop_token const& stop);
 
@@ -171,6 +174,8 @@ private:
     slice_lease m_lease;
     std::optional<delivery_batch> m_batch;
     bool m_shown = false;
+    // What a batch may bring: less after there was no memory for one, and soon as much again.
+    std::size_t m_bytes;
     int m_parked_limit;
     // The last call of take_parked was not cut short by a limit.
     bool m_took_all_parked = false;

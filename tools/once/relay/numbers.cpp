@@ -20,6 +20,7 @@ void relay_numbers::add(int slice, relay_summary const& round) {
     to.overtaken += round.overtaken ? 1 : 0;
     to.published_for += round.published_for;
     to.unavailable = round.unavailable;
+    to.stuck = round.stuck;
 }
 
 relay_numbers::totals relay_numbers::sum() const {
@@ -34,6 +35,9 @@ relay_numbers::totals relay_numbers::sum() const {
         made.published_for += one.published_for;
         if (one.unavailable) {
             made.unavailable = one.unavailable;
+        }
+        if (one.stuck) {
+            made.stuck = one.stuck;
         }
     }
     return made;
@@ -76,6 +80,11 @@ std::vector<prometheus::MetricFamily> relay_numbers::families() const {
     family("once_relay_receiver_unavailable", "1 while the receiver takes nothing.", MetricType::Gauge);
     for (auto const& [slice, one] : m_slices) {
         add_metric(slice, one.unavailable ? 1 : 0, "");
+    }
+    family("once_relay_stuck", "1 while there are messages and none of them gets out, for whatever reason.",
+           MetricType::Gauge);
+    for (auto const& [slice, one] : m_slices) {
+        add_metric(slice, one.stuck ? 1 : 0, "");
     }
     return made;
 }

@@ -34,6 +34,8 @@ public:
         std::chrono::milliseconds published_for{0};
         /// Why the receiver takes nothing at present.
         std::optional<std::string> unavailable{};
+        /// Why messages are there and none gets out at present.
+        std::optional<std::string> stuck{};
     };
     /// Of all slices.
     [[nodiscard]] totals sum() const;

@@ -31,9 +31,12 @@ void add_pages(http_server& server, target const& where, std::string const& subs
                        if (!answers(where)) {
                            return http_page{503, "the database does not answer\n"};
                        }
-                       auto const why = numbers.sum().unavailable;
-                       return why ? http_page{503, "the receiver takes nothing: " + *why + "\n"}
-                                  : http_page{200, "ok\n"};
+                       auto const now = numbers.sum();
+                       if (now.unavailable) {
+                           return http_page{503, "the receiver takes nothing: " + *now.unavailable + "\n"};
+                       }
+                       return now.stuck ? http_page{503, "nothing gets out: " + *now.stuck + "\n"}
+                                        : http_page{200, "ok\n"};
                    },
                    longest_probe, {503, "the database has not answered in time\n"});
 }

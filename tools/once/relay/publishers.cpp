@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "relay/publishers.hpp"
 
+#include <once/error.hpp>
 #include <once/json_lines_publisher.hpp>
 #include <once/postgres_publisher.hpp>
 
@@ -152,6 +153,7 @@ public:
     void check() override {
         try {
             m_target.check();
+            check_statement();
         } catch (pqxx::broken_connection const& e) {
             m_log("the target database was not reached, it will be tried again: " +
                   std::string{explain_no_connection(e.what(), place()).what()});
@@ -163,6 +165,14 @@ public:
     }
 
 private:
+    void check_statement() {
+        try {
+            postgres_publisher{m_target, m_options}.check();
+        } catch (configuration_error const& e) {
+            throw std::invalid_argument{std::string{"--statement: "} + e.what()};
+        }
+    }
+
     std::function<void(std::string_view)> m_log;
     std::string m_place;
     database m_target;

@@ -103,7 +103,7 @@ public:
         if (m_destination->is_lost()) {
             throw output_lost(m_out);
         }
-        bool const all_well = sum.retry + sum.rejected + sum.behind == 0 && !sum.unavailable;
+        bool const all_well = sum.retry + sum.rejected + sum.behind == 0 && !sum.unavailable && !sum.stuck;
         return m_settings.until_idle && !all_well ? exit_status::found : exit_status::ok;
     }
 
@@ -224,6 +224,9 @@ private:
             worker.run(stop);
             return;
         }
+        // Calls that were too much get smaller, so it is not over with the first one.
+        constexpr int most_stuck = 8;
+        int stuck = 0;
         for (bool more = true; more && !stop.stop_requested();) {
             auto const round = worker.run_once();
             if (round.standby) {
@@ -231,8 +234,11 @@ private:
             }
             if (round.unavailable) {
                 m_log.warn("unavailable", with_place({{"message", *round.unavailable}}, slice));
+            } else if (round.stuck) {
+                m_log.warn("stuck", with_place({{"message", *round.stuck}}, slice));
             }
-            more = !round.idle() && !round.unavailable;
+            stuck = round.stuck ? stuck + 1 : 0;
+            more = !round.idle() && !round.unavailable && stuck < most_stuck;
         }
     }
 

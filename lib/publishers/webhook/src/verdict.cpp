@@ -32,6 +32,12 @@ publish_result result_of(int status, bool conflict_is_accepted) noexcept {
 
 } // namespace
 
+bool may_be_unavailable(ending const& ending) noexcept {
+    return ending.how == ending::kind::lost ||
+           (ending.how == ending::kind::answered && (ending.status == 429 || ending.status == 502 ||
+                                                     ending.status == 503 || ending.status == 504));
+}
+
 publish_answer judge(ending const& ending, bool conflict_is_accepted, std::chrono::milliseconds most) {
     switch (ending.how) {
     case ending::kind::no_connection:

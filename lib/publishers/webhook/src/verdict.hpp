@@ -25,7 +25,9 @@ struct ending {
     std::chrono::milliseconds retry_after{0};
 };
 
-inline constexpr int service_unavailable = 503;
+/// Whether a receiver that ends every request like this may be unavailable: no answer, or one that comes from what
+/// stands in front of it as well (429, 502, 503, 504). The relay finds out whether it is that or the messages.
+[[nodiscard]] bool may_be_unavailable(ending const& ending) noexcept;
 
 /// What an answer means for its message.
 /// @param conflict_is_accepted see webhook_options

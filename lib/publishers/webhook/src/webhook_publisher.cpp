@@ -163,6 +163,7 @@ public:
             }
         }
         for (auto const place : m_transfers.abandon()) {
+            m_refused.push_back(place);
             fail(place, {.result = publish_result::retry, .error = "no answer within the publish deadline"});
         }
         return conclude();
@@ -171,7 +172,7 @@ public:
 private:
     void start_what_fits() {
         while (!m_lanes.empty() && m_transfers.running() < m_options.parallel && !m_no_connection &&
-               !nothing_but_503() && std::chrono::steady_clock::now() < m_last_start) {
+               !refuses_everything() && std::chrono::steady_clock::now() < m_last_start) {
             auto const place = m_lanes.take();
             try {
                 m_transfers.start(
@@ -183,17 +184,17 @@ private:
         }
     }
 
-    // Enough of them to say that it is the receiver, not the message.
-    [[nodiscard]] bool nothing_but_503() const {
-        return m_other_answers == 0 && m_unavailable.size() >= m_options.parallel;
+    // Enough of them to suspect the receiver, and to leave the others alone.
+    [[nodiscard]] bool refuses_everything() const {
+        return m_other_answers == 0 && m_refused.size() >= m_options.parallel;
     }
 
     void settle(std::size_t place, webhook::ending const& how) {
         auto answer = webhook::judge(how, m_options.conflict_is_accepted, m_options.max_retry_after);
         if (how.how == webhook::ending::kind::no_connection) {
             m_no_connection = answer.error;
-        } else if (how.how == webhook::ending::kind::answered && how.status == webhook::service_unavailable) {
-            m_unavailable.push_back(place);
+        } else if (webhook::may_be_unavailable(how)) {
+            m_refused.push_back(place);
         } else {
             ++m_other_answers;
         }
@@ -213,15 +214,20 @@ private:
     }
 
     publish_report conclude() {
+        auto& answers = m_report.answers;
         if (m_no_connection) {
             m_report.unavailable = std::move(m_no_connection);
-        } else if (m_other_answers == 0 && !m_unavailable.empty()) {
-            m_report.unavailable = "HTTP 503 to everything";
-            for (auto const place : m_unavailable) {
-                auto& answer = m_report.answers[place];
-                answer.result = publish_result::not_sent;
-                m_report.retry_after = std::max(m_report.retry_after, answer.retry_after);
-                answer.retry_after.reset();
+            if (m_other_answers > 0) {
+                // It went away meanwhile, so what was under way is not to blame. A message that ends the receiver each
+                // time stands at the head of a call soon, where nothing is answered.
+                for (auto const place : m_refused) {
+                    answers[place].result = publish_result::not_sent;
+                }
+            }
+        } else if (m_other_answers == 0 && !m_refused.empty()) {
+            m_report.unavailable = answers[m_refused.front()].error + " to everything";
+            for (auto const place : m_refused) {
+                m_report.retry_after = std::max(m_report.retry_after, answers[place].retry_after);
             }
         }
         return std::move(m_report);
@@ -236,7 +242,8 @@ private:
     lanes m_lanes;
     publish_report m_report;
     std::optional<std::string> m_no_connection;
-    std::vector<std::size_t> m_unavailable;
+    // By themselves, in a way in which a receiver that is unavailable would.
+    std::vector<std::size_t> m_refused;
     std::size_t m_other_answers = 0;
 };
 

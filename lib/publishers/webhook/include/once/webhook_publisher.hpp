@@ -83,13 +83,17 @@ struct webhook_options {
  * | answer | result |
  * | --- | --- |
  * | 2xx | accepted |
- * | 408, 425, 429, 5xx | retry, no sooner than Retry-After |
+ * | 408, 425, 429, 5xx | retry, no sooner than Retry-After; see below |
  * | 409 | retry: the receiver is still at work on an earlier attempt, as the Idempotency-Key draft says |
  * | 401, 403, 404, 405, 407 | retry: they speak of the receiver's set-up, not of the message |
  * | 3xx | retry: no redirect is followed, because the message and its secrets are for this address only |
  * | 422 and other 4xx | rejected |
- * | connection lost, silent, answer torn | retry |
- * | no connection, or 503 to everything and nothing accepted | unavailable |
+ * | connection lost, silent, answer torn | retry; see below |
+ * | no connection | unavailable |
+ *
+ * When everything that was sent got 429, 502, 503, 504 or no answer, the report says "unavailable", too. The relay
+ * then finds out with other messages whether it is the receiver, and no attempt counts, or these messages, and theirs
+ * do.
  *
  * @par Thread safety
  * One thread at a time.
