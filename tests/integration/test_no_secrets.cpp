@@ -144,7 +144,7 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
         });
     }
     // One that is done, for its fingerprint.
-    once::execute(caller.db, {.scope = "s", .key = "done", .fingerprint = once::fingerprint{secret}},
+    std::ignore = once::execute(caller.db, {.scope = "s", .key = "done", .fingerprint = once::fingerprint{secret}},
                   [&](once::transaction&) { return once::response{.body = body}; });
 
     auto const* const folder = std::getenv("ONCE_CLUSTER_DIR");
