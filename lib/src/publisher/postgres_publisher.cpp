@@ -224,9 +224,11 @@ private:
 
     /// @return false: nothing was committed, and something was learnt: run the step again
     bool commit(std::vector<std::size_t> const& places, std::vector<statement> const& statements) {
-        auto const lease = m_state.pool.take(m_step_deadline);
+        auto const lease = m_state.pool.take(m_deadline);
         auto& session = *lease;
         m_connected = true;
+        auto const now = std::chrono::steady_clock::now();
+        m_step_deadline = std::max(m_step_deadline, now + (m_deadline - now) / 2); // to connect is no part of it
         auto const fresh = receive(session, places);
         if (!fresh) {
             session.settle(m_deadline);

@@ -28,7 +28,7 @@ select set_config('statement_timeout', $1::bigint::text, true),
 }
 
 /// How many parameters `with_message` takes.
-inline constexpr int columns_of_message = 10;
+inline constexpr int columns_of_message = 11;
 
 /// Puts the user's statement behind a WITH that makes the message a relation.
 ///   $1 to $11: the columns of `message`, in their order; $11 in microseconds since 1970.
