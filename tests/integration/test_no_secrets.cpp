@@ -56,19 +56,21 @@ struct careless_caller : effects_database {
     }
     void answers(std::string const& what, once::response const& response) {
         refused(what, [&] {
-            std::ignore = once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
-                          [&](once::transaction&) { return response; });
+            std::ignore =
+                once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
+                              [&](once::transaction&) { return response; });
         });
     }
     void publishes(std::string const& what, once::message message) {
         message.payload = message.payload.empty() ? once::body::text(secret) : message.payload;
         message.headers.push_back({"x-card", secret});
         refused(what, [&] {
-            std::ignore = once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
-                          [&](once::transaction& tx) {
-                              tx.publish(message);
-                              return once::response{.body = once::body::text(secret)};
-                          });
+            std::ignore =
+                once::execute(db, {.scope = "s", .key = what, .fingerprint = once::fingerprint{secret}},
+                              [&](once::transaction& tx) {
+                                  tx.publish(message);
+                                  return once::response{.body = once::body::text(secret)};
+                              });
         });
     }
     /// The secret itself, in hex, and the digests of it that are stored.
@@ -144,8 +146,9 @@ TEST_CASE("no error of the library and no line of the server's log shows what wa
         });
     }
     // One that is done, for its fingerprint.
-    std::ignore = once::execute(caller.db, {.scope = "s", .key = "done", .fingerprint = once::fingerprint{secret}},
-                  [&](once::transaction&) { return once::response{.body = body}; });
+    std::ignore =
+        once::execute(caller.db, {.scope = "s", .key = "done", .fingerprint = once::fingerprint{secret}},
+                      [&](once::transaction&) { return once::response{.body = body}; });
 
     auto const* const folder = std::getenv("ONCE_CLUSTER_DIR");
     if (folder == nullptr) {

@@ -269,8 +269,9 @@ TEST_CASE("data and responses beyond their limits are refused by name", "[resuma
     once::database db{server.dsn()};
     auto const refused = [&](nlohmann::json const& data) {
         fake_provider provider;
-        return refused_field(
-            [&] { booking(once::effect::idempotent_remote, provider).run(db, asked("k"), data); });
+        return refused_field([&] {
+            std::ignore = booking(once::effect::idempotent_remote, provider).run(db, asked("k"), data);
+        });
     };
     CHECK(refused({{"text", std::string(std::size_t{1024} * 1024, 'x')}}) == "operation.data");
     CHECK(refused({{"text", "\xff"}}) == "operation.data");
@@ -381,7 +382,7 @@ TEST_CASE("what an operation must not be made of is refused by name", "[resumabl
     effects_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
-    CHECK(refused_field([&] { booking(once::effect::at_most_once, provider).run(db, {}); }) ==
+    CHECK(refused_field([&] { std::ignore = booking(once::effect::at_most_once, provider).run(db, {}); }) ==
           "request.scope");
     CHECK(refused_field([&] { once::operation_worker{db, {}}; }) == "kinds");
     auto const book = booking(once::effect::at_most_once, provider);

@@ -85,7 +85,7 @@ TEST_CASE("every option has its bounds and an error names the option", "[validat
         std::function<void(options&)> set;
         bool good;
     };
-    auto const time = [](milliseconds options::* member, milliseconds value) {
+    auto const time = [](auto options::* member, milliseconds value) {
         return [=](options& o) { o.*member = value; };
     };
     std::vector<row> const rows{
