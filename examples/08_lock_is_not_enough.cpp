@@ -89,10 +89,11 @@ int second_click_with_key(once::database& db, pqxx::connection& connection) {
 }
 
 int lost_reply_with_key(once::database& db, pqxx::connection& connection) {
-    std::ignore = once::execute(db, {.scope = "POST /orders alice", .key = "lost"}, [&](once::transaction& tx) {
-        insert_order(tx);
-        order_once(db, "lost", {.wait = 0ms}); // the retry, while the first one runs: in_progress
-    });
+    std::ignore =
+        once::execute(db, {.scope = "POST /orders alice", .key = "lost"}, [&](once::transaction& tx) {
+            insert_order(tx);
+            order_once(db, "lost", {.wait = 0ms}); // the retry, while the first one runs: in_progress
+        });
     order_once(db, "lost"); // and once more: replayed
     return orders(connection);
 }

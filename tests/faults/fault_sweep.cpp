@@ -194,8 +194,7 @@ private:
                 return at(1, one.direction, one.index, one.what->what);
             }
             db.check();
-            return at_work(1, one.direction, route.messages(one.direction) + one.index,
-                           one.what->what);
+            return at_work(1, one.direction, route.messages(one.direction) + one.index, one.what->what);
         };
         auto trap = rule();
         trap.doing([&](event const& e) {
@@ -335,7 +334,10 @@ fault black_hole() {
 std::vector<fault> pooler_faults() {
     return {{.name = "KILL", .what = act::forward(), .console = {"KILL", "RESUME"}},
             {.name = "RECONNECT", .what = act::forward(), .console = {"RECONNECT"}},
-            {.name = "query_timeout", .what = act::swallow(), .silent = true, .settings = {"query_timeout = 0.4"}}};
+            {.name = "query_timeout",
+             .what = act::swallow(),
+             .silent = true,
+             .settings = {"query_timeout = 0.4"}}};
 }
 
 swept_route::swept_route(workload_database const& where, std::string const& pooler_mode,

@@ -58,12 +58,14 @@ int main(int argc, char** argv) {
         once::database db{argv[1]};
         std::unique_ptr<once::publisher> publisher;
         if (kind == "jsonl") {
-            publisher = std::make_unique<once::json_lines_publisher>("/dev/null",
-                                                                     once::json_lines_options{.flush = once::json_lines_options::durability::none});
+            publisher = std::make_unique<once::json_lines_publisher>(
+                "/dev/null", once::json_lines_options{.flush = once::json_lines_options::durability::none});
         } else if (kind == "postgres") {
             publisher = std::make_unique<once::postgres_publisher>(
-                db, once::postgres_publisher_options{
-                        .consumer = "c", .sql = "insert into target (id, size) select id, length(payload_bytes) from message"});
+                db,
+                once::postgres_publisher_options{
+                    .consumer = "c",
+                    .sql = "insert into target (id, size) select id, length(payload_bytes) from message"});
         } else {
             publisher = std::make_unique<counting_publisher>();
         }

@@ -67,7 +67,8 @@ void pooler::command(std::string const& text) const {
 }
 
 bool pooler::keeps_statements_apart() {
-    auto const version = run_in_shell("PATH=$PATH:/usr/sbin; ${ONCE_PGBOUNCER:-pgbouncer} --version | head -n 1").output;
+    auto const version =
+        run_in_shell("PATH=$PATH:/usr/sbin; ${ONCE_PGBOUNCER:-pgbouncer} --version | head -n 1").output;
     auto const at = version.find("1.");
     return at != std::string::npos && std::stoi(version.substr(at + 2)) >= 21;
 }

@@ -15,9 +15,11 @@ namespace {
 
 // Those of bytes and those of JSON; both are small where they are stored.
 void publish_large(session& db, int count) {
-    db.run("select count(publish('t.x', null, p_bytes => decode(repeat('00', 1048576), 'hex'))) from generate_series(1, " +
+    db.run("select count(publish('t.x', null, p_bytes => decode(repeat('00', 1048576), 'hex'))) from "
+           "generate_series(1, " +
            std::to_string(count / 2) + ")");
-    db.run("select count(publish('t.x', null, p_json => to_json(repeat('x', 1048570)))) from generate_series(1, " +
+    db.run("select count(publish('t.x', null, p_json => to_json(repeat('x', 1048570)))) from "
+           "generate_series(1, " +
            std::to_string(count - count / 2) + ")");
 }
 
@@ -25,7 +27,8 @@ void publish_large(session& db, int count) {
 constexpr int mebibytes = 256;
 
 void take_all(effects_database const& server, std::string const& kind, int count) {
-    child_process worker{{ONCE_MEMORY_CLIENT, server.dsn(), kind, std::to_string(count), std::to_string(mebibytes)}};
+    child_process worker{
+        {ONCE_MEMORY_CLIENT, server.dsn(), kind, std::to_string(count), std::to_string(mebibytes)}};
     auto const end = worker.wait();
     std::printf("%s: %s", kind.c_str(), end.output.c_str());
     INFO(end.output);
@@ -68,7 +71,8 @@ TEST_CASE("large messages pass through the publishers, and come back when they w
     take_all(server, "jsonl", 100);
     take_all(server, "postgres", 100);
     for (auto some = next_batch(db, "parked", 1000); some.size() > 0; some = next_batch(db, "parked", 1000)) {
-        db.run("select acknowledge('parked', 0, '" + some.token + "', " + some.rows[some.size() - 1][0].as<std::string>() +
+        db.run("select acknowledge('parked', 0, '" + some.token + "', " +
+               some.rows[some.size() - 1][0].as<std::string>() +
                ", null, array_agg(id), array_agg('retry'::text)) from outbox where id between " +
                some.rows[0][0].as<std::string>() + " and " + some.rows[some.size() - 1][0].as<std::string>());
     }

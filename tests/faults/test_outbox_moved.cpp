@@ -75,13 +75,14 @@ int read_some(session& db, part const& from, deliveries& got, int limit, int par
 void read_rest(session& db, part const& from, deliveries& got) {
     for (int idle = 0; idle < 2;) {
         auto const seen = read_some(db, from, got, 7);
-        auto const taken = db.rows(
-            "select id, message_id from take_parked($1, $2, 100, p_now => clock_timestamp() + interval '1 day')",
-            pqxx::params{from.subscription, from.slice});
+        auto const taken = db.rows("select id, message_id from take_parked($1, $2, 100, p_now => "
+                                   "clock_timestamp() + interval '1 day')",
+                                   pqxx::params{from.subscription, from.slice});
         for (auto const& row : taken) {
             got[from.name()].push_back(row[1].as<std::string>());
             db.rows("select settle_parked($1, $2, array[$3::bigint], array[$4::uuid], '{accepted}')",
-                    pqxx::params{from.subscription, from.slice, row[0].as<std::string>(), row[1].as<std::string>()});
+                    pqxx::params{from.subscription, from.slice, row[0].as<std::string>(),
+                                 row[1].as<std::string>()});
         }
         idle = seen == 0 && taken.empty() ? idle + 1 : 0;
     }

@@ -36,7 +36,10 @@ namespace {
 
 pooled_server in_front_of(effects_database const& server) {
     pqxx::connection direct{server.dsn()};
-    return {.host = direct.hostname(), .port = direct.get_var("port"), .user = direct.username(), .dbname = server.name()};
+    return {.host = direct.hostname(),
+            .port = direct.get_var("port"),
+            .user = direct.username(),
+            .dbname = server.name()};
 }
 
 /// More clients than the server has sessions for them, so that each transaction can be on another session.

@@ -42,8 +42,9 @@ constexpr auto gate_at_commit = R"sql(
     create constraint trigger gate after insert on effect deferrable initially deferred
         for each row execute function wait_at_gate())sql";
 
-constexpr auto waits_at_gate = "select count(*) from pg_locks where locktype = 'advisory' and not granted and "
-                               "database = (select oid from pg_database where datname = current_database())";
+constexpr auto waits_at_gate =
+    "select count(*) from pg_locks where locktype = 'advisory' and not granted and "
+    "database = (select oid from pg_database where datname = current_database())";
 
 constexpr once::call_options patient{.wait = 5s, .deadline = 30s, .reply_timeout = 20s};
 
@@ -55,9 +56,13 @@ struct slow_commits {
     once::database db;
     ledger gate{server.dsn()};
 
-    explicit slow_commits(std::string const& mode, std::vector<std::string> const& settings = {"query_timeout = 0.5"})
-        : between{{server.upstream().host, std::to_string(server.upstream().port), server.user(), server.name()},
-                  mode, 10, settings},
+    explicit slow_commits(std::string const& mode,
+                          std::vector<std::string> const& settings = {"query_timeout = 0.5"})
+        : between{{server.upstream().host, std::to_string(server.upstream().port), server.user(),
+                   server.name()},
+                  mode,
+                  10,
+                  settings},
           db{between.dsn(), {.prepared_statements = mode == "session", .log = ear.log()}} {
         gate.value(gate_at_commit);
         gate.open_account("key");
@@ -125,11 +130,11 @@ TEST_CASE("a message whose COMMIT the pooler gave up has one effect", "[faults][
         tx.publish({.topic = "t", .payload = once::body::text("p")});
     });
     here.close_gate();
-    once::consumer consumer{here.db, "s",
-                            [](once::delivery const&, once::transaction& tx) {
-                                tx.exec(insert_effect, pqxx::params{"key"});
-                            },
-                            {.reader = {.listen = false}}};
+    once::consumer consumer{
+        here.db,
+        "s",
+        [](once::delivery const&, once::transaction& tx) { tx.exec(insert_effect, pqxx::params{"key"}); },
+        {.reader = {.listen = false}}};
     std::jthread const running{[&](std::stop_token const& stop) { consumer.run(stop); }};
     here.open_gate_after("once: consumer of s: ");
     CHECK(wait_until([&] { return here.gate.value("select max(number) from once.checkpoint") != "0"; }));
@@ -140,7 +145,8 @@ TEST_CASE("a message whose COMMIT the pooler gave up has one effect", "[faults][
     CHECK(here.gate.entry("key").effects == 2);
 }
 
-TEST_CASE("an error that ends the session is a lost connection whatever its SQLSTATE says", "[faults][pooler]") {
+TEST_CASE("an error that ends the session is a lost connection whatever its SQLSTATE says",
+          "[faults][pooler]") {
     auto const mode = in_mode();
     INFO(mode);
     slow_commits here{mode};
@@ -160,8 +166,9 @@ TEST_CASE("an error that ends the session is a lost connection whatever its SQLS
     CHECK(here.gate.entry("key").effects == 1);
 }
 
-TEST_CASE("a server that crashes and comes back while a pooler waits for its COMMIT leaves one effect or none",
-          "[faults][pooler]") {
+TEST_CASE(
+    "a server that crashes and comes back while a pooler waits for its COMMIT leaves one effect or none",
+    "[faults][pooler]") {
     private_servers servers;
     servers.start_primary("one");
     std::string const mode = "transaction";
@@ -178,9 +185,11 @@ TEST_CASE("a server that crashes and comes back while a pooler waits for its COM
             call = std::async(std::launch::async, [&] {
                 if (what == "transact") {
                     return once::transact(
-                        db, [&](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{what}); }, patient);
+                        db, [&](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{what}); },
+                        patient);
                 }
-                return run_workload(db, what == "callback" ? form::callback : form::statements, what, patient);
+                return run_workload(db, what == "callback" ? form::callback : form::statements, what,
+                                    patient);
             });
             REQUIRE(wait_until([&] { return gate.value(waits_at_gate) != "0"; }));
             servers.crash("one");

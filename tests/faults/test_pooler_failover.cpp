@@ -22,8 +22,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <string>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -37,7 +37,8 @@ namespace {
 void publish_many(std::string const& dsn, std::string const& what, int count) {
     session db{dsn};
     for (int n = 0; n < count; ++n) {
-        db.run("select publish('t', 'k" + std::to_string(n % 5) + "', p_bytes => '" + what + std::to_string(n) + "')");
+        db.run("select publish('t', 'k" + std::to_string(n % 5) + "', p_bytes => '" + what +
+               std::to_string(n) + "')");
     }
 }
 
@@ -56,7 +57,8 @@ public:
     void fall_behind() {
         auto const lsn = ledger{servers.dsn("one")}.value("select pg_current_wal_lsn()");
         REQUIRE(wait_until([&] {
-            return ledger{servers.dsn("two")}.value("select pg_last_wal_replay_lsn() >= '" + lsn + "'") == "t";
+            return ledger{servers.dsn("two")}.value("select pg_last_wal_replay_lsn() >= '" + lsn + "'") ==
+                   "t";
         }));
         servers.cut_off("two");
     }
@@ -81,7 +83,8 @@ std::string delivered(scripted_publisher const& receiver, std::string const& wha
 
 } // namespace
 
-TEST_CASE("a relay behind a pooler delivers all that the new primary committed, after a failover that lost messages",
+TEST_CASE("a relay behind a pooler delivers all that the new primary committed, after a failover that lost "
+          "messages",
           "[faults][failover][pooler]") {
     failing_pair pair;
     pooler const between{{.host = pair.at_link()}, "transaction", 5, {"server_login_retry = 1"}};
@@ -105,8 +108,8 @@ TEST_CASE("a relay behind a pooler delivers all that the new primary committed, 
     std::jthread const running{[&](std::stop_token const& stop) { relay.run(stop); }};
     REQUIRE(wait_until([&] { return delivered(receiver, "first", 5) == "0 missing"; }));
     REQUIRE(wait_until([&] {
-        return ledger{pair.servers.dsn("one")}.value("select number from once.checkpoint order by number desc limit 1") !=
-               "0";
+        return ledger{pair.servers.dsn("one")}.value(
+                   "select number from once.checkpoint order by number desc limit 1") != "0";
     }));
 
     pair.fall_behind();
@@ -116,7 +119,8 @@ TEST_CASE("a relay behind a pooler delivers all that the new primary committed, 
 
     pair.fail_over();
     publish_many(pair.servers.dsn("two"), "kept", 60);
-    CHECK(ledger{pair.servers.dsn("two")}.value("select max(id) < 200 from once.outbox") == "t"); // the same numbers
+    CHECK(ledger{pair.servers.dsn("two")}.value("select max(id) < 200 from once.outbox") ==
+          "t"); // the same numbers
     go = true;
     CHECK(wait_until([&] { return delivered(receiver, "kept", 60) == "0 missing"; }));
     CHECK(wait_until([&] {
@@ -128,16 +132,19 @@ TEST_CASE("nothing that a SQL reader got on one timeline is taken on another one
     failing_pair pair;
     session old{pair.servers.dsn("one")};
     std::string const owner = "5f0c0000-0000-4000-8000-000000000001";
-    old.run("select subscribe('s', p_from => 'beginning'), subscribe('p', p_from => 'beginning', p_backoff_base => '1ms', "
+    old.run("select subscribe('s', p_from => 'beginning'), subscribe('p', p_from => 'beginning', "
+            "p_backoff_base => '1ms', "
             "p_backoff_cap => '1ms')");
     // One message of the subscription p is parked on both sides; the next one only on the old primary.
     publish_many(pair.servers.dsn("one"), "both", 1);
-    old.run("select begin_operation('op', 'k', null, 'n', array['a', 'b'], null, '{}', '" + owner + "', '1 hour')");
+    old.run("select begin_operation('op', 'k', null, 'n', array['a', 'b'], null, '{}', '" + owner +
+            "', '1 hour')");
     pair.fall_behind();
     publish_many(pair.servers.dsn("one"), "lost", 100);
     auto const batch = next_batch(old, "s", 1000);
     auto const parked = next_batch(old, "p", 1000);
-    old.run("select acknowledge('p', 0, '" + parked.token + "', null, null, array(select id from outbox order by id), "
+    old.run("select acknowledge('p', 0, '" + parked.token +
+            "', null, null, array(select id from outbox order by id), "
             "array_fill('retry'::text, array[101]))");
     REQUIRE(wait_until([&] { return old.ask("select parked_due('p')") == "0"; }));
     auto const taken = old.rows("select id, message_id from take_parked('p', 0, 1000)");
@@ -155,7 +162,8 @@ TEST_CASE("nothing that a SQL reader got on one timeline is taken on another one
 
     // Other messages have those places now. What the old ones came to says nothing about them.
     auto const fresh = next_batch(now, "p", 1000);
-    now.run("select acknowledge('p', 0, '" + fresh.token + "', null, null, array(select id from outbox order by id), "
+    now.run("select acknowledge('p', 0, '" + fresh.token +
+            "', null, null, array(select id from outbox order by id), "
             "array_fill('retry'::text, array[61]))");
     REQUIRE(wait_until([&] { return now.ask("select parked_due('p')") == "0"; }));
     for (auto const& row : taken) {
@@ -164,17 +172,23 @@ TEST_CASE("nothing that a SQL reader got on one timeline is taken on another one
                      pqxx::params{row[0].as<std::string>(), row[1].as<std::string>(), result});
         }
     }
-    CHECK(now.ask("select count(*) filter (where state <> 'dead') from parked_message where subscription = 'p'") >= "60");
-    CHECK(now.ask("select count(*) from parked_message where encode(payload_bytes, 'escape') like 'kept%' and state <> "
+    CHECK(
+        now.ask(
+            "select count(*) filter (where state <> 'dead') from parked_message where subscription = 'p'") >=
+        "60");
+    CHECK(now.ask("select count(*) from parked_message where encode(payload_bytes, 'escape') like 'kept%' "
+                  "and state <> "
                   "'dead'") == "60");
 
     CHECK(now.refused("select assert_fence('l', " + fence + ")") == "ON010");
     CHECK(now.ask("select renew_lease('l', " + fence + ", '1 hour') is null") == "t");
-    CHECK(now.refused("select advance_operation('op', 'k', " + retaken + ", 'a', 'b', null, '{}', '1 hour')") == "ON040");
+    CHECK(now.refused("select advance_operation('op', 'k', " + retaken +
+                      ", 'a', 'b', null, '{}', '1 hour')") == "ON040");
 }
 
-TEST_CASE("a pooler that leads back to the old primary gets no effect from a service that has seen the new one",
-          "[faults][failover][pooler]") {
+TEST_CASE(
+    "a pooler that leads back to the old primary gets no effect from a service that has seen the new one",
+    "[faults][failover][pooler]") {
     failing_pair pair;
     for (auto const* const key : {"before", "callback", "statements"}) {
         ledger{pair.servers.dsn("one")}.open_account(key);

@@ -109,7 +109,8 @@ disturbed_work consumers() {
             .run = [](once::database& db, ledger& book, std::string const& what) -> std::string {
                 std::string wrong;
                 {
-                    once::consumer one{db, what,
+                    once::consumer one{db,
+                                       what,
                                        [](once::delivery const& message, once::transaction& tx) {
                                            tx.exec(insert_effect, pqxx::params{message.payload.data()});
                                        },
@@ -124,7 +125,9 @@ disturbed_work consumers() {
                     std::ignore = wait_until([&] { return effects_of(book, what) >= messages_each; });
                 }
                 auto const effects = effects_of(book, what);
-                return wrong.empty() && effects == messages_each ? "" : wrong + " " + std::to_string(effects) + " effects";
+                return wrong.empty() && effects == messages_each
+                           ? ""
+                           : wrong + " " + std::to_string(effects) + " effects";
             }};
 }
 
@@ -144,8 +147,9 @@ disturbed_work relays() {
                         }
                     }};
                     std::ignore = wait_until([&] {
-                        return book.value("select messages from once.subscription_lag where subscription = '" + what +
-                                          "'") == "0";
+                        return book.value(
+                                   "select messages from once.subscription_lag where subscription = '" +
+                                   what + "'") == "0";
                     });
                 }
                 // In order, with repeats taken out.
@@ -199,10 +203,11 @@ public:
                     for (auto at = next++; at < steps.size(); at = next++) {
                         auto const& one = steps[at];
                         auto const where = one.what.name + " at message " + std::to_string(one.index) +
-                                           (one.direction == wire_direction::to_server ? " to the server" : " to the client");
+                                           (one.direction == wire_direction::to_server ? " to the server"
+                                                                                       : " to the client");
                         try {
-                            disturb(work, one.what, one.direction, one.index, "w" + std::to_string(at) + "x" + work.name,
-                                    clean, book, where);
+                            disturb(work, one.what, one.direction, one.index,
+                                    "w" + std::to_string(at) + "x" + work.name, clean, book, where);
                         } catch (std::exception const& e) {
                             complain(work.name + ", " + where + ": " + e.what());
                         }
@@ -210,8 +215,8 @@ public:
                 });
             }
         }
-        std::printf("%s, %s mode: %zu disturbed, %d faults\n", work.name.c_str(), m_mode.c_str(), steps.size(),
-                    m_fired.load());
+        std::printf("%s, %s mode: %zu disturbed, %d faults\n", work.name.c_str(), m_mode.c_str(),
+                    steps.size(), m_fired.load());
         return m_complaints;
     }
 
@@ -229,7 +234,8 @@ private:
         work.prepare(clean, "probe" + work.name);
         once::database db{route.dsn(), options()};
         db.check();
-        std::pair const before{route.messages(wire_direction::to_server), route.messages(wire_direction::to_client)};
+        std::pair const before{route.messages(wire_direction::to_server),
+                               route.messages(wire_direction::to_client)};
         auto const wrong = work.run(db, book, "probe" + work.name);
         if (!wrong.empty()) {
             complain(work.name + " without a fault: " + wrong);
@@ -238,8 +244,8 @@ private:
                 route.messages(wire_direction::to_client) - before.second};
     }
 
-    void disturb(disturbed_work const& work, fault const& what, wire_direction direction, int index, std::string const& name,
-                 once::database& clean, ledger& book, std::string const& where) {
+    void disturb(disturbed_work const& work, fault const& what, wire_direction direction, int index,
+                 std::string const& name, once::database& clean, ledger& book, std::string const& where) {
         work.prepare(clean, name);
         swept_route route{m_where, m_mode, what.settings};
         once::database db{route.dsn(), options()};

@@ -99,8 +99,9 @@ TEST_CASE("a claim inside a subtransaction goes with it", "[claim]") {
     CHECK(std::holds_alternative<once::replayed>(once::claim(tx, request_of("kept"))));
     once::complete(tx, std::get<once::started>(free), std::nullopt);
     tx.commit();
-    CHECK(server.ask("select string_agg(key || ' ' || coalesce(status::text, 'none'), ', ' order by key) from "
-                     "once.idempotency_record_readable") == "gone none, kept 200");
+    CHECK(
+        server.ask("select string_agg(key || ' ' || coalesce(status::text, 'none'), ', ' order by key) from "
+                   "once.idempotency_record_readable") == "gone none, kept 200");
 }
 
 TEST_CASE("a held key is a value, and the transaction that asked goes on", "[claim]") {
@@ -120,7 +121,9 @@ TEST_CASE("a held key is a value, and the transaction that asked goes on", "[cla
     CHECK(server.effects() == 2);
 }
 
-TEST_CASE("a COMMIT without completing what was claimed is refused, on any transaction, and nothing took effect", "[claim]") {
+TEST_CASE(
+    "a COMMIT without completing what was claimed is refused, on any transaction, and nothing took effect",
+    "[claim]") {
     effects_database const server;
     pqxx::connection connection{server.dsn()};
     CHECK(sqlstate_of([&] {

@@ -30,14 +30,16 @@ struct tenants {
 
     tenants() {
         service.grant_use();
-        server.run("grant " + tenant.name() + " to " + service.name() + "; grant all on effect to " + tenant.name() + ", " +
-                   service.name() + "; grant usage on all sequences in schema public to " + tenant.name() + ", " +
+        server.run("grant " + tenant.name() + " to " + service.name() + "; grant all on effect to " +
+                   tenant.name() + ", " + service.name() +
+                   "; grant usage on all sequences in schema public to " + tenant.name() + ", " +
                    service.name());
     }
 
     [[nodiscard]] once::database connect() {
-        return once::database{service.dsn(),
-                              {.max_connections = 1, .log = [this](std::string_view line) { log.emplace_back(line); }}};
+        return once::database{service.dsn(), {.max_connections = 1, .log = [this](std::string_view line) {
+                                                  log.emplace_back(line);
+                                              }}};
     }
 };
 
@@ -48,7 +50,8 @@ std::string state_of_session(once::database& db) {
             "select concat_ws(' ', current_user = session_user, current_setting('client_encoding'), "
             "current_setting('search_path') like '%public%', current_setting('statement_timeout'), "
             "current_setting('lock_timeout'), coalesce(current_setting('app.tenant', true), ''), "
-            "current_setting('datestyle'), current_setting('extra_float_digits'), current_setting('synchronous_commit'), "
+            "current_setting('datestyle'), current_setting('extra_float_digits'), "
+            "current_setting('synchronous_commit'), "
             "current_setting('default_transaction_isolation'), '\xC3\xBC')");
     });
     return found;
@@ -65,8 +68,9 @@ TEST_CASE("what a callback leaves in its session is gone for the next call, at n
     counted.check();
     std::ignore = once::transact(counted, [](once::transaction&) {});
     for (std::string const leave :
-         {"select set_config('app.tenant', 'alice', false)", "set client_encoding = 'LATIN1'", "set search_path = pg_catalog",
-          "set statement_timeout = '7s'", "set lock_timeout = '3s'", "set datestyle = 'German'", "set extra_float_digits = 0",
+         {"select set_config('app.tenant', 'alice', false)", "set client_encoding = 'LATIN1'",
+          "set search_path = pg_catalog", "set statement_timeout = '7s'", "set lock_timeout = '3s'",
+          "set datestyle = 'German'", "set extra_float_digits = 0",
           "set default_transaction_isolation = 'serializable'", "set synchronous_commit = off", "ROLE"}) {
         CAPTURE(leave);
         auto const act = [&](once::transaction& tx) {
@@ -82,7 +86,8 @@ TEST_CASE("what a callback leaves in its session is gone for the next call, at n
     // The statements of the library are as prepared as before.
     CHECK(proxy.connections() == 1);
     // Statements outside of a call meet a clean session, too.
-    std::ignore = once::transact(db, [](once::transaction& tx) { tx.exec("set statement_timeout = '1ms'; set lock_timeout = 1"); });
+    std::ignore = once::transact(
+        db, [](once::transaction& tx) { tx.exec("set statement_timeout = '1ms'; set lock_timeout = 1"); });
     CHECK_FALSE(once::issue_token(db, {.principal = "alice", .purpose = "order"}).empty());
 }
 
@@ -125,17 +130,21 @@ TEST_CASE("a callback may change its role, and statements at the end keep it", "
     CHECK(all.server.ask("select string_agg(distinct who, ',') from effect") == all.tenant.name());
     CHECK(all.server.effects() == 6);
     CHECK(all.server.ask("select count(*) from once.outbox") == "2");
-    CHECK(all.server.ask("select string_agg(distinct service, ',') from once.idempotency_record") == all.service.name());
+    CHECK(all.server.ask("select string_agg(distinct service, ',') from once.idempotency_record") ==
+          all.service.name());
 }
 
 TEST_CASE("a service without the right to complete is told what to grant", "[session]") {
     tenants all;
     all.server.run("revoke once_producer from " + all.service.name() + "; grant usage on schema once to " +
-                   all.service.name() + "; grant execute on all functions in schema once to " + all.service.name());
+                   all.service.name() + "; grant execute on all functions in schema once to " +
+                   all.service.name());
     auto db = all.connect();
     db.check(); // which would see what is missing
-    all.server.run("revoke execute on function once.complete(text, text, integer, json, text, json, bytea, timestamptz) "
-                   "from " + all.service.name());
+    all.server.run(
+        "revoke execute on function once.complete(text, text, integer, json, text, json, bytea, timestamptz) "
+        "from " +
+        all.service.name());
     try {
         std::ignore = once::execute(db, request_of("a"), [](once::transaction& tx) { add_effect(tx); });
         FAIL("completed");
@@ -151,8 +160,9 @@ TEST_CASE("what a callback does to its session does not change the answer that i
     once::database db{server.dsn(), {.max_connections = 1}};
     std::string const umlaut = "{\"name\":\"\xC3\xBC\"}";
     for (std::string const change :
-         {"set local client_encoding = 'LATIN1'", "set client_encoding = 'LATIN1'", "set local search_path = pg_catalog",
-          "deallocate all", "set constraints all deferred", "listen x", "set local lock_timeout = 1", "set datestyle = 'German'"}) {
+         {"set local client_encoding = 'LATIN1'", "set client_encoding = 'LATIN1'",
+          "set local search_path = pg_catalog", "deallocate all", "set constraints all deferred", "listen x",
+          "set local lock_timeout = 1", "set datestyle = 'German'"}) {
         CAPTURE(change);
         auto const work = [&](once::transaction& tx) -> once::response {
             add_effect(tx);

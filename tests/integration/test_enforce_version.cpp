@@ -113,7 +113,9 @@ TEST_CASE("enforce_version refuses a column that cannot be a version", "[reposit
     CHECK(state_of(tx, "select once.enforce_version('shop.votes', 'voter')") == "42804");
     CHECK(state_of(tx, "select once.enforce_version('shop.nothing')") == "42P01");
     // An integer has no room for versions that never come again.
-    CHECK(state_of(tx, "alter table shop.votes add version integer; select once.enforce_version('shop.votes')") == "42804");
+    CHECK(state_of(tx,
+                   "alter table shop.votes add version integer; select once.enforce_version('shop.votes')") ==
+          "42804");
 }
 
 TEST_CASE("only who may alter a table may enforce or relax its version", "[repository][enforce_version]") {
@@ -168,7 +170,8 @@ std::int64_t child_version(pqxx::work& tx) {
 
 } // namespace
 
-TEST_CASE("the action of a foreign key passes an enforced version, and counts", "[repository][enforce_version]") {
+TEST_CASE("the action of a foreign key passes an enforced version, and counts",
+          "[repository][enforce_version]") {
     shop_database const database;
     pqxx::connection connection{database.dsn()};
     pqxx::work tx{connection};
@@ -220,7 +223,8 @@ TEST_CASE("an enforced version holds on partitions and children, also after a pa
         CHECK(state_of(tx, "update shop." + table + " set id = id") == "ON004");
         CHECK(state_of(tx, "update shop." + table + " set version = version + 1") == "");
     }
-    CHECK(tx.query_value<bool>("select min(version) > 1000 from (table shop.part union all table shop.base) as v"));
+    CHECK(tx.query_value<bool>(
+        "select min(version) > 1000 from (table shop.part union all table shop.base) as v"));
     // Attached again, and everything taken back.
     tx.exec("alter table shop.part attach partition shop.part1 for values from (0) to (10);"
             "select once.relax_version('shop.part'), once.relax_version('shop.base')");

@@ -102,7 +102,8 @@ TEST_CASE("a repeat gets the first answer byte for byte", "[execute]") {
 TEST_CASE("JSON that is JSON is stored where it can be read, anything else as bytes", "[execute]") {
     effects_database const server;
     once::database db{server.dsn()};
-    std::ignore = once::execute(db, request_of("json"), answering({.body = body::json_text(R"({ "id":7 })")}));
+    std::ignore =
+        once::execute(db, request_of("json"), answering({.body = body::json_text(R"({ "id":7 })")}));
     std::ignore = once::execute(db, request_of("bytes"), answering({.body = body::json_text("{broken")}));
     CHECK(server.ask("select response_json->>'id' from once.idempotency_record where key = 'json'") == "7");
     CHECK(server.ask("select response_json is null and response_bytes = '{broken' "
@@ -273,7 +274,7 @@ TEST_CASE("an expired record is a free key", "[execute]") {
     auto asked = request_of("k");
     asked.fingerprint = once::fingerprint{"first"};
     std::ignore = once::execute(db, asked, answering({.status = 201, .headers = {{"A", "b"}}}),
-                  {.retention = std::chrono::hours{1}});
+                                {.retention = std::chrono::hours{1}});
     CHECK(server.ask("select expires_at - claimed_at from once.idempotency_record") == "01:00:00");
     server.run("update once.idempotency_record set claimed_at = claimed_at - interval '61 minutes', "
                "completed_at = completed_at - interval '61 minutes', expires_at = expires_at - interval '61 "

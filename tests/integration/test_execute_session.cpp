@@ -105,7 +105,8 @@ TEST_CASE("nothing of the session stays set after any kind of call", "[session]"
     REQUIRE(before.find("synchronous_commit off\n") != std::string::npos);
 
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    std::ignore = once::execute(db, request_of("a"), write, {.isolation_level = once::isolation::serializable});
+    std::ignore =
+        once::execute(db, request_of("a"), write, {.isolation_level = once::isolation::serializable});
     CHECK(session_state(db) == before);
     std::ignore = once::execute(db, request_of("a"), write);
     CHECK(session_state(db) == before);

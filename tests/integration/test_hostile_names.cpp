@@ -140,8 +140,7 @@ TEST_CASE("nothing on the caller's search_path stands in for a name in a functio
     CHECK(caller.run("select outcome from once.lookup('s', 'k')") == "key_reused");
     CHECK(caller.run("select outcome from once.lookup('s', 'other')") == "absent");
     CHECK(caller.run("select outcome, once.complete('s', 't', null, null, null, null, null) "
-                     "from once.try_claim('s', 't', null, '1 hour', '10 milliseconds')") ==
-          "started");
+                     "from once.try_claim('s', 't', null, '1 hour', '10 milliseconds')") == "started");
     server.run("update once.idempotency_record set expires_at = now() where key = 't'");
     CHECK(caller.run("select outcome from once.claim('s', 't', null, '1 hour', '0')") == "started");
     CHECK(caller.run("select outcome from once.claim('s', 't')") == "in_progress");

@@ -26,12 +26,23 @@ namespace {
 
 /// Each of these changes a text that the server reads or writes, or how a statement is carried out.
 constexpr std::array hostile_settings{
-    "array_nulls = off",           "datestyle = 'German, DMY'",   "intervalstyle = 'sql_standard'",
-    "bytea_output = 'escape'",     "extra_float_digits = -15",    "timezone = 'Asia/Kathmandu'",
-    "xmlbinary = 'hex'",           "xmloption = 'document'",      "transform_null_equals = on",
-    "search_path = ''",            "row_security = off",          "plan_cache_mode = 'force_custom_plan'",
-    "enable_indexscan = off",      "synchronous_commit = off",    "client_min_messages = 'debug1'",
-    "jit_above_cost = 0",          "default_toast_compression = 'pglz'",
+    "array_nulls = off",
+    "datestyle = 'German, DMY'",
+    "intervalstyle = 'sql_standard'",
+    "bytea_output = 'escape'",
+    "extra_float_digits = -15",
+    "timezone = 'Asia/Kathmandu'",
+    "xmlbinary = 'hex'",
+    "xmloption = 'document'",
+    "transform_null_equals = on",
+    "search_path = ''",
+    "row_security = off",
+    "plan_cache_mode = 'force_custom_plan'",
+    "enable_indexscan = off",
+    "synchronous_commit = off",
+    "client_min_messages = 'debug1'",
+    "jit_above_cost = 0",
+    "default_toast_compression = 'pglz'",
 };
 
 struct hostile_database : effects_database {
@@ -44,16 +55,19 @@ struct hostile_database : effects_database {
 
 } // namespace
 
-TEST_CASE("calls, messages, the inbox and operations do the same under every setting of the database", "[settings]") {
+TEST_CASE("calls, messages, the inbox and operations do the same under every setting of the database",
+          "[settings]") {
     hostile_database const server;
     once::database db{server.dsn()};
     auto const asked_for = once::request{.scope = "s", .key = "k", .fingerprint = once::fingerprint{"body"}};
     std::string const bytes{"\0\\\x01\xFF'", 5};
     auto const work = [&](once::transaction& tx) {
         tx.exec("insert into public.effect (what) values ('x')");
-        tx.publish({.topic = "t", .key = "k", .payload = once::body::bytes(bytes, "application/octet-stream")});
+        tx.publish(
+            {.topic = "t", .key = "k", .payload = once::body::bytes(bytes, "application/octet-stream")});
         tx.publish({.topic = "t", .key = "NULL", .payload = nlohmann::json{{"n", 0.1}}});
-        return once::response{.status = 201, .headers = {{"A", "NULL"}}, .body = once::body::bytes(bytes, "x/y")};
+        return once::response{
+            .status = 201, .headers = {{"A", "NULL"}}, .body = once::body::bytes(bytes, "x/y")};
     };
     std::ignore = once::transact(db, [](once::transaction& tx) {
         CHECK(once::subscribe(tx, "s", {.topics = {"t", "NULL"}, .from = once::subscribe_from::beginning}));
@@ -87,14 +101,16 @@ TEST_CASE("calls, messages, the inbox and operations do the same under every set
     once::resumable const book{
         "NULL",
         {once::in_database("null", [](once::transaction&, once::operation& op) { op.data()["seen"] = 0.1; }),
-         once::in_database("a \"b\\,c}", [](once::transaction&, once::operation& op) -> std::optional<once::response> {
-             return once::response{.status = 201, .body = op.data()};
-         })}};
+         once::in_database("a \"b\\,c}",
+                           [](once::transaction&, once::operation& op) -> std::optional<once::response> {
+                               return once::response{.status = 201, .body = op.data()};
+                           })}};
     auto const booked = book.run(db, {.scope = "s", .key = "op"});
     CHECK(booked.response.value().body.as().at("seen") == 0.1);
 
     auto const token = once::issue_token(db, {.principal = "alice", .purpose = "p"});
-    CHECK(once::execute(db, once::redemption{.token = token, .principal = "alice", .purpose = "p"}, work).started());
+    CHECK(once::execute(db, once::redemption{.token = token, .principal = "alice", .purpose = "p"}, work)
+              .started());
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "NULL", 60s)));
 
     std::vector<std::string> delivered;

@@ -125,9 +125,11 @@ void check_calls(session& db, int first) {
         "select parked_due('s')",
         "select take_parked('s', 0, 10)",
         "select take_parked('other', 0, 10)",
-        "select settle_parked('s', 0, '{$}', array(select message_id::uuid from parked_message where service = "
+        "select settle_parked('s', 0, '{$}', array(select message_id::uuid from parked_message where service "
+        "= "
         "current_service() and subscription = 's' and id = $), '{retry}', '{why}')",
-        "select settle_parked('s', 0, array[20 + $], array(select message_id::uuid from parked_message where service = "
+        "select settle_parked('s', 0, array[20 + $], array(select message_id::uuid from parked_message where "
+        "service = "
         "current_service() and subscription = 's' and id = 20 + $), '{accepted}')",
         "select schedule(now() + interval '1 day', 't.x', 'k$', '{}')",
         "select cancel_scheduled(('f' || lpad('$', 31, '0'))::uuid)",

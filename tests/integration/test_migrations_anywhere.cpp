@@ -52,7 +52,8 @@ TEST_CASE("a migration without a transaction goes in as a whole", "[migrations]"
         CHECK(apply_carelessly(server.dsn(), name).output == "");
     }
     CHECK(objects(server.dsn()) == "NULL");
-    CHECK(ask(server.dsn(), "select count(*) from pg_class where relnamespace = 'public'::regnamespace") == "0");
+    CHECK(ask(server.dsn(), "select count(*) from pg_class where relnamespace = 'public'::regnamespace") ==
+          "0");
 }
 
 TEST_CASE("a migration that fails anywhere leaves nothing and is not recorded, also without a transaction",
@@ -87,7 +88,8 @@ TEST_CASE("a migration that fails anywhere leaves nothing and is not recorded, a
     CHECK(ask(server.dsn(), "select once.installed_version()") == "5");
 }
 
-TEST_CASE("of two that apply the same file the second waits, and is told that it is applied", "[migrations]") {
+TEST_CASE("of two that apply the same file the second waits, and is told that it is applied",
+          "[migrations]") {
     empty_database const server;
     run(server.dsn(), "create schema once");
     for (auto const& name : migration_names(".up.sql")) {
@@ -100,9 +102,10 @@ TEST_CASE("of two that apply the same file the second waits, and is told that it
             tx.exec(migration_text(name));
             second = std::async(std::launch::async, [&] { return apply_carelessly(server.dsn(), name); });
             REQUIRE(wait_until([&] {
-                return ask(server.dsn(), "select count(*) from pg_locks where locktype = 'advisory' and not granted "
-                                         "and database = (select oid from pg_database "
-                                         "where datname = current_database())") == "1";
+                return ask(server.dsn(),
+                           "select count(*) from pg_locks where locktype = 'advisory' and not granted "
+                           "and database = (select oid from pg_database "
+                           "where datname = current_database())") == "1";
             }));
             tx.commit();
         }
@@ -151,8 +154,9 @@ TEST_CASE("a schema name works everywhere, or the first file and the library ref
             REQUIRE(done.status == 0);
         }
     }
-    for (std::string const name : {"ShipOrders", "ship-orders", "1ship", "ship orders", "caf\xc3\xa9", "o\"\"x",
-                                   "public", "n2345678901234567890123456789012345678901234567890"}) {
+    for (std::string const name :
+         {"ShipOrders", "ship-orders", "1ship", "ship orders", "caf\xc3\xa9", "o\"\"x", "public",
+          "n2345678901234567890123456789012345678901234567890"}) {
         INFO(name);
         server.run("create schema if not exists " + quoted(name));
         auto const refused = apply_with_psql(server.dsn(), quoted(name), migration_names(".up.sql").front());
@@ -186,7 +190,8 @@ TEST_CASE("default privileges of the deployer open nothing of the schema", "[mig
           std::vector<std::string>{});
     CHECK(column(server.dsn(), "select relname::text from pg_class where relnamespace = 'once'::regnamespace "
                                "and case relkind when 'S' then has_sequence_privilege('" +
-                                   anon + "', oid, 'usage, select, update') end") == std::vector<std::string>{});
+                                   anon + "', oid, 'usage, select, update') end") ==
+          std::vector<std::string>{});
     CHECK(column(server.dsn(), "select oid::regprocedure::text from pg_proc where pronamespace = "
                                "'once'::regnamespace and has_function_privilege('" +
                                    anon + "', oid, 'execute')") == std::vector<std::string>{});

@@ -72,14 +72,14 @@ TEST_CASE("a database whose strings are not standard is refused, and used once t
 }
 
 TEST_CASE("upkeep works whatever the whole database is set to", "[server]") {
-    for (std::string const setting : {"none", "publication", "row_security = off", "lock_timeout = '1ms'",
-                                      "default_toast_compression = 'pglz'", "session_replication_role = 'replica'",
-                                      "quote_all_identifiers = on", "search_path = 'pg_catalog'",
-                                      "enable_indexscan = off",
-                                      "jit_above_cost = 0", "max_parallel_workers_per_gather = 0",
-                                      "default_transaction_deferrable = on", "synchronous_commit = off",
-                                      "plpgsql.variable_conflict = 'use_column'", "plpgsql.extra_errors = 'all'",
-                                      "default_tablespace = ''", "xmlbinary = 'hex'", "array_nulls = off"}) {
+    for (std::string const setting :
+         {"none", "publication", "row_security = off", "lock_timeout = '1ms'",
+          "default_toast_compression = 'pglz'", "session_replication_role = 'replica'",
+          "quote_all_identifiers = on", "search_path = 'pg_catalog'", "enable_indexscan = off",
+          "jit_above_cost = 0", "max_parallel_workers_per_gather = 0", "default_transaction_deferrable = on",
+          "synchronous_commit = off", "plpgsql.variable_conflict = 'use_column'",
+          "plpgsql.extra_errors = 'all'", "default_tablespace = ''", "xmlbinary = 'hex'",
+          "array_nulls = off"}) {
         INFO(setting);
         effects_database const server;
         if (setting == "publication") {
@@ -87,18 +87,20 @@ TEST_CASE("upkeep works whatever the whole database is set to", "[server]") {
         } else if (setting != "none") {
             server.run("alter database " + server.name() + " set " + setting);
         }
-        server.run("select once.subscribe('reader'); select once.publish('t', 'k', '{}'); "
-                   "select once.claim('s', 'k', p_retention => '1 second', p_now => now() - interval '1 day'); "
-                   "select once.receive('c', gen_random_uuid(), p_now => now() - interval '366 days'); "
-                   "select once.issue_token('alice', 'pay', '1 second', now() - interval '1 day'); "
-                   "select once.acquire_lease('l', '1 second', p_now => now() - interval '400 days')");
+        server.run(
+            "select once.subscribe('reader'); select once.publish('t', 'k', '{}'); "
+            "select once.claim('s', 'k', p_retention => '1 second', p_now => now() - interval '1 day'); "
+            "select once.receive('c', gen_random_uuid(), p_now => now() - interval '366 days'); "
+            "select once.issue_token('alice', 'pay', '1 second', now() - interval '1 day'); "
+            "select once.acquire_lease('l', '1 second', p_now => now() - interval '400 days')");
         server.run("update once.subscription set system_identifier = 'another'");
         CHECK(server.ask("select to_deliver from once.rebase()") == "1");
         server.run("select once.unsubscribe('reader')"); // nobody needs the message any more
-        CHECK(server.ask("select messages from once.trim_outbox('0', p_now => now() + interval '1 day')") == "1");
+        CHECK(server.ask("select messages from once.trim_outbox('0', p_now => now() + interval '1 day')") ==
+              "1");
         CHECK(server.ask("select once.purge()") == "1");
-        for (std::string const job : {"purge_inbox()", "purge_tokens()", "purge_leases()", "purge_operations()",
-                                      "purge_windows()", "expire_subscriptions()"}) {
+        for (std::string const job : {"purge_inbox()", "purge_tokens()", "purge_leases()",
+                                      "purge_operations()", "purge_windows()", "expire_subscriptions()"}) {
             CHECK_NOTHROW(server.run("select once." + job));
         }
     }

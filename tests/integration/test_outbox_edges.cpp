@@ -64,8 +64,8 @@ TEST_CASE("a batch that next_batch did not make, or that was changed in any fiel
         for (auto const* const value :
              {"'9223372036854775806'", "'0'", "'-1'", "null", "'1:9000000000000000000:'", "'f'", "'t'",
               "'00000000-0000-0000-0000-000000000000'"}) {
-            auto const changed = "(select jsonb_populate_record(b, jsonb_build_object('" + name + "', " + value +
-                                 "::text)) from (select '" + honest.token + "'::batch) as x (b))";
+            auto const changed = "(select jsonb_populate_record(b, jsonb_build_object('" + name + "', " +
+                                 value + "::text)) from (select '" + honest.token + "'::batch) as x (b))";
             if (here.db.refused("select " + changed + "").empty() &&
                 here.db.ask("select " + changed + "::text is distinct from '" + honest.token + "'") == "t") {
                 CHECK(refused(changed) == "22023");
@@ -73,8 +73,8 @@ TEST_CASE("a batch that next_batch did not make, or that was changed in any fiel
         }
     }
     CHECK(refused("null") == "22023");
-    CHECK(refused("(select row(1, 1, false, 1, 0, 0, 1, pg_current_snapshot(), 1, 1, 1, gen_random_uuid())::batch)") ==
-          "22023");
+    CHECK(refused("(select row(1, 1, false, 1, 0, 0, 1, pg_current_snapshot(), 1, 1, 1, "
+                  "gen_random_uuid())::batch)") == "22023");
     CHECK(here.db.ask("select count(*) from checkpoint where subscription = 'liar'") == "1");
     // Nothing that anybody else does is in the way of this.
     here.db.run("select trim_outbox(); select unsubscribe('liar')");

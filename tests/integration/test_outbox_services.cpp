@@ -52,7 +52,8 @@ TEST_CASE("no service reads, acknowledges, parks, ends or pauses for another", "
     CHECK(thief.refused("select acknowledge('s', 0, '" + open.token + "')") == "ON060");
     CHECK(thief.refused("select park('s', 0, '{3}', '{dead}', null)") == "ON060");
     CHECK(thief.refused("select take_parked('s')") == "ON060");
-    CHECK(thief.refused("select settle_parked('s', 0, '{1}', array[gen_random_uuid()], '{accepted}')") == "ON060");
+    CHECK(thief.refused("select settle_parked('s', 0, '{1}', array[gen_random_uuid()], '{accepted}')") ==
+          "ON060");
     CHECK(thief.ask("select redrive('s')") == "0");
     CHECK(thief.ask("select discard('s', '" + some.rows[0][1].as<std::string>() + "')") == "f");
     CHECK(thief.ask("select unsubscribe('s')") == "f");

@@ -86,8 +86,8 @@ public:
     [[nodiscard]] bool absorbs_repeats() const override { return true; }
     [[nodiscard]] bool can(mishap what) const override { return what != mishap::lose_reply; }
     void plan(message_id const& id, mishap what) override {
-        auto const* const word = what == mishap::ask_again ? "ask_again"
-                                 : what == mishap::refuse  ? "refuse"
+        auto const* const word = what == mishap::ask_again   ? "ask_again"
+                                 : what == mishap::refuse    ? "refuse"
                                  : what == mishap::seem_away ? "seem_away"
                                                              : "stay_silent";
         run(m_server.dsn(), "insert into public.mishap values ('" + id.to_string() + "', '" + word + "')");
@@ -212,7 +212,8 @@ TEST_CASE("a statement that cannot work is told with the server's text, before a
     target_database const server;
     database db{server.dsn()};
     for (auto const& [sql, text] : std::vector<std::pair<std::string, std::string>>{
-             {"insert into public.no_such_table select id from message", "relation \"public.no_such_table\" does not exist"},
+             {"insert into public.no_such_table select id from message",
+              "relation \"public.no_such_table\" does not exist"},
              {"no SQL at all", "syntax error at or near \"no\""},
              {"select 1; select 2", "cannot insert multiple commands"},
              {"select commit_here from message", "column \"commit_here\" does not exist"}}) {
@@ -221,7 +222,8 @@ TEST_CASE("a statement that cannot work is told with the server's text, before a
         auto const report = publisher.publish(std::vector{make_delivery("a", body{})}, soon());
         CHECK(report.unavailable.value_or("").find("SQLSTATE 42") != std::string::npos);
         CHECK(report.unavailable.value_or("").find(text) != std::string::npos);
-        CHECK(report.answers[0].result == publish_result::retry); // the relay finds out whether it is this message alone
+        CHECK(report.answers[0].result ==
+              publish_result::retry); // the relay finds out whether it is this message alone
         try {
             publisher.check();
             FAIL_CHECK("it was not noticed");
@@ -237,10 +239,10 @@ TEST_CASE("a statement may begin with comments or a byte order mark, and its rig
     target_database const server;
     database db{server.dsn()};
     for (std::string const before : {"", "-- the orders\n", "/* the /* old */ orders */ ", "\xef\xbb\xbf"}) {
-        for (std::string const& sql :
-             {before + target_database::insert + ";\n",
-              before + "with one as (select * from message) insert into public.arrival (id, topic, key, payload) select "
-                       "id, topic, key, payload_bytes from one"}) {
+        for (std::string const& sql : {before + target_database::insert + ";\n",
+                                       before + "with one as (select * from message) insert into "
+                                                "public.arrival (id, topic, key, payload) select "
+                                                "id, topic, key, payload_bytes from one"}) {
             CAPTURE(sql);
             postgres_publisher publisher{db, {.consumer = "c", .sql = sql}};
             CHECK_NOTHROW(publisher.check());
@@ -253,15 +255,18 @@ TEST_CASE("a statement may begin with comments or a byte order mark, and its rig
 
 TEST_CASE("whatever a trigger raises for one message is about that message", "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(),
-        "create function public.refuse() returns trigger language plpgsql as $$ begin if new.topic = 'bad' then raise "
-        "exception 'x' using errcode = new.key; end if; return new; end $$; create trigger refuse before insert on "
-        "public.arrival for each row execute function public.refuse()");
+    run(server.dsn(), "create function public.refuse() returns trigger language plpgsql as $$ begin if "
+                      "new.topic = 'bad' then raise "
+                      "exception 'x' using errcode = new.key; end if; return new; end $$; create trigger "
+                      "refuse before insert on "
+                      "public.arrival for each row execute function public.refuse()");
     database db{server.dsn()};
     postgres_publisher publisher{db, {.consumer = "c", .sql = target_database::insert}};
-    for (std::string const state : {"OR001", "42501", "42P01", "53100", "25006", "57P01", "XX000", "P0001", "3F000"}) {
+    for (std::string const state :
+         {"OR001", "42501", "42P01", "53100", "25006", "57P01", "XX000", "P0001", "3F000"}) {
         CAPTURE(state);
-        std::vector messages{make_delivery("a", body{}), make_delivery(state, body{}), make_delivery("b", body{})};
+        std::vector messages{make_delivery("a", body{}), make_delivery(state, body{}),
+                             make_delivery("b", body{})};
         messages[1].topic = "bad";
         auto const report = publisher.publish(messages, soon());
         CHECK_FALSE(report.unavailable);
@@ -272,11 +277,13 @@ TEST_CASE("whatever a trigger raises for one message is about that message", "[p
     }
 }
 
-TEST_CASE("messages that take long there are committed in as many transactions as fit the time", "[publisher][postgres]") {
+TEST_CASE("messages that take long there are committed in as many transactions as fit the time",
+          "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(), "create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); "
-                      "return new; end $$; create trigger slow before insert on public.arrival for each row execute "
-                      "function public.slow()");
+    run(server.dsn(),
+        "create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); "
+        "return new; end $$; create trigger slow before insert on public.arrival for each row execute "
+        "function public.slow()");
     database db{server.dsn()};
     postgres_publisher publisher{db, {.consumer = "c", .sql = target_database::insert}};
     std::vector<delivery> messages;

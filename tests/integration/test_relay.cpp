@@ -269,7 +269,8 @@ TEST_CASE("a publisher that miscounts its answers is an error, and nothing is ac
     CHECK(publisher.payloads() == texts{"1", "2"});
 }
 
-TEST_CASE("batches keep to the bytes that a reader may hold, from the first one on, and everything arrives in order",
+TEST_CASE("batches keep to the bytes that a reader may hold, from the first one on, and everything arrives "
+          "in order",
           "[relay]") {
     relay_database server;
     scripted_publisher publisher;

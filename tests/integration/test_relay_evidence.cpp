@@ -33,9 +33,10 @@ void make_touchy(scripted_publisher& publisher, std::string const& manner) {
             if (!std::ranges::all_of(messages, is_bad)) {
                 return std::nullopt;
             }
-            return publish_report{.answers = std::vector<publish_answer>(
-                                      messages.size(), {.result = publish_result::retry, .error = "HTTP 503"}),
-                                  .unavailable = "HTTP 503 to everything"};
+            return publish_report{
+                .answers = std::vector<publish_answer>(
+                    messages.size(), {.result = publish_result::retry, .error = "HTTP 503"}),
+                .unavailable = "HTTP 503 to everything"};
         }
         if (std::ranges::none_of(messages, is_bad)) {
             return std::nullopt;
@@ -52,7 +53,8 @@ void make_touchy(scripted_publisher& publisher, std::string const& manner) {
 
 } // namespace
 
-TEST_CASE("messages that a receiver refuses as if it were away stop nobody, are counted, and die", "[relay]") {
+TEST_CASE("messages that a receiver refuses as if it were away stop nobody, are counted, and die",
+          "[relay]") {
     auto const manner = std::string{GENERATE("named", "says that the receiver is away", "throws")};
     CAPTURE(manner);
     relay_database server{{.max_attempts = 3, .backoff_base = 1ms, .backoff_cap = 1ms}};
@@ -76,7 +78,8 @@ TEST_CASE("messages that a receiver refuses as if it were away stop nobody, are 
         return server.ask("select count(*) from once.parked_message where state = 'dead'") == "40";
     });
     CHECK(publisher.accepted().size() >= 100);
-    CHECK(server.ask("select count(*) from once.parked_message where state <> 'dead' or attempts <> 3") == "0");
+    CHECK(server.ask("select count(*) from once.parked_message where state <> 'dead' or attempts <> 3") ==
+          "0");
 }
 
 TEST_CASE("messages that wait for their next attempt do not stop new ones", "[relay]") {
@@ -126,7 +129,8 @@ TEST_CASE("a batch that is too much for the time of a call comes in smaller part
     auto const first = worker.run_once();
     CHECK_FALSE(first.idle());
     CHECK_FALSE(first.unavailable);
-    CHECK(first.stuck.value_or("").find("500 messages of 500 bytes did not get out within") != std::string::npos);
+    CHECK(first.stuck.value_or("").find("500 messages of 500 bytes did not get out within") !=
+          std::string::npos);
     drain(worker, [&] { return publisher.accepted().size() == 500; });
     CHECK(server.ask("select count(*) from once.parked_message") == "0");
     CHECK(worker.run_once().idle());
@@ -157,17 +161,19 @@ TEST_CASE("a receiver that gets nothing out is stuck, then unavailable, and neve
     scripted_publisher publisher;
     publisher.before = [&](std::span<delivery const> messages) {
         std::this_thread::sleep_for(5ms); // the deadline of this test
-        return std::optional{publish_report{
-            .answers = std::vector<publish_answer>(messages.size(), {publish_result::not_sent, "the pipe is full"})}};
+        return std::optional{
+            publish_report{.answers = std::vector<publish_answer>(
+                               messages.size(), {publish_result::not_sent, "the pipe is full"})}};
     };
     int rounds_without_reason = 0;
     relay_summary last;
-    relay worker{server.db,
-                 "s",
-                 publisher,
-                 {.checkpoint_every = 1ms,
-                  .publish_timeout = 5ms,
-                  .observer = [&](relay_summary const& round) { rounds_without_reason += round.stuck ? 0 : 1; }}};
+    relay worker{
+        server.db,
+        "s",
+        publisher,
+        {.checkpoint_every = 1ms, .publish_timeout = 5ms, .observer = [&](relay_summary const& round) {
+             rounds_without_reason += round.stuck ? 0 : 1;
+         }}};
     std::vector<message> messages;
     for (int i = 0; i < 100; ++i) {
         messages.push_back({.topic = "t", .payload = body::text("x")});
@@ -177,7 +183,8 @@ TEST_CASE("a receiver that gets nothing out is stuck, then unavailable, and neve
         last = worker.run_once();
         CHECK_FALSE(last.idle());
     }
-    CHECK(last.unavailable.value_or("").find("1 message of 1 bytes did not get out within") != std::string::npos);
+    CHECK(last.unavailable.value_or("").find("1 message of 1 bytes did not get out within") !=
+          std::string::npos);
     CHECK(last.unavailable.value_or("").find("the pipe is full") != std::string::npos);
     CHECK(rounds_without_reason == 0);
     CHECK(server.parked() == "");

@@ -190,7 +190,9 @@ TEST_CASE("an unavailable receiver costs no attempt and loses nothing", "[relay]
     CHECK(server.parked() == "");
     publisher.before = [&](auto) -> std::optional<publish_report> { throw std::runtime_error{"broken"}; };
     CHECK(worker.run_once().unavailable == "broken");
-    publisher.before = [&](auto) -> std::optional<publish_report> { throw 42; }; // NOLINT(hicpp-exception-baseclass)
+    publisher.before = [&](auto) -> std::optional<publish_report> {
+        throw 42;
+    }; // NOLINT(hicpp-exception-baseclass)
     CHECK(worker.run_once().unavailable == "an exception that is no std::exception");
     publisher.before = [](auto) { return std::nullopt; };
     CHECK(worker.run_once().accepted == 2);

@@ -139,8 +139,7 @@ TEST_CASE("an empty batch sends nothing", "[repository][insert_many]") {
     CHECK(orders.insert_many(tx, std::vector<order>{}).empty());
 }
 
-TEST_CASE("append makes a row each time, in the order of the input",
-          "[repository][insert_many]") {
+TEST_CASE("append makes a row each time, in the order of the input", "[repository][insert_many]") {
     shop_database const database;
     pqxx::connection connection{database.dsn()};
     once::repository<note> const notes{"shop.notes"};
@@ -200,8 +199,7 @@ TEST_CASE("one bad value refuses the batch before anything is sent", "[repositor
     CHECK(tx.query_value<int>("select count(*) from shop.orders") == 0);
 }
 
-TEST_CASE("a trigger that suppresses an appended row is an error",
-          "[repository][insert_many]") {
+TEST_CASE("a trigger that suppresses an appended row is an error", "[repository][insert_many]") {
     shop_database const database;
     pqxx::connection connection{database.dsn()};
     once::repository<note> const notes{"shop.notes"};

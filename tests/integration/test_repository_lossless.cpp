@@ -66,12 +66,14 @@ template <>
 struct once::mapping<kept> {
     static constexpr auto columns = once::columns(
         once::id("id", &kept::id), once::column("touched", &kept::touched), once::column("doc", &kept::doc),
-        once::column("docb", &kept::docb), once::column("maybe", &kept::maybe), once::column("digits", &kept::digits),
-        once::column("rate", &kept::rate), once::column("ratio", &kept::ratio), once::column("single", &kept::single),
+        once::column("docb", &kept::docb), once::column("maybe", &kept::maybe),
+        once::column("digits", &kept::digits), once::column("rate", &kept::rate),
+        once::column("ratio", &kept::ratio), once::column("single", &kept::single),
         once::column("share", &kept::share), once::column("code", &kept::code), once::column("at", &kept::at),
         once::column("plain", &kept::plain), once::column("day", &kept::day), once::column("raw", &kept::raw),
-        once::column("words", &kept::words), once::column("span", &kept::span), once::column("pair", &kept::pair),
-        once::column("pause", &kept::pause), once::version("version", &kept::version));
+        once::column("words", &kept::words), once::column("span", &kept::span),
+        once::column("pair", &kept::pair), once::column("pause", &kept::pause),
+        once::version("version", &kept::version));
 };
 
 namespace {
@@ -108,7 +110,8 @@ public:
         case 0:
             return number() + one_of(std::array{"", "", "e5", "E-3", "e+2"});
         case 1:
-            return one_of(std::array{"true", "null", "\"\"", "-0", "0", "0.10", "18446744073709551615", "\"\xC3\xBC\""});
+            return one_of(std::array{"true", "null", "\"\"", "-0", "0", "0.10", "18446744073709551615",
+                                     "\"\xC3\xBC\""});
         case 2:
             return one_of(std::array{"\"a\\u0062\"", "\"\\/\"", "[ ]", "{ }", "\"quo\\\"te\""});
         case 3:
@@ -120,8 +123,9 @@ public:
     }
 
     std::string moment() {
-        return one_of(std::array{"2026-03-29 01:30:00.123456", "infinity", "-infinity", "0044-03-15 10:00:00 BC",
-                                 "1969-12-31 23:59:59.999999", "20000-01-01 00:00:00", "0001-01-01 00:00:00"});
+        return one_of(std::array{"2026-03-29 01:30:00.123456", "infinity", "-infinity",
+                                 "0044-03-15 10:00:00 BC", "1969-12-31 23:59:59.999999",
+                                 "20000-01-01 00:00:00", "0001-01-01 00:00:00"});
     }
 
     std::string row(int id) {
@@ -129,9 +133,11 @@ public:
         auto const maybe = below(2) == 0 ? "null" : text(json());
         std::string values = std::to_string(id) + ", 'before'";
         for (auto const& one :
-             {text(json()), text(json()), maybe, number() + "0", number(), text(number()), text(one_of(std::array{"1.5", "NaN", "-0", "1e30"})),
-              one_of(std::array{"0.10", "-7.000", "'NaN'", "1e3"}), text(one_of(std::array{"a", " b ", "\\x00"})),
-              text(moment()), text(moment()), text(one_of(std::array{"2026-02-28", "infinity", "0044-03-15 BC"})),
+             {text(json()), text(json()), maybe, number() + "0", number(), text(number()),
+              text(one_of(std::array{"1.5", "NaN", "-0", "1e30"})),
+              one_of(std::array{"0.10", "-7.000", "'NaN'", "1e3"}),
+              text(one_of(std::array{"a", " b ", "\\x00"})), text(moment()), text(moment()),
+              text(one_of(std::array{"2026-02-28", "infinity", "0044-03-15 BC"})),
               text(one_of(std::array{"\\x", "\\x00ff275c", "abc"})),
               text(one_of(std::array{"{}", "{NULL,\"NULL\",\"a,b\"}", "[2:3]={x,y}", "{{a},{b}}"})),
               text("[" + std::to_string(below(9)) + ".50," + std::to_string(10 + below(9)) + ".0)"),
@@ -146,8 +152,9 @@ private:
     std::mt19937_64 m_random;
 };
 
-constexpr auto all_but_touched = "doc, docb, maybe, digits, rate, ratio, single, share, code, at, plain, day, raw, words, "
-                                 "span, pair, pause";
+constexpr auto all_but_touched =
+    "doc, docb, maybe, digits, rate, ratio, single, share, code, at, plain, day, raw, words, "
+    "span, pair, pause";
 
 /// How many rows differ from their saved copies in a byte of a column that nobody touched.
 int damaged(pqxx::work& tx) {
@@ -162,10 +169,11 @@ int damaged(pqxx::work& tx) {
                 name += c;
             }
         }
-        return "(select r from (select " + columns + ") as r)"; // of ROW(...), the operator would compare field by field
+        return "(select r from (select " + columns +
+               ") as r)"; // of ROW(...), the operator would compare field by field
     };
-    return tx.query_value<int>("select count(*) from kept join saved using (id) where not (" + row_of("kept") + " *= " +
-                               row_of("saved") + ")");
+    return tx.query_value<int>("select count(*) from kept join saved using (id) where not (" +
+                               row_of("kept") + " *= " + row_of("saved") + ")");
 }
 
 } // namespace
@@ -183,10 +191,12 @@ TEST_CASE("a change of one column leaves every byte of all others, whatever thei
         tx.exec(random.row(id));
     }
     tx.exec("create table saved as table kept");
-    tx.exec(random.one_of(std::array{
-        "set local datestyle = 'SQL, DMY'; set local extra_float_digits = -15; set local bytea_output = 'escape'",
-        "set local datestyle = 'German'; set local intervalstyle = 'sql_standard'; set local timezone = 'Asia/Kathmandu'",
-        "set local array_nulls = off; set local intervalstyle = 'iso_8601'; set local extra_float_digits = 0"}));
+    tx.exec(random.one_of(std::array{"set local datestyle = 'SQL, DMY'; set local extra_float_digits = -15; "
+                                     "set local bytea_output = 'escape'",
+                                     "set local datestyle = 'German'; set local intervalstyle = "
+                                     "'sql_standard'; set local timezone = 'Asia/Kathmandu'",
+                                     "set local array_nulls = off; set local intervalstyle = 'iso_8601'; set "
+                                     "local extra_float_digits = 0"}));
     once::repository<kept> const table{"kept"};
     int written = 0;
     int refused = 0;
@@ -206,13 +216,16 @@ TEST_CASE("a change of one column leaves every byte of all others, whatever thei
         }
     }
     CHECK(damaged(tx) == 0);
-    CHECK(tx.query_value<int>("select count(*) from kept where touched = 'after' and version = 2") == written);
-    CHECK(tx.query_value<int>("select count(*) from kept where touched = 'before' and version = 1") == refused);
+    CHECK(tx.query_value<int>("select count(*) from kept where touched = 'after' and version = 2") ==
+          written);
+    CHECK(tx.query_value<int>("select count(*) from kept where touched = 'before' and version = 1") ==
+          refused);
     CHECK(written > rows / 4);
     CHECK(refused > 0);
 }
 
-TEST_CASE("what a member would round is refused when it is read, and names the column", "[repository][lossless]") {
+TEST_CASE("what a member would round is refused when it is read, and names the column",
+          "[repository][lossless]") {
     struct loss {
         std::string sql;
         std::string column;
@@ -230,7 +243,8 @@ TEST_CASE("what a member would round is refused when it is read, and names the c
     pqxx::connection connection{database.dsn()};
     pqxx::work tx{connection};
     tx.exec(kept_tables);
-    tx.exec("insert into kept values (1, '', '1', '1', null, 1, 0.1, 1, 1, 0.10, 'a', now(), now(), now(), '', '{}', '[1,2]', "
+    tx.exec("insert into kept values (1, '', '1', '1', null, 1, 0.1, 1, 1, 0.10, 'a', now(), now(), now(), "
+            "'', '{}', '[1,2]', "
             "'(,)', '1s', 1)");
     once::repository<kept> const table{"kept"};
     CHECK(table.find(tx, 1).value().rate == 0.1);
@@ -252,12 +266,15 @@ TEST_CASE("an update needs rights only on the columns that it changes, and fires
     pqxx::connection connection{database.dsn()};
     pqxx::work tx{connection};
     tx.exec(kept_tables);
-    tx.exec("insert into kept values (1, '', '1', '1', null, 1, 1, 1, 1, 1, 'a', now(), now(), now(), '', '{}', '[1,2]', "
-            "'(,)', '1s', 1);"
-            "create function alarm() returns trigger language plpgsql as 'begin raise exception ''touched''; end';"
-            "create trigger alarm before update of doc, raw on kept for each row execute function alarm();"
-            "grant select, update (touched, version) on kept to public; grant usage on schema public to public;"
-            "set local role pg_read_all_settings");
+    tx.exec(
+        "insert into kept values (1, '', '1', '1', null, 1, 1, 1, 1, 1, 'a', now(), now(), now(), '', '{}', "
+        "'[1,2]', "
+        "'(,)', '1s', 1);"
+        "create function alarm() returns trigger language plpgsql as 'begin raise exception ''touched''; "
+        "end';"
+        "create trigger alarm before update of doc, raw on kept for each row execute function alarm();"
+        "grant select, update (touched, version) on kept to public; grant usage on schema public to public;"
+        "set local role pg_read_all_settings");
     once::repository<kept> const table{"kept"};
     auto const before = table.find(tx, 1).value();
     auto after = before;
@@ -274,10 +291,13 @@ TEST_CASE("a changed value that its type cannot write is refused, an unchanged o
     pqxx::connection connection{database.dsn()};
     pqxx::work tx{connection};
     tx.exec(kept_tables);
-    tx.exec("insert into kept values (1, '', '1', '1', null, 1, 1, 1, 1, 1, 'a', '0044-03-15 BC', now(), now(), '', '{}', "
+    tx.exec("insert into kept values (1, '', '1', '1', null, 1, 1, 1, 1, 1, 'a', '0044-03-15 BC', now(), "
+            "now(), '', '{}', "
             "'[1,2]', '(,)', '1s', 1)");
     once::repository<kept> const table{"kept"};
-    CHECK(std::holds_alternative<once::modified<kept>>(table.modify(tx, 1, [](kept& row) { row.touched = "x"; })));
-    CHECK_THROWS_AS(table.modify(tx, 1, [](kept& row) { row.at -= std::chrono::years{1}; }), once::invalid_argument);
+    CHECK(std::holds_alternative<once::modified<kept>>(
+        table.modify(tx, 1, [](kept& row) { row.touched = "x"; })));
+    CHECK_THROWS_AS(table.modify(tx, 1, [](kept& row) { row.at -= std::chrono::years{1}; }),
+                    once::invalid_argument);
     CHECK(tx.query_value<std::string>("select extract(year from at) from kept") == "-44");
 }

@@ -240,7 +240,8 @@ TEST_CASE("a write that a policy or a trigger suppresses is an error that names 
             FAIL("no error");
         } catch (once::error const& refused) {
             CHECK_THAT(refused.what(), ContainsSubstring("shop.counters") &&
-                                           ContainsSubstring("row security policy") && ContainsSubstring("trigger"));
+                                           ContainsSubstring("row security policy") &&
+                                           ContainsSubstring("trigger"));
         }
     };
     says_why([&] { static_cast<void>(counters.update(tx, row)); });

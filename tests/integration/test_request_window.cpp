@@ -143,10 +143,10 @@ TEST_CASE("a first one that is still running is told after the wait, and nothing
     once::database db{server.dsn()};
     auto const request = asked("a");
     std::ignore = once::execute(db, request, once::per_window(request, 1h, [&](transaction& tx) {
-                      add_effect(tx);
-                      CHECK_THROWS_AS(place_order(db, asked("b"), 1h, {.wait = 20ms}),
-                                      once::duplicate_in_progress);
-                  }));
+                                    add_effect(tx);
+                                    CHECK_THROWS_AS(place_order(db, asked("b"), 1h, {.wait = 20ms}),
+                                                    once::duplicate_in_progress);
+                                }));
     CHECK(server.effects() == 1);
     CHECK(server.records() == 1);
     CHECK(place_order(db, asked("b")).response().status == 204);

@@ -60,10 +60,11 @@ TEST_CASE("statements for the end cost no round trip of their own", "[round_trip
     counted server;
     for (int const round : {1, 2}) {
         CHECK(server.cost([&] {
-            std::ignore = once::execute(server.db, request_of(std::to_string(round)), [](once::transaction& tx) {
-                tx.at_commit(effect_statement());
-                tx.at_commit(effect_statement("another"));
-            });
+            std::ignore =
+                once::execute(server.db, request_of(std::to_string(round)), [](once::transaction& tx) {
+                    tx.at_commit(effect_statement());
+                    tx.at_commit(effect_statement("another"));
+                });
         }) == 2);
     }
     CHECK(server.effects() == 4);

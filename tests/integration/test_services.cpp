@@ -67,7 +67,9 @@ TEST_CASE("login roles that are rotated act for the service of their group", "[s
     for (auto const* role : {&server.one, &server.two}) {
         server.run("grant " + group + " to " + role->name());
     }
-    auto const service_of = [](login_role const& role) { return ask(role.dsn(), "select once.current_service()"); };
+    auto const service_of = [](login_role const& role) {
+        return ask(role.dsn(), "select once.current_service()");
+    };
     // A row for a group says nothing of its members, unless the group may execute service_by_membership().
     server.run("insert into once.service_role (role, service) values ('" + group + "', 'orders')");
     CHECK(service_of(server.one) == server.one.name());
@@ -81,7 +83,8 @@ TEST_CASE("login roles that are rotated act for the service of their group", "[s
     CHECK(repeat.response().body.data() == "first");
     CHECK(server.effects() == 1);
     // Compiling the lookup would take a second for each of them, where the server does that.
-    CHECK(server.ask("select proconfig @> array['jit=off'] from pg_proc where proname = 'service_by_membership'") ==
+    CHECK(server.ask(
+              "select proconfig @> array['jit=off'] from pg_proc where proname = 'service_by_membership'") ==
           "t");
     // Every way to a key: one exchange, a lookup, messages.
     once::database db{server.two.dsn()};
@@ -94,16 +97,17 @@ TEST_CASE("login roles that are rotated act for the service of their group", "[s
     // Credentials that are gone lose the service, and a row of their own stands above the group.
     server.run("revoke " + group + " from " + server.one.name());
     CHECK(service_of(server.one) == server.one.name());
-    server.run("insert into once.service_role (role, service) values ('" + server.two.name() + "', 'special')");
+    server.run("insert into once.service_role (role, service) values ('" + server.two.name() +
+               "', 'special')");
     CHECK(service_of(server.two) == "special");
 }
 
 TEST_CASE("a role in groups of two services is refused with the row that decides", "[services]") {
     with_roles const server;
     for (auto const* group : {&server.two, &server.three}) {
-        server.run("insert into once.service_role (role, service) values ('" + group->name() + "', '" + group->name() +
-                   "'); grant execute on function once.service_by_membership() to " + group->name() + "; grant " +
-                   group->name() + " to " + server.one.name());
+        server.run("insert into once.service_role (role, service) values ('" + group->name() + "', '" +
+                   group->name() + "'); grant execute on function once.service_by_membership() to " +
+                   group->name() + "; grant " + group->name() + " to " + server.one.name());
     }
     try {
         run(server.one.dsn(), "select once.claim('s', 'k')");

@@ -255,7 +255,7 @@ TEST_CASE("tokens are issued many at once, and in a transaction that may roll ba
     CHECK(server.redeem(redemption_of(rolled_back)).refused());
     std::string committed;
     std::ignore = once::execute(server.db, request_of("signup"),
-                  [&](once::transaction& tx) { committed = once::issue_token(tx, terms); });
+                                [&](once::transaction& tx) { committed = once::issue_token(tx, terms); });
     CHECK(server.redeem(redemption_of(committed)).started());
 }
 

@@ -34,7 +34,8 @@ public:
     worker_database() {
         std::ignore = once::transact(db, [&](once::transaction& tx) {
             for (auto const* const name : {"relay", "consumer"}) {
-                CHECK(once::subscribe(tx, name, {.from = once::subscribe_from::beginning, .backoff_base = 1ms}));
+                CHECK(once::subscribe(tx, name,
+                                      {.from = once::subscribe_from::beginning, .backoff_base = 1ms}));
             }
         });
         run("create function public.fail() returns trigger language plpgsql as $$ begin "
@@ -48,9 +49,12 @@ public:
     }
     /// From now on the statements with which a worker reports what it has done raise this.
     void raise(std::string const& sqlstate) const {
-        run("create trigger fail before insert on once.checkpoint for each row execute function public.fail('" +
-            sqlstate + "'); create trigger fail before update on once.operation for each row execute function "
-            "public.fail('" + sqlstate + "')");
+        run("create trigger fail before insert on once.checkpoint for each row execute function "
+            "public.fail('" +
+            sqlstate +
+            "'); create trigger fail before update on once.operation for each row execute function "
+            "public.fail('" +
+            sqlstate + "')");
     }
     void stop_raising() const {
         run("drop trigger fail on once.checkpoint; drop trigger fail on once.operation");
@@ -111,15 +115,15 @@ std::vector<worker_kind> const kinds{
          once::relay{server.db, "relay", publisher}.run(stop);
      },
      [](worker_database& server, scripted_publisher& publisher) {
-         return !publisher.accepted().empty() &&
-                server.ask("select count(*) > 0 from once.checkpoint where subscription = 'relay' and messages > 0") ==
-                    "t";
+         return !publisher.accepted().empty() && server.ask("select count(*) > 0 from once.checkpoint where "
+                                                            "subscription = 'relay' and messages > 0") == "t";
      }},
     {"consumer",
      [](worker_database& server, scripted_publisher&, std::stop_token const& stop) {
-         std::ignore = once::consumer{server.db, "consumer",
-                                      [](once::delivery const&, once::transaction& tx) { add_effect(tx, "consumer"); }}
-                           .run(stop);
+         std::ignore = once::consumer{
+             server.db, "consumer", [](once::delivery const&, once::transaction& tx) {
+                 add_effect(tx, "consumer");
+             }}.run(stop);
      },
      [](worker_database& server, scripted_publisher&) { return server.effects("consumer") == 1; }},
     {"operation worker",
@@ -235,7 +239,8 @@ TEST_CASE("a batch that takes more memory than there is comes smaller, and nobod
         server.publish();
     }
     std::size_t largest = 0;
-    once::consumer one{server.db, "consumer", [&](std::span<once::delivery const> batch, once::transaction& tx) {
+    once::consumer one{server.db, "consumer",
+                       [&](std::span<once::delivery const> batch, once::transaction& tx) {
                            if (batch.size() > 3) {
                                throw std::bad_alloc{};
                            }

@@ -20,18 +20,19 @@ once::inbox const inbox{"billing", {.retention = std::chrono::hours{1}}};
 
 once::phase const charge = once::idempotent_remote("charge", [](once::operation&) {});
 
-once::reply place(once::database& db, once::repository<order> const& orders, std::int64_t id, std::string_view text) {
+once::reply place(once::database& db, once::repository<order> const& orders, std::int64_t id,
+                  std::string_view text) {
     once::consumer consumer{db, "billing", [](once::delivery const&, once::transaction&) {}};
     once::transact(db, [](once::transaction&) {});
     once::request asked{.scope = "POST /orders", .key = std::to_string(id)};
     asked.key = text;
     asked.key += "!";
     pqxx::params const bound{asked.key};
-    return once::execute(
-        db, asked,
-        [&](once::transaction& tx) -> once::response {
-            auto const row = orders.insert(tx, order{.number = asked.key}).row;
-            return {.status = orders.update(tx, row).index() == 0 ? 201 : 409, .body = once::body::text("hello")};
-        },
-        {.wait = std::chrono::milliseconds{500}, .retention = std::chrono::hours{24}});
+    return once::execute(db, asked,
+                         [&](once::transaction& tx) -> once::response {
+                             auto const row = orders.insert(tx, order{.number = asked.key}).row;
+                             return {.status = orders.update(tx, row).index() == 0 ? 201 : 409,
+                                     .body = once::body::text("hello")};
+                         },
+                         {.wait = std::chrono::milliseconds{500}, .retention = std::chrono::hours{24}});
 }

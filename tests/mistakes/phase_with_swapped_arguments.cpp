@@ -2,5 +2,5 @@
 // says: the work of once::in_database takes (once::transaction&, once::operation&)
 #include <once/once.hpp>
 
-once::phase const confirm =
-    once::in_database("confirm", [](once::operation&, once::transaction&) { return once::response{.status = 201}; });
+once::phase const confirm = once::in_database(
+    "confirm", [](once::operation&, once::transaction&) { return once::response{.status = 201}; });

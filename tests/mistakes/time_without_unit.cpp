@@ -4,7 +4,6 @@
 #include <once/once.hpp>
 
 once::reply place(once::database& db) {
-    return once::execute(
-        db, {.scope = "POST /orders", .key = "k"}, [](once::transaction&) { return once::response{.status = 201}; },
-        {.wait = 500});
+    return once::execute(db, {.scope = "POST /orders", .key = "k"},
+                         [](once::transaction&) { return once::response{.status = 201}; }, {.wait = 500});
 }

@@ -257,8 +257,9 @@ private:
                 }
             }
         }
-        m_db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") + ", '{" +
-                 results + "}', null, null, " + now + ")");
+        m_db.run("select settle_parked('s', 0, '{" + ids + "}', " +
+                 messages_parked_at("'{" + ids + "}'::bigint[]") + ", '{" + results + "}', null, null, " +
+                 now + ")");
     }
 
     /// take_parked() says which of those that had begun are dead now: they had begun, and had no attempt left.
@@ -427,8 +428,8 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
             ids += (ids.empty() ? "" : ",") + row[0].as<std::string>();
         }
         if (ids.find('3') == std::string::npos && !ids.empty()) {
-            db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") +
-                   ", array_fill('accepted'::text, array[" +
+            db.run("select settle_parked('s', 0, '{" + ids + "}', " +
+                   messages_parked_at("'{" + ids + "}'::bigint[]") + ", array_fill('accepted'::text, array[" +
                    std::to_string(taken.size()) + "]))");
         }
     }
@@ -446,7 +447,8 @@ TEST_CASE("what was handed out can be reported while the subscription is paused"
     db.run("select take_parked('s')");
     auto const rest = next_batch(db, "s", 5);
     db.run("select pause_subscription('s')");
-    db.run("select settle_parked('s', 0, '{1}', " + messages_parked_at("'{1}'::bigint[]") + ", '{accepted}')");
+    db.run("select settle_parked('s', 0, '{1}', " + messages_parked_at("'{1}'::bigint[]") +
+           ", '{accepted}')");
     db.run("select acknowledge('s', 0, '" + rest.token + "', 2, 1, '{2}', '{retry}')");
     CHECK(db.refused("select take_parked('s')") == "ON061");
     CHECK(db.refused("select * from next_batch('s')") == "ON061");

@@ -33,8 +33,8 @@ std::string take(session& db, int limit = 100) {
 }
 
 void settle(session& db, std::string const& ids, std::string const& results) {
-    db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") + ", '{" +
-           results + "}')");
+    db.run("select settle_parked('s', 0, '{" + ids + "}', " +
+           messages_parked_at("'{" + ids + "}'::bigint[]") + ", '{" + results + "}')");
 }
 
 /// What is due is this message alone, and it is delivered.
@@ -148,8 +148,8 @@ TEST_CASE("of messages that come together, only the one that kills its worker is
         }
         delivered += ids + " ";
         std::ranges::replace(ids, ' ', ',');
-        db.run("select settle_parked('s', 0, '{" + ids + "}', " + messages_parked_at("'{" + ids + "}'::bigint[]") +
-               ", array_fill('accepted'::text, array[" +
+        db.run("select settle_parked('s', 0, '{" + ids + "}', " +
+               messages_parked_at("'{" + ids + "}'::bigint[]") + ", array_fill('accepted'::text, array[" +
                std::to_string(1 + std::ranges::count(ids, ',')) + "]))");
     }
     CHECK(delivered == "1 2 3 4 ");
@@ -171,15 +171,16 @@ TEST_CASE("a round with parked messages reads no more of them than it hands out,
     session reader{server.dsn()}; // whose reads are counted
     auto const touched = [&] {
         return reader.ask("select (seq_scan = 0 and idx_tup_fetch < 1000)::text || ' ' || seq_scan || ' ' || "
-                      "idx_tup_fetch from pg_stat_xact_user_tables where relname = 'parked_message'");
+                          "idx_tup_fetch from pg_stat_xact_user_tables where relname = 'parked_message'");
     };
     auto const messages = db.ask(
         "select array_agg(message_id::uuid order by id) from parked_message where id between 2 and 101");
     reader.run("begin");
     CHECK(reader.ask("select count(*) from take_parked('s', 0, 100)") == "100");
-    reader.run("select settle_parked('s', 0, array_agg(n), '" + messages +
-           "', array_agg(case when n < 50 then 'accepted' when n = 50 then 'retry' else 'unavailable' end)) "
-           "from generate_series(2, 101) as n");
+    reader.run(
+        "select settle_parked('s', 0, array_agg(n), '" + messages +
+        "', array_agg(case when n < 50 then 'accepted' when n = 50 then 'retry' else 'unavailable' end)) "
+        "from generate_series(2, 101) as n");
     INFO(touched());
     CHECK(touched().starts_with("true"));
     reader.run("commit");

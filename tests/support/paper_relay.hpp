@@ -24,8 +24,8 @@ public:
         bool dead = false;
     };
 
-    paper_relay(std::vector<delivery> log, int max_attempts, std::uint64_t seed, detail::dispatcher::publish publish,
-                std::size_t batch_messages = 1000)
+    paper_relay(std::vector<delivery> log, int max_attempts, std::uint64_t seed,
+                detail::dispatcher::publish publish, std::size_t batch_messages = 1000)
         : m_log{std::move(log)},
           m_fates(m_log.size()),
           m_max_attempts{max_attempts},
@@ -163,7 +163,8 @@ private:
             bool const waits = is_blocked(one.key);
             bool const tried = found->second.as != detail::parked_as::behind;
             its.attempts += tried ? 1 : 0;
-            its.dead = found->second.as == detail::parked_as::dead || (tried && its.attempts >= m_max_attempts);
+            its.dead =
+                found->second.as == detail::parked_as::dead || (tried && its.attempts >= m_max_attempts);
             park(one.position, waits, m_now + (tried ? 2 : 0));
         }
         if (done < messages.size()) {

@@ -327,7 +327,9 @@ private:
             }
             return true;
         };
-        auto const others_are_through = [&] { return all(false, [](auto const& one) { return one.accepted; }); };
+        auto const others_are_through = [&] {
+            return all(false, [](auto const& one) { return one.accepted; });
+        };
         constexpr int few_rounds = 10;
         while (!others_are_through() && relay.rounds() < few_rounds) {
             static_cast<void>(relay.round());

@@ -61,8 +61,9 @@ void acknowledge(session& db, std::string_view subscription, batch const& what,
 }
 
 std::string messages_parked_at(std::string const& ids) {
-    return "array(select (select message_id::uuid from parked_message as p where p.id = u.id limit 1) from unnest(" + ids +
-           ") with ordinality as u (id, place) order by place)";
+    return "array(select (select message_id::uuid from parked_message as p where p.id = u.id limit 1) from "
+           "unnest(" +
+           ids + ") with ordinality as u (id, place) order by place)";
 }
 
 bool long_form() {

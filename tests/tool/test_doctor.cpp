@@ -53,7 +53,8 @@ std::string ailments(std::string const& dsn, std::string const& schema = "once")
 once::testing::shell_result run_what_it_prints(std::string const& dsn, std::string const& schema = "once") {
     auto sql = run_command({"--database", dsn, "--schema", schema, "doctor", "--sql"}).out;
     sql.resize(std::min(sql.find("-- setting "), sql.size()));
-    auto const file = std::filesystem::temp_directory_path() / ("once_doctor_" + std::to_string(::getpid()) + ".sql");
+    auto const file =
+        std::filesystem::temp_directory_path() / ("once_doctor_" + std::to_string(::getpid()) + ".sql");
     std::ofstream{file} << sql;
     auto done = run_in_shell("psql -X -q -v ON_ERROR_STOP=1 -d " + shell_quoted(dsn) + " -f " +
                              shell_quoted(file.string()));
@@ -101,7 +102,8 @@ std::string pg_dump_for(effects_database const& server) {
         return own;
     }
     auto const here = run_in_shell("pg_dump --version | grep -m 1 -oE '[0-9]+' | head -n 1");
-    auto const version = std::stoi(server.ask("select current_setting('server_version_num')::integer / 10000"));
+    auto const version =
+        std::stoi(server.ask("select current_setting('server_version_num')::integer / 10000"));
     if (here.status != 0 || here.output.empty() || std::stoi(here.output) < version) {
         SKIP("NO PG_DUMP: neither " << own << " nor in the PATH one for a server of version " << version);
     }
@@ -112,18 +114,20 @@ std::string pg_dump_for(effects_database const& server) {
 void copy(std::string const& pg_dump, std::string const& from, std::string const& to,
           std::vector<std::string> const& steps) {
     for (auto const& options : steps) {
-        auto const done = run_in_shell("file=$(mktemp) && " + pg_dump + ' ' + options + " -f \"$file\" -d " +
-                                       shell_quoted(from) + " && psql -X -q -v ON_ERROR_STOP=1 -d " + shell_quoted(to) +
-                                       " -f \"$file\" >/dev/null; status=$?; rm -f \"$file\"; exit $status");
+        auto const done =
+            run_in_shell("file=$(mktemp) && " + pg_dump + ' ' + options + " -f \"$file\" -d " +
+                         shell_quoted(from) + " && psql -X -q -v ON_ERROR_STOP=1 -d " + shell_quoted(to) +
+                         " -f \"$file\" >/dev/null; status=$?; rm -f \"$file\"; exit $status");
         INFO(options << ": " << done.output);
         REQUIRE(done.status == 0);
     }
 }
 
 /// Some of everything that a restore has to bring along.
-constexpr auto some_data = "select once.subscribe('billing'); select once.publish('orders.placed', 'k', '{}'); "
-                           "select once.claim('s', 'k'); select once.receive('c', gen_random_uuid()); "
-                           "select once.acquire_lease('l', '1 minute')";
+constexpr auto some_data =
+    "select once.subscribe('billing'); select once.publish('orders.placed', 'k', '{}'); "
+    "select once.claim('s', 'k'); select once.receive('c', gen_random_uuid()); "
+    "select once.acquire_lease('l', '1 minute')";
 
 } // namespace
 
@@ -151,7 +155,8 @@ TEST_CASE("doctor is silent after a dump, a restore and rebase(), and after a co
     auto const pg_dump = pg_dump_for(server);
     server.run(some_data);
     for (std::vector<std::string> const& steps :
-         {std::vector<std::string>{""}, std::vector<std::string>{"--schema-only", "--data-only --disable-triggers"},
+         {std::vector<std::string>{""},
+          std::vector<std::string>{"--schema-only", "--data-only --disable-triggers"},
           std::vector<std::string>{"--section=pre-data", "--section=data", "--section=post-data"}}) {
         empty_database const restored;
         copy(pg_dump, server.dsn(), restored.dsn(), steps);
@@ -198,10 +203,12 @@ TEST_CASE("doctor is silent with every role that the manual sets up", "[command]
 TEST_CASE("doctor is silent whatever the settings of the database are", "[command][doctor]") {
     effects_database const server;
     for (std::vector<std::string> const& settings :
-         {std::vector<std::string>{"quote_all_identifiers = on", "search_path = 'once'", "datestyle = 'SQL, DMY'",
-                                   "intervalstyle = 'iso_8601'", "timezone = 'Asia/Kathmandu'"},
-          std::vector<std::string>{"search_path = 'information_schema, pg_catalog'", "bytea_output = 'escape'",
-                                   "extra_float_digits = 0", "check_function_bodies = off", "array_nulls = off",
+         {std::vector<std::string>{"quote_all_identifiers = on", "search_path = 'once'",
+                                   "datestyle = 'SQL, DMY'", "intervalstyle = 'iso_8601'",
+                                   "timezone = 'Asia/Kathmandu'"},
+          std::vector<std::string>{"search_path = 'information_schema, pg_catalog'",
+                                   "bytea_output = 'escape'", "extra_float_digits = 0",
+                                   "check_function_bodies = off", "array_nulls = off",
                                    "client_min_messages = 'debug1'", "plpgsql.extra_errors = 'all'"}}) {
         INFO(settings.front());
         // Before the schema is made, and after.
@@ -241,7 +248,8 @@ TEST_CASE("doctor makes no role and needs no right to make one", "[command][doct
     CHECK(server.ask("select count(*) from pg_roles where rolname like 'once\\_doctor%'") == before);
 }
 
-TEST_CASE("doctor names rights that somebody else was given, and its SQL takes them back", "[command][doctor]") {
+TEST_CASE("doctor names rights that somebody else was given, and its SQL takes them back",
+          "[command][doctor]") {
     effects_database const server;
     auto const anon = server.name() + "_anon";
     server.run("create role " + anon);
@@ -251,14 +259,16 @@ TEST_CASE("doctor names rights that somebody else was given, and its SQL takes t
              {"grant execute on all functions in schema once to " + anon, "execute on function once."},
              {"grant update on all sequences in schema once to " + anon, "update on sequence once.outbox"},
              {"grant create on schema once to " + anon, "create on schema once"},
-             {"grant select (payload_json) on once.outbox to " + anon, "select on table once.outbox.payload_json"},
+             {"grant select (payload_json) on once.outbox to " + anon,
+              "select on table once.outbox.payload_json"},
              {"grant select on once.metrics to public", "select on table once.metrics"},
              {"grant execute on function once.purge to public", "execute on function once.purge("},
              {"grant select on once.outbox to once_inspector", "select on table once.outbox"}}) {
         INFO(sql);
         server.run(sql);
         auto const found = ailments(server.dsn());
-        CHECK_THAT(found, ContainsSubstring("rights that the schema does not give") && ContainsSubstring(named));
+        CHECK_THAT(found,
+                   ContainsSubstring("rights that the schema does not give") && ContainsSubstring(named));
         auto const fixed = run_what_it_prints(server.dsn());
         INFO(fixed.output);
         CHECK(fixed.status == 0);
@@ -288,20 +298,22 @@ TEST_CASE("doctor names a changed owner and a publication without identity, and 
 
     server.run("create publication everything for all tables");
     CHECK(ailments(server.dsn()) == "");
-    server.run("alter table once.outbox_3 replica identity default; alter table once.lease replica identity nothing");
+    server.run("alter table once.outbox_3 replica identity default; alter table once.lease replica identity "
+               "nothing");
     CHECK_THAT(ailments(server.dsn()), ContainsSubstring("publishes table once.outbox_3") &&
                                            ContainsSubstring("publishes table once.lease"));
     CHECK(run_what_it_prints(server.dsn()).status == 0);
     CHECK(ailments(server.dsn()) == "");
 }
 
-TEST_CASE("doctor names login roles of one group that are services of their own, until somebody says what they are",
-          "[command][doctor]") {
+TEST_CASE(
+    "doctor names login roles of one group that are services of their own, until somebody says what they are",
+    "[command][doctor]") {
     effects_database const server;
     auto const role = [&](std::string const& name) { return server.name() + '_' + name; };
-    server.run("create role " + role("orders") + "; grant once_producer to " + role("orders") + "; create role " +
-               role("monday") + " login in role " + role("orders") + "; create role " + role("tuesday") +
-               " login in role " + role("orders"));
+    server.run("create role " + role("orders") + "; grant once_producer to " + role("orders") +
+               "; create role " + role("monday") + " login in role " + role("orders") + "; create role " +
+               role("tuesday") + " login in role " + role("orders"));
     made_roles const roles{server, {role("monday"), role("tuesday"), role("orders")}};
     once::testing::run(server.dsn() + " user=" + role("monday"), "select once.claim('s', 'k')");
     CHECK(ailments(server.dsn()) == "");
@@ -310,12 +322,14 @@ TEST_CASE("doctor names login roles of one group that are services of their own,
                ContainsSubstring("login roles " + role("monday") + ", " + role("tuesday") + " of the group " +
                                  role("orders")));
     SECTION("one service") {
-        server.run("insert into once.service_role (role, service) values ('" + role("orders") + "', 'orders'); "
-                   "grant execute on function once.service_by_membership() to " + role("orders"));
+        server.run("insert into once.service_role (role, service) values ('" + role("orders") +
+                   "', 'orders'); "
+                   "grant execute on function once.service_by_membership() to " +
+                   role("orders"));
     }
     SECTION("two services") {
-        server.run("insert into once.service_role (role, service) select r, r from unnest(array['" + role("monday") +
-                   "', '" + role("tuesday") + "']) as r");
+        server.run("insert into once.service_role (role, service) select r, r from unnest(array['" +
+                   role("monday") + "', '" + role("tuesday") + "']) as r");
     }
     CHECK(ailments(server.dsn()) == "");
 }
@@ -337,7 +351,8 @@ TEST_CASE("doctor finds whatever was altered, and its SQL leaves nothing to find
              {"alter sequence once.outbox_id_seq cache 20 cycle", "sequence outbox_id_seq was altered"},
              {"alter function once.purge_leases reset search_path", "function once.purge_leases("},
              {"alter function once.purge_tokens set search_path = public", "function once.purge_tokens("},
-             {"create or replace function once.wake_channel() returns text language sql as 'select ''x''::text'",
+             {"create or replace function once.wake_channel() returns text language sql as 'select "
+              "''x''::text'",
               "function once.wake_channel() was altered"},
              {"drop view once.metrics", "view metrics is missing"},
              {"alter domain once.message_topic drop constraint message_topic_valid",

@@ -19,8 +19,8 @@ namespace exit_status = once::command::exit_status;
 namespace {
 
 /// The same command at once, as several pods of one deployment run it.
-std::vector<command_result> at_once(command_database<empty_database> const& db, std::vector<std::string> const& words,
-                                    int pods) {
+std::vector<command_result> at_once(command_database<empty_database> const& db,
+                                    std::vector<std::string> const& words, int pods) {
     std::vector<std::future<command_result>> running;
     for (int pod = 0; pod < pods; ++pod) {
         running.push_back(std::async(std::launch::async, [&] { return db.run(words); }));

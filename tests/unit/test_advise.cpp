@@ -27,24 +27,25 @@ TEST_CASE("the advice for an error of the server follows its SQLSTATE", "[advise
         {"08000", advice::ask_database_first}, // connection_exception
         {"08003", advice::ask_database_first}, // connection_does_not_exist
         {"08006", advice::ask_database_first}, // connection_failure
-        {"08P01", advice::ask_database_first}, // protocol_violation: a pooler that has lost the server says so
-        {"08001", advice::reconnect},          // sqlclient_unable_to_establish_sqlconnection
-        {"08004", advice::reconnect},          // sqlserver_rejected_establishment_of_sqlconnection
-        {"57P01", advice::reconnect},          // admin_shutdown
-        {"57P02", advice::reconnect},          // crash_shutdown
-        {"57P03", advice::reconnect},          // cannot_connect_now
-        {"57P05", advice::reconnect},          // idle_session_timeout
-        {"53300", advice::reconnect},          // too_many_connections
-        {"25P03", advice::reconnect},          // idle_in_transaction_session_timeout
-        {"26000", advice::reconnect},          // invalid_sql_statement_name
-        {"42P05", advice::reconnect},          // duplicate_prepared_statement
-        {"40002", advice::give_up},            // transaction_integrity_constraint_violation
-        {"57014", advice::give_up},            // query_canceled
-        {"23505", advice::give_up},            // unique_violation
-        {"22P02", advice::give_up},            // invalid_text_representation
-        {"42601", advice::give_up},            // syntax_error
-        {"25P02", advice::give_up},            // in_failed_sql_transaction
-        {"53100", advice::give_up},            // disk_full
+        {"08P01",
+         advice::ask_database_first}, // protocol_violation: a pooler that has lost the server says so
+        {"08001", advice::reconnect}, // sqlclient_unable_to_establish_sqlconnection
+        {"08004", advice::reconnect}, // sqlserver_rejected_establishment_of_sqlconnection
+        {"57P01", advice::reconnect}, // admin_shutdown
+        {"57P02", advice::reconnect}, // crash_shutdown
+        {"57P03", advice::reconnect}, // cannot_connect_now
+        {"57P05", advice::reconnect}, // idle_session_timeout
+        {"53300", advice::reconnect}, // too_many_connections
+        {"25P03", advice::reconnect}, // idle_in_transaction_session_timeout
+        {"26000", advice::reconnect}, // invalid_sql_statement_name
+        {"42P05", advice::reconnect}, // duplicate_prepared_statement
+        {"40002", advice::give_up},   // transaction_integrity_constraint_violation
+        {"57014", advice::give_up},   // query_canceled
+        {"23505", advice::give_up},   // unique_violation
+        {"22P02", advice::give_up},   // invalid_text_representation
+        {"42601", advice::give_up},   // syntax_error
+        {"25P02", advice::give_up},   // in_failed_sql_transaction
+        {"53100", advice::give_up},   // disk_full
         {"ON001", advice::give_up},
         {"ON004", advice::give_up},
         {"", advice::give_up},

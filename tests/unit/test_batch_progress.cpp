@@ -158,7 +158,8 @@ TEST_CASE("what is refused, and again after a witness was accepted, is to blame"
     CHECK(positions(batch.next(100)) == std::vector<std::int64_t>{position == 20 ? 30 : 20});
 }
 
-TEST_CASE("what a refused report names is held, and no attempt counts unless the receiver is there", "[relay]") {
+TEST_CASE("what a refused report names is held, and no attempt counts unless the receiver is there",
+          "[relay]") {
     auto batch = batch_of("abcdefghi");
     static_cast<void>(batch.next(4));
     auto made = report({retry, retry, not_sent, rejected});

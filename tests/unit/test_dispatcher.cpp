@@ -36,8 +36,8 @@ enum class manner {
     /// The receiver ends, and is back after some calls.
     kills,
 };
-constexpr manner all_manners[]{manner::named,    manner::opaque, manner::throws,
-                               manner::retried,  manner::rejected, manner::kills};
+constexpr manner all_manners[]{manner::named,   manner::opaque,   manner::throws,
+                               manner::retried, manner::rejected, manner::kills};
 
 /// A receiver as a script: what is bad, and in which way, and when it is away. Counts its time.
 class scripted_receiver {
@@ -85,7 +85,8 @@ public:
                 made.report.unavailable = "the connection was lost";
                 return made;
             }
-            answer = {.result = how == manner::rejected ? publish_result::rejected : publish_result::retry, .error = "bad"};
+            answer = {.result = how == manner::rejected ? publish_result::rejected : publish_result::retry,
+                      .error = "bad"};
             blocked.insert(messages[i].key);
         }
         if (how == manner::named && !accepted) {
@@ -132,7 +133,8 @@ using predicate = std::function<bool(delivery const&)>;
 
 /// Runs until each good message that no bad one of its key holds back is accepted, and notes the time; then on until
 /// the bad ones are dead, with a good one now and then, as a service goes on publishing.
-outcome_of_run run(std::vector<delivery> const& log, scripted_receiver& receiver, std::uint64_t seed, int most_rounds = 20'000) {
+outcome_of_run run(std::vector<delivery> const& log, scripted_receiver& receiver, std::uint64_t seed,
+                   int most_rounds = 20'000) {
     constexpr int max_attempts = 3;
     paper_relay relay{log, max_attempts, seed, [&](auto messages) { return receiver.publish(messages); }};
     std::set<std::string> bad_keys;
@@ -151,7 +153,8 @@ outcome_of_run run(std::vector<delivery> const& log, scripted_receiver& receiver
     outcome_of_run made;
     for (int extra = 0; made.rounds < most_rounds; made.rounds = relay.rounds()) {
         static_cast<void>(relay.round());
-        if (!made.all_good_accepted && std::ranges::all_of(good, [&](auto i) { return relay.fate_of(i).accepted; })) {
+        if (!made.all_good_accepted &&
+            std::ranges::all_of(good, [&](auto i) { return relay.fate_of(i).accepted; })) {
             made.all_good_accepted = true;
             made.time = receiver.time;
         }
@@ -176,7 +179,8 @@ std::string to_text(manner how) {
 
 } // namespace
 
-TEST_CASE("messages that can never pass leave the others four fifths of their pace, and die", "[relay][property]") {
+TEST_CASE("messages that can never pass leave the others four fifths of their pace, and die",
+          "[relay][property]") {
     auto const how = all_manners[GENERATE(0U, 1U, 2U, 3U, 4U, 5U)];
     auto const* const where = GENERATE("at the head", "anywhere", "some keys");
     auto const seed = once::testing::seed();
@@ -221,7 +225,8 @@ TEST_CASE("messages that can never pass leave the others four fifths of their pa
     if (how != manner::kills) {
         CHECK(with.attempts_of_good == 0);
     }
-    UNSCOPED_INFO("pace " << without.time / with.time << ", " << with.rounds << " rounds, " << receiver.calls << " calls");
+    UNSCOPED_INFO("pace " << without.time / with.time << ", " << with.rounds << " rounds, " << receiver.calls
+                          << " calls");
     CHECK(receiver.calls > 0);
 }
 
@@ -245,7 +250,8 @@ TEST_CASE("outages cost next to no attempts and no message, however long they ar
         return left > 0;
     };
     paper_relay relay{log, 5, seed, [&](auto messages) { return receiver.publish(messages); }, 100};
-    for (std::size_t i = 0; i < log.size() && relay.rounds() < 100'000; i += relay.fate_of(i).accepted ? 1 : 0) {
+    for (std::size_t i = 0; i < log.size() && relay.rounds() < 100'000;
+         i += relay.fate_of(i).accepted ? 1 : 0) {
         if (!relay.fate_of(i).accepted) {
             static_cast<void>(relay.round());
         }
@@ -292,7 +298,9 @@ TEST_CASE("a whole batch of bad messages does not hide the good ones behind it",
     auto const log = log_of(4'000, 4'000);
     scripted_receiver receiver;
     receiver.how = how;
-    receiver.is_bad = [&](delivery const& one) { return one.payload.data() != "extra" && one.position < 1'500; };
+    receiver.is_bad = [&](delivery const& one) {
+        return one.payload.data() != "extra" && one.position < 1'500;
+    };
     auto const did = run(log, receiver, 7);
     CHECK(did.all_good_accepted);
     CHECK(did.all_bad_dead);
@@ -301,7 +309,8 @@ TEST_CASE("a whole batch of bad messages does not hide the good ones behind it",
 TEST_CASE("one key that fills whole batches does not hide the others", "[relay]") {
     std::vector<delivery> log;
     for (int i = 0; i < 3'000; ++i) {
-        log.push_back(make_delivery(i < 2'500 ? "busy" : "k" + std::to_string(i), body::text(std::to_string(i))));
+        log.push_back(
+            make_delivery(i < 2'500 ? "busy" : "k" + std::to_string(i), body::text(std::to_string(i))));
         log.back().position = i;
     }
     scripted_receiver receiver;
@@ -334,8 +343,9 @@ TEST_CASE("a message that is refused alone, each time after others were accepted
 TEST_CASE("a message alone with a receiver that takes nothing keeps its attempts", "[relay]") {
     scripted_receiver receiver;
     receiver.is_away = [] { return true; };
-    paper_relay relay{{make_delivery("k", body::text("1"))}, 1, 1,
-                      [&](auto messages) { return receiver.publish(messages); }};
+    paper_relay relay{{make_delivery("k", body::text("1"))}, 1, 1, [&](auto messages) {
+                          return receiver.publish(messages);
+                      }};
     for (int i = 0; i < 100; ++i) {
         CHECK(relay.round());
     }

@@ -16,8 +16,8 @@ using namespace once::detail;
 TEST_CASE("an error of a message's own statement is the message's, unless it is about the server",
           "[judgement]") {
     // Any class can be raised by a trigger for one row, also one that nobody has heard of.
-    for (std::string const state : {"OR001", "P0001", "22P02", "23505", "42501", "42P01", "3F000", "0A000", "21000",
-                                    "44000", "57014", "55P03", "XX000", "ON061", "25001"}) {
+    for (std::string const state : {"OR001", "P0001", "22P02", "23505", "42501", "42P01", "3F000", "0A000",
+                                    "21000", "44000", "57014", "55P03", "XX000", "ON061", "25001"}) {
         CAPTURE(state);
         CHECK(judge_sqlstate(state, during::message) == fault::message);
     }
@@ -30,15 +30,17 @@ TEST_CASE("an error of a message's own statement is the message's, unless it is 
     CHECK(judge_sqlstate("54000", during::message) == fault::too_much);
 }
 
-TEST_CASE("an error of a statement of the library is waited out where time helps, and ends the worker where not",
-          "[judgement]") {
-    for (std::string const state : {"53100", "53200", "53300", "57014", "57P01", "57P03", "58030", "25006", "08006",
-                                    "26000", "40001", "40P01", "55P03", "XX000", "ON061", "ON065", "ON010"}) {
+TEST_CASE(
+    "an error of a statement of the library is waited out where time helps, and ends the worker where not",
+    "[judgement]") {
+    for (std::string const state :
+         {"53100", "53200", "53300", "57014", "57P01", "57P03", "58030", "25006", "08006", "26000", "40001",
+          "40P01", "55P03", "XX000", "ON061", "ON065", "ON010"}) {
         CAPTURE(state);
         CHECK(is_waited_out(judge_sqlstate(state, during::own_statement)));
     }
-    for (std::string const state :
-         {"42501", "42P01", "42883", "3F000", "28000", "0A000", "22023", "23505", "ON060", "ON062", "ON066"}) {
+    for (std::string const state : {"42501", "42P01", "42883", "3F000", "28000", "0A000", "22023", "23505",
+                                    "ON060", "ON062", "ON066"}) {
         CAPTURE(state);
         CHECK(judge_sqlstate(state, during::own_statement) == fault::set_up);
     }

@@ -30,7 +30,8 @@ std::string sha256sum(std::string const& path) {
 
 TEST_CASE("the first migration refuses schema names in the words of the library", "[migrations]") {
     CHECK(once::migrations().front().up.find(once::schema_name_rule) != std::string_view::npos);
-    CHECK(once::schema_name_rule.find(std::to_string(once::max_schema_name_size) + " bytes") != std::string_view::npos);
+    CHECK(once::schema_name_rule.find(std::to_string(once::max_schema_name_size) + " bytes") !=
+          std::string_view::npos);
 }
 
 TEST_CASE("a migration is one statement, so that no tool can apply a part of it", "[migrations]") {
@@ -46,11 +47,13 @@ TEST_CASE("a migration is one statement, so that no tool can apply a part of it"
             CHECK(rest.starts_with("\ndo $file$ begin\n"));
             CHECK(rest.ends_with("end $file$;\n"));
             std::size_t marks = 0;
-            for (auto at = text.find("$file$"); at != std::string_view::npos; at = text.find("$file$", at + 1)) {
+            for (auto at = text.find("$file$"); at != std::string_view::npos;
+                 at = text.find("$file$", at + 1)) {
                 ++marks;
             }
             CHECK(marks == 2);
-            CHECK(text.find("perform " + begins + "('" + std::string{step.name} + "')") != std::string_view::npos);
+            CHECK(text.find("perform " + begins + "('" + std::string{step.name} + "')") !=
+                  std::string_view::npos);
         }
     }
 }

@@ -8,10 +8,11 @@
 
 using once::detail::read_statement;
 
-TEST_CASE("a statement is understood behind a byte order mark, blanks and comments", "[publisher][postgres]") {
+TEST_CASE("a statement is understood behind a byte order mark, blanks and comments",
+          "[publisher][postgres]") {
     for (std::string const before :
-         {"", "\n\t ", "\xef\xbb\xbf", "\xef\xbb\xbf-- what it does\n", "/* one */ /* two */", "/* a /* nested */ one */",
-          "-- one\r\n-- two\n\n", "--\n"}) {
+         {"", "\n\t ", "\xef\xbb\xbf", "\xef\xbb\xbf-- what it does\n", "/* one */ /* two */",
+          "/* a /* nested */ one */", "-- one\r\n-- two\n\n", "--\n"}) {
         CAPTURE(before);
         auto const plain = read_statement(before + "insert into t select 1");
         CHECK(plain.sql == "insert into t select 1");
@@ -31,7 +32,8 @@ TEST_CASE("a word that only begins like WITH is none", "[publisher][postgres]") 
     CHECK_FALSE(read_statement("within as x").with);
     CHECK_FALSE(read_statement("with_ as x").with);
     CHECK_FALSE(read_statement("with").with);
-    CHECK(read_statement("with recursively as (select 1) select 1").sql == "recursively as (select 1) select 1");
+    CHECK(read_statement("with recursively as (select 1) select 1").sql ==
+          "recursively as (select 1) select 1");
 }
 
 TEST_CASE("one semicolon at the end of a statement is dropped, and nothing else", "[publisher][postgres]") {
@@ -42,7 +44,8 @@ TEST_CASE("one semicolon at the end of a statement is dropped, and nothing else"
 }
 
 TEST_CASE("a statement of comments alone is empty", "[publisher][postgres]") {
-    for (std::string_view const nothing : {"", " \n", "-- only this", "/* only this */", "\xef\xbb\xbf", ";"}) {
+    for (std::string_view const nothing :
+         {"", " \n", "-- only this", "/* only this */", "\xef\xbb\xbf", ";"}) {
         CHECK(read_statement(nothing).sql.empty());
     }
 }

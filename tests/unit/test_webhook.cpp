@@ -225,7 +225,8 @@ TEST_CASE("the body of an answer is read to a limit and never shown", "[webhook]
     CHECK(failed.error == "HTTP 500");
 }
 
-TEST_CASE("a receiver that refuses everything may be unavailable, and the report names what it refused", "[webhook]") {
+TEST_CASE("a receiver that refuses everything may be unavailable, and the report names what it refused",
+          "[webhook]") {
     auto const status = GENERATE(429, 502, 503, 504);
     CAPTURE(status);
     http_receiver receiver;
@@ -251,7 +252,8 @@ TEST_CASE("what a receiver refuses beside others that it takes is about those me
     auto const status = GENERATE(429, 502, 503, 504);
     CAPTURE(status);
     http_receiver receiver;
-    receiver.set_script([&](http_request const& one) { return http_answer{one.body == "bad" ? status : 200}; });
+    receiver.set_script(
+        [&](http_request const& one) { return http_answer{one.body == "bad" ? status : 200}; });
     webhook_publisher publisher{receiver.url(), {.parallel = 4}};
     std::vector<delivery> messages;
     for (int i = 0; i < 20; ++i) {

@@ -80,7 +80,8 @@ void rename_schema(std::vector<catalog_entry>& entries, std::string const& scrat
 // trigger or a default of the server does to every schema, the one that doctor compares with included.
 void add_refusal(session& db, std::vector<finding>& findings) {
     try {
-        once::database{db.where().conninfo, {.schema = db.where().schema, .prepared_statements = false}}.check();
+        once::database{db.where().conninfo, {.schema = db.where().schema, .prepared_statements = false}}
+            .check();
     } catch (once::schema_error const& e) {
         findings.push_back({"services refuse this schema", e.what(), "",
                             "see What a schema error means in the operations guide"});
@@ -114,11 +115,13 @@ std::vector<finding> findings_of_schema(session& db, int version) {
     auto findings = compare_catalogs(std::move(expected), read_catalog(tx, schema));
 
     pqxx::params const of_schema{schema};
-    if (version == migrations().back().version) { // before the last one there are no roles, and not all tables
-        auto const asked = replace_all(replace_all(queries::right_findings, "RIGHTS", queries::rights), "SCRATCH",
-                                       scratch);
+    if (version ==
+        migrations().back().version) { // before the last one there are no roles, and not all tables
+        auto const asked =
+            replace_all(replace_all(queries::right_findings, "RIGHTS", queries::rights), "SCRATCH", scratch);
         add_findings(tx.exec(asked, of_schema), 2, -1, findings);
-        add_findings(tx.exec(replace_all(queries::rotation_findings, "SCHEMA", quoted), of_schema), -1, 2, findings);
+        add_findings(tx.exec(replace_all(queries::rotation_findings, "SCHEMA", quoted), of_schema), -1, 2,
+                     findings);
     }
     add_findings(tx.exec(queries::owner_findings, of_schema), 2, -1, findings);
     add_findings(tx.exec(queries::publication_findings, of_schema), 2, -1, findings);
@@ -140,7 +143,8 @@ std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::
     std::vector<finding> made;
     // Comments in the end: what they are on has to be there first.
     auto const key = [](catalog_entry const& entry) {
-        return std::tuple<bool, std::string_view, std::string_view>{entry.kind == "comment", entry.kind, entry.name};
+        return std::tuple<bool, std::string_view, std::string_view>{entry.kind == "comment", entry.kind,
+                                                                    entry.name};
     };
     std::ranges::sort(expected, {}, key);
     std::ranges::sort(live, {}, key);
@@ -207,7 +211,8 @@ void print_findings(std::vector<finding> const& findings, doctor_output how, std
         }
         out << "* " << printable(one.what) << "\n  why: " << printable(one.why) << '\n';
         if (!one.fix.empty()) {
-            out << "  fix: " << (long_text ? "once doctor --sql prints it" : printable(one.fix) + ';') << '\n';
+            out << "  fix: " << (long_text ? "once doctor --sql prints it" : printable(one.fix) + ';')
+                << '\n';
         }
         if (!one.advice.empty()) {
             out << "  fix: " << printable(one.advice) << '\n';

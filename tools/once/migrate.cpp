@@ -169,10 +169,9 @@ int migrate_down(session& db, migrate_down_options const& options, std::ostream&
         print_steps(steps_down(installed, options.to), out);
     }
     int done = 0;
-    int const version =
-        options.dry_run || installed == 0
-            ? installed
-            : run_steps(db, [&](int at) { return steps_down(at, options.to); }, done, out);
+    int const version = options.dry_run || installed == 0
+                            ? installed
+                            : run_steps(db, [&](int at) { return steps_down(at, options.to); }, done, out);
     out << (options.dry_run ? "-- " : "") << (done == 0 && !options.dry_run ? "nothing to do: " : "")
         << "the schema is at version " << version << '\n';
     return exit_status::ok;

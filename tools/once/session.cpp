@@ -13,7 +13,8 @@ namespace once::command {
 
 void check_schema_name(std::string const& name) {
     if (!is_schema_name(name)) {
-        throw std::invalid_argument{"--schema: this schema cannot hold once: " + std::string{schema_name_rule}};
+        throw std::invalid_argument{"--schema: this schema cannot hold once: " +
+                                    std::string{schema_name_rule}};
     }
 }
 

@@ -54,7 +54,8 @@ int tail(session& db, tail_options const& options, format how, std::stop_token c
         std::string const now{db.ask(queries::tail_snapshot)[0][0].view()};
         // In pages, so that large messages do not come all at once.
         for (long long place = 0;;) {
-            auto const rows = db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic, place});
+            auto const rows =
+                db.ask(queries::tail_messages, pqxx::params{seen, now, bound, options.topic, place});
             if (rows.empty()) {
                 break;
             }

@@ -35,9 +35,10 @@ description describe(problem value) noexcept {
                 "Nothing was done. Send the same request again, with the same key, after the time in "
                 "Retry-After."};
     case problem::unavailable:
-        return {"unavailable", 503, "The database is not available",
-                "Nothing was done. Send the same request again, with the same key if it had one, after the time "
-                "in Retry-After."};
+        return {
+            "unavailable", 503, "The database is not available",
+            "Nothing was done. Send the same request again, with the same key if it had one, after the time "
+            "in Retry-After."};
     case problem::refused:
         return {"refused", 403, "The token is not valid",
                 "Nothing was done. A token is good for one person, one purpose and a limited time; ask for a "

@@ -32,11 +32,13 @@ inline constexpr std::size_t max_identifier_size = 63;
 }
 
 /// Most bytes of the name of a schema that holds the library's objects: its group roles add `_administrator`.
-inline constexpr std::size_t max_schema_name_size = max_identifier_size - std::string_view{"_administrator"}.size();
+inline constexpr std::size_t max_schema_name_size =
+    max_identifier_size - std::string_view{"_administrator"}.size();
 
 /// The rule for that name, in the words of the first migration, the library and the command.
 inline constexpr std::string_view schema_name_rule =
-    "its name must be lower-case letters, digits and underscores, not beginning with a digit, at most 49 bytes, and not public";
+    "its name must be lower-case letters, digits and underscores, not beginning with a digit, at most 49 "
+    "bytes, and not public";
 
 /// Whether a schema of this name may hold the library's objects: the first migration refuses others, and so does all that
 /// connects to one.

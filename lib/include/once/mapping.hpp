@@ -105,7 +105,8 @@ template <class T, class Value>
 
 /// All columns of a mapping, in the order in which they are sent and read.
 template <class... Rows, class... Values>
-[[nodiscard]] constexpr std::tuple<mapped_column<Rows, Values>...> columns(mapped_column<Rows, Values>... all) {
+[[nodiscard]] constexpr std::tuple<mapped_column<Rows, Values>...>
+columns(mapped_column<Rows, Values>... all) {
     return {all...};
 }
 

@@ -89,9 +89,10 @@ struct modify_options {
  */
 template <class T>
 class repository {
-    static_assert(detail::mapped<T>,
-                  "once: this struct has no mapping: write template <> struct once::mapping<YOUR_STRUCT> { static "
-                  "constexpr auto columns = once::columns(...); }; before its first use");
+    static_assert(
+        detail::mapped<T>,
+        "once: this struct has no mapping: write template <> struct once::mapping<YOUR_STRUCT> { static "
+        "constexpr auto columns = once::columns(...); }; before its first use");
 
     using traits = detail::mapping_traits<T>;
     using codec = detail::row_codec<T>;
@@ -312,9 +313,10 @@ public:
 
 private:
     static constexpr void require_key() {
-        static_assert(!traits::key.empty(),
-                      "once: insert has nothing to dedup by: add static constexpr auto unique = "
-                      "once::unique(\"COLUMN\") to the mapping, or call append(), which makes a row each time");
+        static_assert(
+            !traits::key.empty(),
+            "once: insert has nothing to dedup by: add static constexpr auto unique = "
+            "once::unique(\"COLUMN\") to the mapping, or call append(), which makes a row each time");
     }
 
     [[nodiscard]] std::vector<detail::wire_row> encode(std::span<T const> rows) const {

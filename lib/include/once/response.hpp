@@ -46,8 +46,9 @@ public:
     template <std::convertible_to<std::string_view> Text>
         requires(!std::same_as<Text, body> && !json_representable<Text>)
     body(Text const&) { // NOLINT(google-explicit-constructor)
-        static_assert(detail::never<Text>, "once: say what a text in response.body is: write once::body::text(...), "
-                                           "once::body::json_text(...) or nlohmann::json(...)");
+        static_assert(detail::never<Text>,
+                      "once: say what a text in response.body is: write once::body::text(...), "
+                      "once::body::json_text(...) or nlohmann::json(...)");
     }
 
     /// JSON text that exists already; kept as it is, not parsed here.

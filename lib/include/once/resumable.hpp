@@ -67,7 +67,8 @@ struct resumable_options {
 
     /// The pause before a phase that failed is begun again, doubled at each failure, and its cap. Up to 1 day.
     detail::time_field<"resumable_options.retry_after"> retry_after{std::chrono::milliseconds{1'000}};
-    detail::time_field<"resumable_options.max_retry_after"> max_retry_after{std::chrono::milliseconds{300'000}};
+    detail::time_field<"resumable_options.max_retry_after"> max_retry_after{
+        std::chrono::milliseconds{300'000}};
 
     /// For the transactions of the phases. `wait`, `retention` and `stored` mean nothing here.
     call_options transaction{};
@@ -120,7 +121,7 @@ public:
      * mean that nothing took effect.
      */
     [[nodiscard]] operation_reply run(database& db, request const& request,
-                        nlohmann::json const& data = nlohmann::json::object()) const;
+                                      nlohmann::json const& data = nlohmann::json::object()) const;
 
     [[nodiscard]] std::string const& name() const noexcept;
 

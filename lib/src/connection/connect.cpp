@@ -103,7 +103,8 @@ std::string to_hex_digits(std::int64_t timeline) {
     std::array<char, 17> text{};
     auto const end = std::to_chars(text.data(), text.data() + text.size(), timeline, 16).ptr;
     std::string made{text.data(), end};
-    std::ranges::transform(made, made.begin(), [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
+    std::ranges::transform(made, made.begin(),
+                           [](char c) { return c >= 'a' ? static_cast<char>(c - 'a' + 'A') : c; });
     return std::string(digits - std::min(digits, made.size()), '0') + made;
 }
 

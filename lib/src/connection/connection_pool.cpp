@@ -143,7 +143,8 @@ void connection_pool::stop_preparing() noexcept {
         was_preparing = std::exchange(m_prepare, false);
     }
     if (was_preparing) {
-        log("once: the server forgot a prepared statement, so a pooler seems to share its sessions, or a callback "
+        log("once: the server forgot a prepared statement, so a pooler seems to share its sessions, or a "
+            "callback "
             "ran DEALLOCATE; going on without");
     }
     distrust_free_sessions(); // those that still prepare
@@ -151,7 +152,8 @@ void connection_pool::stop_preparing() noexcept {
 
 void connection_pool::expect_other_roles() noexcept {
     if (!m_other_roles.exchange(true)) {
-        log("once: a callback ended in a role that may not call the library's functions; from now on they are called "
+        log("once: a callback ended in a role that may not call the library's functions; from now on they "
+            "are called "
             "in the role that the transaction began with");
     }
 }

@@ -114,7 +114,8 @@ private:
     savepoint_watch m_savepoints;
     bool m_prepare_statements;
     bool m_rollback_under_way = false;
-    bool m_used_by_caller = false; // from then on always: what one call left, a rollback in the next one brings back
+    bool m_used_by_caller =
+        false; // from then on always: what one call left, a rollback in the next one brings back
     bool m_clean_first = false;
     std::string m_authorization;
     bool m_last_statement_runs = false;

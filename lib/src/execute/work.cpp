@@ -196,9 +196,12 @@ void require_committed(std::vector<pg_result> const& answers, std::vector<statem
 }
 
 role_refused::role_refused(pg_result const& answer, std::string const& sql, bool own_role)
-    : pqxx::sql_error{"once: the role of this connection may not call the library's functions at the end of the "
-                      "transaction; an administrator grants it once_producer (GRANT once_producer TO the role). The "
-                      "server says: " + answer.message(),
+    : pqxx::sql_error{"once: the role of this connection may not call the library's functions at the end of "
+                      "the "
+                      "transaction; an administrator grants it once_producer (GRANT once_producer TO the "
+                      "role). The "
+                      "server says: " +
+                          answer.message(),
                       sql, std::string{insufficient_privilege}.c_str()},
       m_own_role{own_role} {}
 
@@ -270,8 +273,9 @@ void work::require_usable() const {
     switch (m_session.transaction_status()) {
     case PQTRANS_INTRANS:
         if (!m_session.authorized_as_before()) {
-            throw misuse{"once: the callback changed session_authorization, so the session is another service now; "
-                         "use SET LOCAL ROLE. Nothing took effect"};
+            throw misuse{
+                "once: the callback changed session_authorization, so the session is another service now; "
+                "use SET LOCAL ROLE. Nothing took effect"};
         }
         return;
     case PQTRANS_INERROR:

@@ -130,7 +130,8 @@ private:
             return begin;
         }
         auto const fits = static_cast<std::size_t>(share * 3 / 4 / m_state.per_message);
-        auto const tried = std::min({m_state.step.now(), m_messages.size() - begin, std::max<std::size_t>(fits, 1)});
+        auto const tried =
+            std::min({m_state.step.now(), m_messages.size() - begin, std::max<std::size_t>(fits, 1)});
         m_connected = false;
         m_step_deadline = tried > 1 ? start + share : m_deadline;
         try {
@@ -228,7 +229,8 @@ private:
         auto& session = *lease;
         m_connected = true;
         auto const now = std::chrono::steady_clock::now();
-        m_step_deadline = std::max(m_step_deadline, now + (m_deadline - now) / 2); // to connect is no part of it
+        m_step_deadline =
+            std::max(m_step_deadline, now + (m_deadline - now) / 2); // to connect is no part of it
         auto const fresh = receive(session, places);
         if (!fresh) {
             session.settle(m_deadline);
@@ -364,7 +366,8 @@ private:
         if (verdict != detail::fault::message || detail::may_be_set_up(sqlstate)) {
             note_target_error(error);
         }
-        fail(culprit, sqlstate.starts_with("22") ? publish_result::rejected : publish_result::retry, std::move(error));
+        fail(culprit, sqlstate.starts_with("22") ? publish_result::rejected : publish_result::retry,
+             std::move(error));
         m_range_end = culprit + 1; // first what came before it, which is known to work
     }
 
@@ -418,9 +421,9 @@ struct postgres_publisher::state : postgres_publisher_state {};
 postgres_publisher::postgres_publisher(database& target, postgres_publisher_options options) {
     auto const checked_options = checked(std::move(options));
     auto const given = detail::read_statement(checked_options.sql);
-    m_state = std::make_unique<state>(
-        state{{target.pool(), checked_options, sql::receive_messages(target.schema()),
-               sql::with_message(given.sql, given.with, given.recursive)}});
+    m_state =
+        std::make_unique<state>(state{{target.pool(), checked_options, sql::receive_messages(target.schema()),
+                                       sql::with_message(given.sql, given.with, given.recursive)}});
 }
 
 void postgres_publisher::check() {

@@ -27,8 +27,8 @@ std::string describe(pg_result const& failed) {
 
 std::string too_slow(std::size_t messages, std::chrono::steady_clock::duration allowed, std::size_t next) {
     return std::to_string(messages) + " messages in one transaction took longer than " +
-           std::to_string(std::chrono::ceil<std::chrono::milliseconds>(allowed).count()) + " ms; the next ones have " +
-           std::to_string(next);
+           std::to_string(std::chrono::ceil<std::chrono::milliseconds>(allowed).count()) +
+           " ms; the next ones have " + std::to_string(next);
 }
 
 std::optional<std::string> refusal_of(connection_pool& pool, std::string const& sql,

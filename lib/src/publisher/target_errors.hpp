@@ -15,7 +15,8 @@ namespace once::detail {
 [[nodiscard]] std::string describe(pg_result const& failed);
 
 /// For messages of a transaction that was given up.
-[[nodiscard]] std::string too_slow(std::size_t messages, std::chrono::steady_clock::duration allowed, std::size_t next);
+[[nodiscard]] std::string too_slow(std::size_t messages, std::chrono::steady_clock::duration allowed,
+                                   std::size_t next);
 
 /// Asks the server to plan a statement made by sql::with_message, with nulls. It says whether the statement, its
 /// names and the rights are right, runs nothing, and its text can show no data.

@@ -60,8 +60,9 @@ std::span<delivery const> batch_progress::next(std::size_t most) {
 }
 
 bool batch_progress::all_open(std::size_t end) const {
-    return m_blocked.empty() && std::all_of(m_states.begin() + offset(m_first_open), m_states.begin() + offset(end),
-                                            [](state one) { return one == state::open; });
+    return m_blocked.empty() &&
+           std::all_of(m_states.begin() + offset(m_first_open), m_states.begin() + offset(end),
+                       [](state one) { return one == state::open; });
 }
 
 std::span<delivery const> batch_progress::next_in_order(std::size_t most) {
@@ -152,7 +153,8 @@ void batch_progress::take(std::size_t place, publish_answer const& answer) {
     }
     m_retry_after[place] = answer.retry_after;
     if (now == state::retry && answer.retry_after) {
-        m_pauses.push_back({message.position, message.id, settled_as::retry, answer.error, answer.retry_after});
+        m_pauses.push_back(
+            {message.position, message.id, settled_as::retry, answer.error, answer.retry_after});
     }
 }
 
@@ -191,7 +193,8 @@ void batch_progress::refused(std::vector<std::size_t> const& places, publish_rep
         m_doubt.emplace();
     }
     for (std::size_t i = 0; i < places.size(); ++i) {
-        auto const answer = i < report.answers.size() ? report.answers[i] : publish_answer{publish_result::not_sent};
+        auto const answer =
+            i < report.answers.size() ? report.answers[i] : publish_answer{publish_result::not_sent};
         if (answer.result == publish_result::rejected) {
             take(places[i], answer);
         } else if (answer.result == publish_result::retry || places.size() == 1) {
@@ -200,24 +203,28 @@ void batch_progress::refused(std::vector<std::size_t> const& places, publish_rep
     }
 }
 
-void batch_progress::hold(std::size_t place, bool named, publish_answer const& answer, publish_report const& report) {
+void batch_progress::hold(std::size_t place, bool named, publish_answer const& answer,
+                          publish_report const& report) {
     m_states[place] = state::held;
     m_errors[place] = !answer.error.empty() ? answer.error : report.unavailable.value_or("it was not sent");
     m_retry_after[place] = answer.retry_after;
     m_doubt->held.push_back({place, named});
 }
 
-call_result batch_progress::take_retrial(std::vector<std::size_t> const& places, publish_report const& report) {
+call_result batch_progress::take_retrial(std::vector<std::size_t> const& places,
+                                         publish_report const& report) {
     bool accepted = false;
     std::vector<suspect> left;
     for (std::size_t i = 0; i < places.size(); ++i) {
-        auto answer = i < report.answers.size() ? report.answers[i] : publish_answer{publish_result::not_sent};
+        auto answer =
+            i < report.answers.size() ? report.answers[i] : publish_answer{publish_result::not_sent};
         if (answer.result == publish_result::not_sent && places.size() > 1) {
             left.push_back({places[i], false});
             continue;
         }
         if (answer.result == publish_result::not_sent) {
-            answer = {publish_result::retry, report.unavailable.value_or(m_errors[places[i]]), m_retry_after[places[i]]};
+            answer = {publish_result::retry, report.unavailable.value_or(m_errors[places[i]]),
+                      m_retry_after[places[i]]};
         }
         accepted = accepted || answer.result == publish_result::accepted;
         take(places[i], answer);
@@ -260,9 +267,9 @@ void batch_progress::set_aside() {
 
 batch_progress::state batch_progress::settled_state(std::size_t place) const {
     bool const is_open = m_states[place] <= state::held;
-    return !is_open                                      ? m_states[place]
+    return !is_open                                    ? m_states[place]
            : m_blocked.contains(m_messages[place].key) ? state::behind
-                                                         : state::open;
+                                                       : state::open;
 }
 
 std::optional<progress> batch_progress::settle() const {

@@ -54,7 +54,9 @@ public:
     [[nodiscard]] bool wants_to_look_behind() const noexcept;
 
     /// Messages of one call at most, at present.
-    [[nodiscard]] std::size_t size(kind what) const noexcept { return m_sizes[static_cast<std::size_t>(what)].now(); }
+    [[nodiscard]] std::size_t size(kind what) const noexcept {
+        return m_sizes[static_cast<std::size_t>(what)].now();
+    }
 
 private:
     std::vector<call_size> m_sizes; // by kind

@@ -88,8 +88,10 @@ public:
     bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
     bool number_float(number_float_t value, string_t const& text) override {
         // As it would be written again.
-        bool const kept = std::isfinite(value) && decimal_of(text) == decimal_of(nlohmann::json(value).dump());
-        return kept || refuse("a number in the JSON has more digits than a double; make the member a std::string");
+        bool const kept =
+            std::isfinite(value) && decimal_of(text) == decimal_of(nlohmann::json(value).dump());
+        return kept ||
+               refuse("a number in the JSON has more digits than a double; make the member a std::string");
     }
     bool string(string_t& /*value*/) override { return true; }
     bool binary(binary_t& /*value*/) override { return true; }
@@ -140,8 +142,9 @@ std::string shortest(Floating value) {
 /// Reads a decimal that the type holds without rounding. (Of the infinities and NaN there are no digits.)
 template <class Floating>
 Floating exact(std::string_view text) {
-    for (auto const special : {std::numeric_limits<Floating>::quiet_NaN(), std::numeric_limits<Floating>::infinity(),
-                               -std::numeric_limits<Floating>::infinity()}) {
+    for (auto const special :
+         {std::numeric_limits<Floating>::quiet_NaN(), std::numeric_limits<Floating>::infinity(),
+          -std::numeric_limits<Floating>::infinity()}) {
         if (text == shortest(special)) {
             return special;
         }

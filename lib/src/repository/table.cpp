@@ -24,7 +24,9 @@ std::vector<sql::repository_column> statement_columns(std::vector<column_spec> c
 
 /// The version, where keys come again because the application chooses them.
 std::optional<std::size_t> first_version(std::vector<column_spec> const& columns) {
-    auto const place_of = [&](column_role role) { return std::ranges::find(columns, role, &column_spec::role); };
+    auto const place_of = [&](column_role role) {
+        return std::ranges::find(columns, role, &column_spec::role);
+    };
     auto const version = place_of(column_role::version);
     if (version == columns.end() || place_of(column_role::id) == columns.end()) {
         return std::nullopt;
@@ -53,7 +55,8 @@ table::plan::plan(std::string_view table, std::vector<column_spec> all, std::vec
         } else if (role == column_role::version) {
             version = place;
         }
-        bool const given = role == column_role::id || role == column_role::value || role == column_role::version;
+        bool const given =
+            role == column_role::id || role == column_role::value || role == column_role::version;
         if (given && place != first_version(columns)) {
             inserted.push_back(place);
         }
@@ -145,10 +148,11 @@ written_row table::plan::write(pqxx::transaction_base& tx, std::string const& st
             return {written_row::kind::stale, std::move(current)};
         }
     }
-    throw error{"once: a row of " + name.text() +
-                " is there with the version that was read, and the statement that writes it does not reach it: a row "
-                "security policy of the table hides it from UPDATE or DELETE (look at pg_policies), or a trigger or "
-                "rule of the table suppresses the statement"};
+    throw error{
+        "once: a row of " + name.text() +
+        " is there with the version that was read, and the statement that writes it does not reach it: a row "
+        "security policy of the table hides it from UPDATE or DELETE (look at pg_policies), or a trigger or "
+        "rule of the table suppresses the statement"};
 }
 
 found_row table::plan::append(pqxx::transaction_base& tx, wire_row const& row) const {

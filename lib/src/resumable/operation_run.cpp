@@ -120,7 +120,8 @@ operation_run::step operation_run::run_phase(phase const& now, phase const* next
         why = e.what();
         call_made = m_call_begun;
         if (now.effect == effect::in_database && judge_failure(e, during::message) == fault::database) {
-            most = std::numeric_limits<int>::max(); // the operation cannot help it, so it does not end as failed
+            most =
+                std::numeric_limits<int>::max(); // the operation cannot help it, so it does not end as failed
         }
         thrown = std::current_exception();
     } catch (...) {

@@ -110,7 +110,10 @@ std::optional<operation_state> operation_store::retake(std::string const& scope,
 std::optional<operation_state> operation_store::next() {
     auto const& options = m_plan->options();
     parameters values;
-    values.add(array_of({m_plan->name()}).finish()).add(m_owner).add(count(options.lease)).add(options.max_attempts);
+    values.add(array_of({m_plan->name()}).finish())
+        .add(m_owner)
+        .add(count(options.lease))
+        .add(options.max_attempts);
     return take(m_sql.next, values);
 }
 

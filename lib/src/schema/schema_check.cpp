@@ -35,10 +35,11 @@ std::size_t installed_version(session& session, std::string const& schema, time_
                            file_name(0) + " and those behind it"};
     }
     if (!may_ask) {
-        throw schema_error{
-            "once: schema \"" + schema + "\" does not hold migrations/" + file_name(0) +
-            ", or this role may not use it: apply the migrations, and grant " + schema + "_producer to a role "
-            "that writes, " + schema + "_consumer to one that reads messages"};
+        throw schema_error{"once: schema \"" + schema + "\" does not hold migrations/" + file_name(0) +
+                           ", or this role may not use it: apply the migrations, and grant " + schema +
+                           "_producer to a role "
+                           "that writes, " +
+                           schema + "_consumer to one that reads messages"};
     }
     std::string query{sql::installed_version_before};
     query.append(sql::quote_identifier(schema)).append(sql::installed_version_after);

@@ -53,9 +53,10 @@ outbox_statements::outbox_statements(std::string_view name) {
     unsubscribe = call(schema, "unsubscribe", "$1");
     pause_subscription = call(schema, "pause_subscription", "$1, $2::boolean");
 
-    next_batch = rows(schema, "next_batch", "$1, $2::integer, $3::integer, $4::bigint",
-                      "a.batch::text, " + std::string{message_columns} + "a.service" +
-                          std::string{payload_columns} + ", a.blocked, (a.batch).number, (a.batch).more, (a.batch).timeline");
+    next_batch =
+        rows(schema, "next_batch", "$1, $2::integer, $3::integer, $4::bigint",
+             "a.batch::text, " + std::string{message_columns} + "a.service" + std::string{payload_columns} +
+                 ", a.blocked, (a.batch).number, (a.batch).more, (a.batch).timeline");
     acknowledge = call(
         schema, "acknowledge",
         "$1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean");
@@ -63,9 +64,8 @@ outbox_statements::outbox_statements(std::string_view name) {
                        std::string{message_columns} + "a.published_by" + std::string{payload_columns} +
                            ", a.attempts") +
                   " order by a.id";
-    settle_parked =
-        call(schema, "settle_parked",
-             "$1, $2::integer, $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[]");
+    settle_parked = call(schema, "settle_parked",
+                         "$1, $2::integer, $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[]");
     parked_due = call(schema, "parked_due", "$1, $2::integer");
     release_due = rows(schema, "release_due", "$1::integer", "a.released, a.next_due_in_ms");
 

@@ -26,8 +26,8 @@ std::string read_expression(std::string const& column, column_form form) {
         // A number of another type keeps its digits, so that the member can refuse what it would round. (A sum has the
         // type below a domain.)
         auto const type = "pg_typeof(" + column + " + 0) = 'double precision'::regtype";
-        return "case when " + type + " then encode(float8send(" + column + "::float8), 'hex') else '=' || " + column +
-               "::text end";
+        return "case when " + type + " then encode(float8send(" + column + "::float8), 'hex') else '=' || " +
+               column + "::text end";
     }
     case column_form::text:
         break;

@@ -352,7 +352,8 @@ where s.nspname = $1 and p.proname = 'copied_apart')sql";
 
 /// Between these stands the quoted schema, twice. What was copied without what it belongs to, and stops this service.
 inline constexpr std::string_view copied_apart_before =
-    "/* once: copied_apart */ select concat(what, ': ', why, '. To fix it: ', concat_ws('; ', nullif(fix, ''), nullif(advice, ''))) from ";
+    "/* once: copied_apart */ select concat(what, ': ', why, '. To fix it: ', concat_ws('; ', nullif(fix, "
+    "''), nullif(advice, ''))) from ";
 inline constexpr std::string_view copied_apart_between =
     ".copied_apart() where service is null or service = ";
 inline constexpr std::string_view copied_apart_after = ".current_service()";

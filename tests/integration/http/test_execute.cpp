@@ -368,7 +368,8 @@ TEST_CASE("with a token purpose the key is a one-time token: its holder is answe
     CHECK(server.effects() == 1);
 }
 
-TEST_CASE("a database that is down is answered 503 with Retry-After, with and without a key, and nobody is told why but the log",
+TEST_CASE("a database that is down is answered 503 with Retry-After, with and without a key, and nobody is "
+          "told why but the log",
           "[http]") {
     once::database db{"host=/nonexistent dbname=shop user=alice password=secret"};
     for (bool const with_key : {true, false}) {
@@ -389,7 +390,8 @@ TEST_CASE("a database that is down is answered 503 with Retry-After, with and wi
     }
 }
 
-TEST_CASE("what the database cannot do now is answered 503, what the request is to blame for is thrown", "[http]") {
+TEST_CASE("what the database cannot do now is answered 503, what the request is to blame for is thrown",
+          "[http]") {
     effects_database const server;
     once::database db{server.dsn()};
     auto const raising = [](std::string const& state) {
@@ -400,7 +402,8 @@ TEST_CASE("what the database cannot do now is answered 503, what the request is 
         };
     };
     once::http::options const options{.call = {.max_attempts = 2}};
-    for (std::string const state : {"53100", "53200", "53300", "57014", "58030", "25006", "40001", "40P01", "55P03"}) {
+    for (std::string const state :
+         {"53100", "53200", "53300", "57014", "58030", "25006", "40001", "40P01", "55P03"}) {
         CAPTURE(state);
         auto const answer = once::http::execute(db, order(), raising(state), options);
         CHECK(answer.status == 503);

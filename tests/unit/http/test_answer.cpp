@@ -151,9 +151,10 @@ TEST_CASE("outcomes without a response become problems with a stable type", "[ht
 
 TEST_CASE("each problem has a word and a status of its own kind", "[http]") {
     std::set<std::string_view> words;
-    for (auto const value : {problem::key_missing, problem::key_invalid, problem::in_progress,
-                             problem::key_reused, problem::refused, problem::lease_lost, problem::unknown,
-                             problem::deadline_exceeded, problem::unavailable, problem::unknown_without_key}) {
+    for (auto const value :
+         {problem::key_missing, problem::key_invalid, problem::in_progress, problem::key_reused,
+          problem::refused, problem::lease_lost, problem::unknown, problem::deadline_exceeded,
+          problem::unavailable, problem::unknown_without_key}) {
         CHECK(words.insert(to_string(value)).second);
         CHECK(once::http::problem_response(value, "", 1s).status == status_of(value));
     }

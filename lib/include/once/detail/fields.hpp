@@ -49,7 +49,8 @@ public:
         requires std::is_arithmetic_v<Number>
     constexpr time_field(Number) // NOLINT(google-explicit-constructor)
         : std::chrono::milliseconds{0} {
-        static_assert(never<Number>, "once: a time needs its unit: write std::chrono::milliseconds{500} or 500ms");
+        static_assert(never<Number>,
+                      "once: a time needs its unit: write std::chrono::milliseconds{500} or 500ms");
     }
 };
 

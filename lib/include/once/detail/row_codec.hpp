@@ -79,7 +79,8 @@ struct row_codec {
             (
                 [&] {
                     if (column<Place>().role == column_role::value &&
-                        differs(before.*column<Place>().member, after.*column<Place>().member, table, Place)) {
+                        differs(before.*column<Place>().member, after.*column<Place>().member, table,
+                                Place)) {
                         made.row[Place] = encode_value(after.*column<Place>().member, table, Place);
                         made.columns.push_back(Place);
                     }

@@ -34,8 +34,8 @@ publish_result result_of(int status, bool conflict_is_accepted) noexcept {
 
 bool may_be_unavailable(ending const& ending) noexcept {
     return ending.how == ending::kind::lost ||
-           (ending.how == ending::kind::answered && (ending.status == 429 || ending.status == 502 ||
-                                                     ending.status == 503 || ending.status == 504));
+           (ending.how == ending::kind::answered &&
+            (ending.status == 429 || ending.status == 502 || ending.status == 503 || ending.status == 504));
 }
 
 publish_answer judge(ending const& ending, bool conflict_is_accepted, std::chrono::milliseconds most) {

@@ -45,11 +45,13 @@ struct webhook_options {
     std::size_t parallel = 16;
 
     /// For a connection to be made, TLS included, 1 millisecond to 5 minutes.
-    once::detail::time_field<"webhook_options.connect_timeout"> connect_timeout{std::chrono::milliseconds{5'000}};
+    once::detail::time_field<"webhook_options.connect_timeout"> connect_timeout{
+        std::chrono::milliseconds{5'000}};
 
     /// For one request, from its beginning to the end of the answer, 1 millisecond to 1 hour. Shorter than the publish
     /// deadline of the relay, so that one silent receiver does not use up the time of a whole batch.
-    once::detail::time_field<"webhook_options.request_timeout"> request_timeout{std::chrono::milliseconds{5'000}};
+    once::detail::time_field<"webhook_options.request_timeout"> request_timeout{
+        std::chrono::milliseconds{5'000}};
 
     /// The longest Retry-After that is honoured; a longer one counts as this.
     once::detail::time_field<"webhook_options.max_retry_after"> max_retry_after{std::chrono::hours{1}};
