@@ -107,10 +107,7 @@ public:
                       "(std::span<once::delivery const>, once::transaction&)");
     }
 
-<<<<<<< HEAD
     /// Gives the slice back, so that others need not wait until the lease runs out.
-=======
->>>>>>> eb034e9 (The repository writes only what changed, versions of a key never come again, sessions are handed out clean)
     ~consumer();
     consumer(consumer&&) noexcept;
     consumer& operator=(consumer&&) noexcept;
