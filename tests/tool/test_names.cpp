@@ -56,10 +56,10 @@ public:
     // One message of `kind`'s subscription, dead.
     void bury(std::string const& kind, std::string const& subscription) const {
         sql_as(kind, "select once.publish('t', 'it''s a key', '{}')");
-        sql_as(kind, "do $$ declare b text; i bigint; begin select max(batch), max(id) into b, i from "
+        sql_as(kind, "do $$ declare b text; i bigint; begin select max(batch::text), max(id) into b, i from "
                      "once.next_batch('" +
                          subscription + "'); perform once.acknowledge('" + subscription +
-                         "', 0, b, null, null, array[i], array['dead'], array['no']); end $$");
+                         "', 0, b::once.batch, null, null, array[i], array['dead'], array['no']); end $$");
     }
 };
 

@@ -84,10 +84,10 @@ void park_hostile(command_database<test_database> const& db) {
             pqxx::params{"k\xc2\x9b\xe2\x80\xae"});
     tx.commit();
     pqxx::work park{connection};
-    auto const row = park.exec("select max(batch), max(id) from once.next_batch('billing')")[0];
-    park.exec(
-        "select once.acknowledge('billing', 0, $1, null, null, array[$2::bigint], array['dead'], array[$3])",
-        pqxx::params{row[0].view(), row[1].view(), hostile});
+    auto const row = park.exec("select max(batch::text), max(id) from once.next_batch('billing')")[0];
+    park.exec("select once.acknowledge('billing', 0, $1::once.batch, null, null, array[$2::bigint], "
+              "array['dead'], array[$3])",
+              pqxx::params{row[0].view(), row[1].view(), hostile});
     park.commit();
 }
 
