@@ -100,7 +100,7 @@ TEST_CASE("every part of a message is stored as it was given", "[publish]") {
     auto const nothing = message{.topic = "d"};
     auto const check_rows = [&] {
         CHECK(server.ask(
-                  "select concat_ws('|', key, payload_json, headers, traceparent, content_type, message_id, "
+                  "select concat_ws('|', key, payload_json, headers, traceparent, content_type, given_id, "
                   "num_nulls(payload_bytes)) from once.outbox where topic = 'a.b-c_d.E9'") ==
               all.key + "|" + all.payload.data() + R"(|[["x","1"],["x","\"2\\"],["y",""]]|)" +
                   all.traceparent + "|application/json|" + some_id(1).to_string() + "|1");
