@@ -342,8 +342,7 @@ create function newest_place() returns bigint
 language plpgsql stable
 as $$
 begin
-    return greatest(0, (select max(id) from outbox),
-                    (select max(greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound)) from newest_checkpoints() as c));
+    return greatest(0, (select max(id) from outbox)); -- 0007 adds the positions of readers
 end $$;
 comment on function newest_place() is
     'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, unless '

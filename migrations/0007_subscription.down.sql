@@ -19,6 +19,13 @@ drop function subscribe(text, text[], text, integer, integer, interval, interval
 drop function outbox_is_foreign();
 drop function snapshot_up_to(xid8, boolean);
 drop function service_named(text);
+create or replace function newest_place() returns bigint
+language plpgsql stable
+as $$
+begin
+    return greatest(0, (select max(id) from outbox)); -- 0007 adds the positions of readers
+end $$;
+drop function newest_checkpoints();
 drop type delivery;
 drop function delivery_size(json, bytea, json);
 drop function sealed(batch);

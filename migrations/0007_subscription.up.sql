@@ -233,6 +233,31 @@ comment on column delivery.blocked is
     'an empty batch should be acknowledged.';
 
 -- The owner of the schema, or an administrator, may act for any service, for example to make a subscription for it.
+-- As text, because plpgsql before the releases of August 2024 does not know the semicolons of BEGIN ATOMIC.
+execute $function$
+create function newest_checkpoints() returns setof checkpoint
+language sql stable
+begin atomic
+    select c.*
+    from subscription as s
+    cross join generate_series(0, s.slices - 1) as slice
+    cross join lateral (
+        select c.* from checkpoint as c
+        where c.service = s.service and c.subscription = s.name and c.slice = slice.slice
+        order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c;
+end
+$function$;
+comment on function newest_checkpoints() is 'The position of each slice of each subscription.';
+
+-- From now on readers have positions, too.
+create or replace function newest_place() returns bigint
+language plpgsql stable
+as $$
+begin
+    return greatest(0, (select max(id) from outbox),
+                    (select max(greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound)) from newest_checkpoints() as c));
+end $$;
+
 create function service_named(p_service text) returns text
 language plpgsql stable
 as $$
@@ -794,6 +819,7 @@ comment on function wake_up(text) is
 
 revoke all on batch_seal from public;
 revoke all on function
+    newest_checkpoints(),
     sealed(batch),
     delivery_size(json, bytea, json),
     service_named(text),

@@ -14,7 +14,6 @@ drop function resume_expired(text, text);
 drop function expire_subscriptions(timestamptz);
 drop function is_wanted(subscription, text, timestamptz);
 drop function is_passed(checkpoint, xid8, bigint);
-drop function newest_checkpoints();
 drop function promised_to_none();
 drop table trim_horizon;
 end $file$;

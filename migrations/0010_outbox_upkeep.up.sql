@@ -55,22 +55,6 @@ comment on function promised_to_none() is
     'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It waits for another '
     'trim_outbox(), and for nobody else.';
 
--- As text, because plpgsql before the releases of August 2024 does not know the semicolons of BEGIN ATOMIC.
-execute $function$
-create function newest_checkpoints() returns setof checkpoint
-language sql stable
-begin atomic
-    select c.*
-    from subscription as s
-    cross join generate_series(0, s.slices - 1) as slice
-    cross join lateral (
-        select c.* from checkpoint as c
-        where c.service = s.service and c.subscription = s.name and c.slice = slice.slice
-        order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c;
-end
-$function$;
-comment on function newest_checkpoints() is 'The position of each slice of each subscription.';
-
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
 language sql immutable
 return (p_id <= (p_at).seen_id and pg_visible_in_snapshot(p_txid, (p_at).from_snap))
@@ -372,7 +356,7 @@ comment on function rebase() is
     'done.';
 
 revoke all on function
-    newest_checkpoints(), is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
+    is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
     slot_has_unseen(integer, pg_snapshot), slot_is_passed(integer, timestamptz, pg_snapshot), empty_slot(integer, pg_snapshot, boolean), promised_to_none(), trim_outbox(interval, integer, timestamptz), rebase(),
     is_wanted(subscription, text, timestamptz)
 from public;
