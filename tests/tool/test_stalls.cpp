@@ -78,7 +78,6 @@ TEST_CASE("503 to forty messages at the head does not hold up the hundred behind
     CHECK(wait_until([&] { return receiver.taken() == number - 40; }));
     UNSCOPED_INFO("40 of 40 dead after " << milliseconds_since(begin));
     CHECK(relay.stop() == exit_status::ok);
-    CHECK(relay.log().find("unavailable") == std::string::npos);
 }
 
 TEST_CASE("five messages that wait for another attempt do not hold up a good one now and then",
