@@ -3,6 +3,8 @@
 
 #include <once/error.hpp>
 
+#include "support/wait_until.hpp"
+
 #include <pqxx/except>
 
 #include <algorithm>
@@ -193,7 +195,7 @@ private:
             if (m_plan.part == sweep_part::connecting) {
                 return at(1, one.direction, one.index, one.what->what);
             }
-            db.check();
+            check_in_time(db);
             return at_work(1, one.direction, route.messages(one.direction) + one.index, one.what->what);
         };
         auto trap = rule();
@@ -319,6 +321,20 @@ private:
 };
 
 } // namespace
+
+void check_in_time(database& db) {
+    auto const checked = [&] {
+        try {
+            db.check();
+            return true;
+        } catch (pqxx::broken_connection const&) {
+            return false;
+        }
+    };
+    if (!wait_until(checked)) {
+        db.check();
+    }
+}
 
 std::vector<fault> loud_faults() {
     return {{.name = "cut", .what = act::cut()},

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/database.hpp>
 #include <once/options.hpp>
 
 #include "faults/ledger.hpp"
@@ -96,5 +97,9 @@ struct sweep_result {
 
 /// ONCE_LONG is set: everything, at leisure.
 [[nodiscard]] bool take_long();
+
+/// Connects and checks, again where a pooler's query_timeout was too short for it: on a busy machine the check alone can take longer.
+/// @throws what went wrong in the end
+void check_in_time(database& db);
 
 } // namespace once::testing

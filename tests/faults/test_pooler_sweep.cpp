@@ -249,7 +249,7 @@ private:
         work.prepare(clean, name);
         swept_route route{m_where, m_mode, what.settings};
         once::database db{route.dsn(), options()};
-        db.check();
+        check_in_time(db);
         auto trap = at_work(1, direction, route.messages(direction) + index, what.what);
         trap.doing([&](event const&) { route.say(what.console); });
         route.proxy().add(trap);
