@@ -353,7 +353,7 @@ std::vector<fault> pooler_faults() {
             {.name = "query_timeout",
              .what = act::swallow(),
              .silent = true,
-             .settings = {"query_timeout = 0.4"}}};
+             .settings = {"query_timeout = 1"}}};
 }
 
 swept_route::swept_route(workload_database const& where, std::string const& pooler_mode,

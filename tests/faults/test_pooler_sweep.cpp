@@ -147,9 +147,12 @@ disturbed_work relays() {
                         }
                     }};
                     std::ignore = wait_until([&] {
+                        // After a takeover they are parked, to come one at a time.
                         return book.value(
-                                   "select messages from once.subscription_lag where subscription = '" +
-                                   what + "'") == "0";
+                                   "select messages = 0 and not exists (select from once.parked_message "
+                                   "where subscription = '" +
+                                   what + "') from once.subscription_lag where subscription = '" + what +
+                                   "'") == "t";
                     });
                 }
                 // In order, with repeats taken out.
