@@ -369,8 +369,6 @@ execute function refuse_uncompleted_claim();
 
 comment on trigger idempotency_record_completed on idempotency_record is
     'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
-comment on constraint idempotency_record_completed on idempotency_record is
-    'What its trigger of the same name checks.';
 
 comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
     'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';

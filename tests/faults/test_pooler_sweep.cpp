@@ -65,6 +65,9 @@ struct disturbed_work {
 
 constexpr int messages_each = 3;
 
+// A reply that never comes is waited for, and then the lease that it would have told of.
+constexpr std::chrono::seconds longest_recovery{90};
+
 void subscribe_and_publish(once::database& db, std::string const& what) {
     std::ignore = once::transact(db, [&](once::transaction& tx) {
         once::subscribe(tx, what, {.topics = {what}, .from = once::subscribe_from::beginning});
@@ -122,7 +125,8 @@ disturbed_work consumers() {
                             wrong = e.what();
                         }
                     }};
-                    std::ignore = wait_until([&] { return effects_of(book, what) >= messages_each; });
+                    std::ignore =
+                        wait_until([&] { return effects_of(book, what) >= messages_each; }, longest_recovery);
                 }
                 auto const effects = effects_of(book, what);
                 return wrong.empty() && effects == messages_each
@@ -146,14 +150,16 @@ disturbed_work relays() {
                             wrong = e.what();
                         }
                     }};
-                    std::ignore = wait_until([&] {
-                        // After a takeover they are parked, to come one at a time.
-                        return book.value(
-                                   "select messages = 0 and not exists (select from once.parked_message "
-                                   "where subscription = '" +
-                                   what + "') from once.subscription_lag where subscription = '" + what +
-                                   "'") == "t";
-                    });
+                    std::ignore = wait_until(
+                        [&] {
+                            // After a takeover they are parked, to come one at a time.
+                            return book.value(
+                                       "select messages = 0 and not exists (select from once.parked_message "
+                                       "where subscription = '" +
+                                       what + "') from once.subscription_lag where subscription = '" + what +
+                                       "'") == "t";
+                        },
+                        longest_recovery);
                 }
                 // In order, with repeats taken out.
                 std::vector<std::string> first_times;
