@@ -9,6 +9,7 @@
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <pqxx/params>
 #include <pqxx/pqxx>
 
 #include <algorithm>
@@ -60,7 +61,10 @@ private:
     void add(transaction& tx, std::string const& key, std::string const& text) {
         auto const id = message_id::random();
         tx.publish({.topic = "t", .key = key, .payload = body::text(text), .id = id});
-        staged.emplace(id.to_string(), text);
+        // What travels is bound to the service.
+        staged.emplace(
+            tx.query_value<std::string>("select once.message_id_of($1::uuid)", pqxx::params{id.to_string()}),
+            text);
     }
 
     database m_db{dsn()};
