@@ -61,9 +61,6 @@ struct disturbed_work {
     std::function<void(once::database&, std::string const& what)> prepare;
     /// Through the pooler, until it is through or says what became of it; what is wrong with that, or nothing.
     std::function<std::string(once::database&, ledger&, std::string const& what)> run;
-    /// An open defect, shown by the long form: when what acquires a lease vanishes on its way to the server and the pooler
-    /// gives it up (query_timeout), the server's session stays in its transaction, and nobody gets the lease until it ends.
-    bool stalls_on_query_timeout = false;
 };
 
 constexpr int messages_each = 3;
@@ -135,8 +132,7 @@ disturbed_work consumers() {
                 return wrong.empty() && effects == messages_each
                            ? ""
                            : wrong + " " + std::to_string(effects) + " effects";
-            },
-            .stalls_on_query_timeout = true};
+            }};
 }
 
 disturbed_work relays() {
@@ -176,8 +172,7 @@ disturbed_work relays() {
                 return wrong.empty() && first_times == all
                            ? ""
                            : wrong + " " + std::to_string(first_times.size()) + " messages arrived";
-            },
-            .stalls_on_query_timeout = true};
+            }};
 }
 
 /// Disturbs the work once at each message. What it complains about, one per line.
@@ -199,11 +194,6 @@ public:
         for (auto const& what : faults_behind_a_pooler()) {
             if (!take_long() && what.name == "cut") {
                 continue; // cut_after leaves more behind
-            }
-            if (!take_long() && work.stalls_on_query_timeout && what.name == "query_timeout") {
-                std::printf("%s: query_timeout is left out, an open defect; ONCE_LONG=1 shows it\n",
-                            work.name.c_str());
-                continue;
             }
             for (int index = 0; index < to_server; ++index) {
                 steps.push_back({what, wire_direction::to_server, index});

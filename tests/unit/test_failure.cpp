@@ -73,3 +73,28 @@ TEST_CASE("exceptions are judged as what they are, whoever threw them", "[judgem
     CHECK(judge_failure(once::deadline_exceeded{"x"}, during::own_statement) == fault::database);
     CHECK(judge_failure(std::logic_error{"x"}, during::own_statement) == fault::set_up);
 }
+
+TEST_CASE("what is too much for several messages is tried with fewer; for one alone it is that message's fault",
+          "[judgement]") {
+    std::bad_alloc const no_memory;
+    pqxx::sql_error const servers{"out of memory", "", "53200"};
+    CHECK(judge_attempt(no_memory, {.messages = 2}) == fault::too_much);
+    CHECK(judge_attempt(no_memory, {.messages = 1}) == fault::message);
+    CHECK(judge_attempt(servers, {.messages = 2}) == fault::too_much);
+    CHECK(judge_attempt(servers, {.messages = 1}) == fault::database);
+}
+
+TEST_CASE("an attempt that ran out of time is too much, whatever its end looked like", "[judgement]") {
+    for (bool const ended : {false, true}) {
+        attempt_facts facts{.messages = 3, .session_ended = ended, .out_of_time = true};
+        CHECK(judge_attempt(pqxx::broken_connection{"cut"}, facts) == fault::too_much);
+        facts.messages = 1;
+        CHECK(judge_attempt(pqxx::broken_connection{"cut"}, facts) == fault::message);
+    }
+}
+
+TEST_CASE("an error that ended the session is about the database, whatever its SQLSTATE says", "[judgement]") {
+    pqxx::sql_error const fatal{"terminating", "", "22023"};
+    CHECK(judge_attempt(fatal, {.session_ended = true}) == fault::database);
+    CHECK(judge_attempt(fatal, {.session_ended = false}) == fault::message);
+}

@@ -136,6 +136,11 @@ void connection_pool::distrust_free_sessions() noexcept {
     m_returned.notify_all();
 }
 
+void connection_pool::end_half_open(session& on, std::chrono::milliseconds silent_for) noexcept {
+    m_half_open.end(on, silent_for, std::chrono::steady_clock::now() + m_options.connect_timeout,
+                    [this](std::string_view line) { log(line); });
+}
+
 void connection_pool::stop_preparing() noexcept {
     bool was_preparing = false;
     {

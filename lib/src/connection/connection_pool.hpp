@@ -4,6 +4,7 @@
 #include <once/database.hpp>
 
 #include "connection/connect.hpp"
+#include "connection/half_open.hpp"
 #include "connection/session.hpp"
 #include "connection/watchdog.hpp"
 #include "sql/claim_statements.hpp"
@@ -65,6 +66,11 @@ public:
     /// After a lost connection: closes the free ones too, since what broke one has often broken all.
     void distrust_free_sessions() noexcept;
 
+    /// When something is locked that should be free: ends sessions that hold locks and have lost their clients.
+    /// @param on outside of a transaction
+    /// @param silent_for for so long they must have waited for their clients
+    void end_half_open(session& on, std::chrono::milliseconds silent_for) noexcept;
+
     /// After the server forgot a prepared statement: stop using them, a pooler is in between.
     void stop_preparing() noexcept;
 
@@ -100,6 +106,7 @@ private:
     sql::lease_statements m_lease_statements;
     sql::outbox_statements m_outbox;
     watchdog m_watchdog;
+    half_open_sessions m_half_open;
 
     std::mutex m_mutex;
     std::condition_variable m_returned;

@@ -100,22 +100,13 @@ consumer_worker::attempt(std::span<delivery const> messages, std::stop_token con
         end.handled = end.place.at;
     } catch (std::exception const& e) {
         end.why = e.what();
-        end.what = judge_failure(e, end.place.inside ? during::message : during::commit);
-        if (end.what == fault::too_much) {
-            // Of one message alone it is its own affair, unless the server said it: then it is the server's.
-            bool const of_server = dynamic_cast<pqxx::sql_error const*>(&e) != nullptr;
-            end.too_much = messages.size() > 1;
-            end.what = end.too_much || !of_server ? fault::message : fault::database;
-        }
-        if (dynamic_cast<pqxx::sql_error const*>(&e) != nullptr && !session.open()) {
-            end.what = fault::database; // an error of severity FATAL, which libpqxx does not tell
-            end.too_much = false;
-        }
         bool const before_commit = end.place.inside || dynamic_cast<deadline_exceeded const*>(&e) != nullptr;
-        if (before_commit && steady_clock::now() >= context.deadline) {
-            // Our own watchdog has cut the connection, or the handler returned too late.
-            end.what = fault::message;
-            end.too_much = true;
+        bool const late = before_commit && steady_clock::now() >= context.deadline;
+        end.what = judge_attempt(e, {.what = end.place.inside ? during::message : during::commit,
+                                     .messages = messages.size(),
+                                     .session_ended = !session.open(),
+                                     .out_of_time = late});
+        if (late) {
             end.why = "it was not done within " + std::to_string(m_options.deadline.count()) + " ms";
         }
         session.settle(steady_clock::now() + m_options.reader.reply_timeout);
@@ -236,7 +227,7 @@ consumer_worker::carried consumer_worker::carry(std::span<delivery const> all, s
 void consumer_worker::make_smaller(part& to_do, ending const& ended) {
     auto const as = ended.what == fault::rejected ? parked_as::dead : parked_as::retry;
     bool const several = to_do.end > 1;
-    if (ended.too_much && several) {
+    if (ended.what == fault::too_much) {
         // All together were too much, which says nothing of the one at which time or memory ran out.
         auto const done = ended.place.knows ? ended.place.at : to_do.end;
         to_do = {.end = std::max<std::size_t>(1, std::min(done, to_do.end) / 2)};

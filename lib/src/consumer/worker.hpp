@@ -58,8 +58,6 @@ private:
         std::size_t handled = 0;
         fault what = fault::message;
         std::string why{};
-        /// Time or memory ran out before COMMIT: less may fit.
-        bool too_much = false;
         handler_place place{};
     };
 

@@ -79,12 +79,23 @@ private:
     reply::facts attempt(session& session) {
         try {
             return m_attempt_once(m_context, session, m_attempt);
+        } catch (claim_wait_over const&) {
+            look_at_holder(session);
+            throw;
         } catch (...) {
             // What libpqxx throws keeps the SQLSTATE and not the severity. libpq has read on to the end of the session by
             // then, if the error ended it.
             m_session_ended = !session.open();
             session.settle(m_context.reply_deadline());
             throw;
+        }
+    }
+
+    // The holder's client may have vanished in the middle of an exchange, where the server waits without a limit.
+    void look_at_holder(session& session) noexcept {
+        session.settle(m_context.reply_deadline());
+        if (session.open()) {
+            m_context.pool.end_half_open(session, m_context.idle_limit());
         }
     }
 

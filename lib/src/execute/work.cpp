@@ -53,7 +53,7 @@ std::vector<statement const*> in_own_role(std::vector<statement const*> const& t
 parameters call_context::claim_values() const {
     parameters values;
     values.add(options.durability != durability::as_configured);
-    values.add((options.deadline + options.reply_timeout).count());
+    values.add(idle_limit().count());
     if (request != nullptr) {
         if (redeeming != nullptr) {
             values.add(request->key).add(redeeming->principal).add(redeeming->purpose);

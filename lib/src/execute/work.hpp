@@ -83,6 +83,10 @@ struct call_context {
     [[nodiscard]] time_point reply_deadline(std::chrono::milliseconds extra = {}) const {
         return std::min(deadline, std::chrono::steady_clock::now() + options.reply_timeout + extra);
     }
+    /// How long the server waits for this client inside a transaction.
+    [[nodiscard]] std::chrono::milliseconds idle_limit() const noexcept {
+        return options.deadline + options.reply_timeout;
+    }
     /// The values that `claim` and `claim_or_abort` take, the settings first.
     [[nodiscard]] parameters claim_values() const;
     /// The statement that claims, as its answer is wanted; with the settings alone when there is no request.

@@ -101,4 +101,20 @@ fault judge_failure(std::exception const& e, during what) noexcept {
     return fault::set_up;
 }
 
+fault judge_attempt(std::exception const& e, attempt_facts const& facts) noexcept {
+    bool const alone = facts.messages <= 1;
+    bool const of_server = dynamic_cast<pqxx::sql_error const*>(&e) != nullptr;
+    if (facts.out_of_time) {
+        return alone ? fault::message : fault::too_much;
+    }
+    if (of_server && facts.session_ended) {
+        return fault::database;
+    }
+    auto const judged = judge_failure(e, facts.what);
+    if (judged != fault::too_much || !alone) {
+        return judged;
+    }
+    return of_server ? fault::database : fault::message;
+}
+
 } // namespace once::detail

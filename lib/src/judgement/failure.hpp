@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <cstddef>
 #include <exception>
 #include <string_view>
 
@@ -38,6 +39,21 @@ enum class during {
 };
 
 [[nodiscard]] fault judge_failure(std::exception const& e, during what) noexcept;
+
+/// What is known of the transaction that failed, beside the exception.
+struct attempt_facts {
+    during what = during::message;
+    /// How many messages were tried in it.
+    std::size_t messages = 1;
+    /// The error ended the session: its severity was FATAL, which libpqxx does not tell.
+    bool session_ended = false;
+    /// Its time ran out before COMMIT: the watchdog has cut the connection, or the handler returned too late.
+    bool out_of_time = false;
+};
+
+/// The same for messages that were tried together, and only once more for one that was tried alone: what is too much
+/// then is that message's own fault, or the server's when the server said it.
+[[nodiscard]] fault judge_attempt(std::exception const& e, attempt_facts const& facts) noexcept;
 
 /// The same for an error of the server of which only the SQLSTATE is known.
 [[nodiscard]] fault judge_sqlstate(std::string_view state, during what) noexcept;

@@ -121,6 +121,8 @@ bool batch_reader::lead() {
         if (died) {
             suspect_batch("the worker that had it ended");
         }
+    } else if (m_lease.locked()) {
+        m_session.look_at_holder();
     }
     return m_lease.held();
 }

@@ -73,10 +73,19 @@ std::vector<pg_result> reader_session::exchange(pipeline const& pipeline) {
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].failed()) {
             session.settle(steady_clock::now() + m_reply_timeout);
+            if (answers[i].sqlstate() == "55P03") {
+                look_at_holder();
+            }
             throw_sql_error(answers[i], statements[i].sql);
         }
     }
     return answers;
+}
+
+void reader_session::look_at_holder() noexcept {
+    if (m_lease && (*m_lease)->open()) {
+        m_pool.end_half_open(**m_lease, m_reply_timeout);
+    }
 }
 
 void reader_session::listen(std::string const& channel) {

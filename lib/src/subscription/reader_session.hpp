@@ -47,6 +47,9 @@ public:
     /// One round trip; every statement succeeds, or the first error is thrown and the session is usable again or closed.
     std::vector<pg_result> exchange(pipeline const& pipeline);
 
+    /// What should be free is locked: ends sessions that hold it and have lost their clients.
+    void look_at_holder() noexcept;
+
     /// Closes the connection; it must not go back into the pool while it listens.
     void drop() noexcept;
 

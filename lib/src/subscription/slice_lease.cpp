@@ -35,12 +35,14 @@ void slice_lease::held_until(clock::time_point end) noexcept {
 }
 
 bool slice_lease::acquired(pg_result const& answer, clock::time_point sent) {
+    m_locked = false;
     if (answer.bytes(0) == "acquired") {
         m_fence = answer.int8(1);
         held_until(sent + m_duration);
         return answer.is_true(4);
     }
     auto const left = answer.is_null(3) ? longest_candidacy : std::chrono::milliseconds{answer.int8(3) + 1};
+    m_locked = answer.is_null(3) || answer.int8(3) < 0;
     m_try_at = clock::now() + std::clamp<std::chrono::milliseconds>(left, 10ms, longest_candidacy);
     return false;
 }

@@ -43,6 +43,9 @@ public:
     [[nodiscard]] statement release(sql::lease_statements const& texts) const;
     [[nodiscard]] statement assert_fence(sql::lease_statements const& texts) const;
 
+    /// The last answer to `acquire` names no holder whose time is not up: another transaction has the row locked.
+    [[nodiscard]] bool locked() const noexcept { return m_locked; }
+
     /// @param sent when the statement was sent: the database counts from later
     /// @return whether the one who had it died
     bool acquired(pg_result const& answer, clock::time_point sent);
@@ -61,6 +64,7 @@ private:
     std::int64_t m_fence = 0;
     clock::time_point m_renew_at{};
     clock::time_point m_try_at{};
+    bool m_locked = false;
 };
 
 } // namespace once::detail
