@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 
-#include "execute/work.hpp"
 #include "fuzz/fuzz.hpp"
+#include "request/work.hpp"
 
 #include <optional>
 #include <string>

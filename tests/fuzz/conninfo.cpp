@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 
-#include "connection/connect.hpp"
+#include "database/connect.hpp"
 #include "fuzz/fuzz.hpp"
 
 using namespace once::fuzzing;

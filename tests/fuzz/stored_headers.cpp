@@ -2,8 +2,8 @@
 #include <once/error.hpp>
 
 #include "fuzz/fuzz.hpp"
-#include "request/stored_body.hpp"
-#include "request/validate_response.hpp"
+#include "wire/stored_body.hpp"
+#include "wire/validate_response.hpp"
 
 using namespace once::fuzzing;
 

@@ -3,7 +3,7 @@
 #include <once/statement.hpp>
 
 #include "fuzz/fuzz.hpp"
-#include "request/text_rules.hpp"
+#include "text/text_rules.hpp"
 
 using namespace once::fuzzing;
 

@@ -4,7 +4,7 @@
 #include <once/execute.hpp>
 #include <once/lease.hpp>
 
-#include "connection/connection_pool.hpp"
+#include "database/connection_pool.hpp"
 #include "support/effects.hpp"
 
 #include <catch2/catch_test_macros.hpp>

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "relay/dispatcher.hpp"
+#include "delivery/dispatcher.hpp"
 
 #include <algorithm>
 #include <cstdint>

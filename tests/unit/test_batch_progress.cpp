@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/error.hpp>
 
-#include "relay/batch_progress.hpp"
-#include "relay/relay_worker.hpp"
+#include "delivery/batch_progress.hpp"
+#include "delivery/relay_worker.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/refusal.hpp"
 

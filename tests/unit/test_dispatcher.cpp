@@ -1,6 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "delivery/dispatcher.hpp"
 #include "judgement/call_size.hpp"
-#include "relay/dispatcher.hpp"
 #include "support/paper_relay.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/seed.hpp"

@@ -2,9 +2,9 @@
 #include <once/error.hpp>
 #include <once/message.hpp>
 
-#include "message/binary_array.hpp"
-#include "message/staged_messages.hpp"
+#include "outbox/staged_messages.hpp"
 #include "support/refusal.hpp"
+#include "wire/binary_array.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

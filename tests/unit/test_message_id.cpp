@@ -2,7 +2,7 @@
 #include <once/error.hpp>
 #include <once/message_id.hpp>
 
-#include "message/random_ids.hpp"
+#include "text/random_ids.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

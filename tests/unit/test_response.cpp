@@ -3,7 +3,7 @@
 #include <once/reply.hpp>
 #include <once/response.hpp>
 
-#include "request/stored_body.hpp"
+#include "wire/stored_body.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include "publisher/statement_text.hpp"
+#include "publishers/statement_text.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

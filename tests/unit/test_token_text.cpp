@@ -2,9 +2,9 @@
 #include <once/error.hpp>
 #include <once/token.hpp>
 
-#include "request/sha256.hpp"
+#include "request/token_text.hpp"
 #include "support/refusal.hpp"
-#include "token/token_text.hpp"
+#include "text/sha256.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

@@ -4,7 +4,7 @@
 #include <once/options.hpp>
 #include <once/request.hpp>
 
-#include "request/validate_response.hpp"
+#include "wire/validate_response.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 

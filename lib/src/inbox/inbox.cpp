@@ -2,13 +2,13 @@
 #include <once/error.hpp>
 #include <once/inbox.hpp>
 
-#include "claim/stored_response.hpp"
-#include "message/binary_array.hpp"
-#include "request/borrowed.hpp"
-#include "request/check_range.hpp"
-#include "request/key_text.hpp"
-#include "request/schema_name.hpp"
 #include "sql/inbox_statements.hpp"
+#include "text/check_range.hpp"
+#include "text/key_text.hpp"
+#include "text/schema_name.hpp"
+#include "wire/binary_array.hpp"
+#include "wire/borrowed.hpp"
+#include "wire/stored_response.hpp"
 
 #include <pqxx/params>
 #include <pqxx/result>

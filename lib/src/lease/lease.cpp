@@ -2,10 +2,10 @@
 #include <once/error.hpp>
 #include <once/lease.hpp>
 
-#include "connection/connection_pool.hpp"
-#include "request/check_range.hpp"
-#include "request/key_text.hpp"
-#include "request/schema_name.hpp"
+#include "database/connection_pool.hpp"
+#include "text/check_range.hpp"
+#include "text/key_text.hpp"
+#include "text/schema_name.hpp"
 
 #include <pqxx/params>
 #include <pqxx/result>

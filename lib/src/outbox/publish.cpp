@@ -1,9 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/publish.hpp>
 
-#include "message/staged_messages.hpp"
-#include "request/borrowed.hpp"
-#include "request/schema_name.hpp"
+#include "outbox/staged_messages.hpp"
+#include "text/schema_name.hpp"
+#include "wire/borrowed.hpp"
 
 #include <pqxx/result>
 

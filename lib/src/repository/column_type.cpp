@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/column_type.hpp>
 
-#include "request/text_rules.hpp"
+#include "text/text_rules.hpp"
 
 #include <bit>
 #include <charconv>

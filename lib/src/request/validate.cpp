@@ -4,10 +4,10 @@
 #include <once/options.hpp>
 #include <once/request.hpp>
 
-#include "request/check_range.hpp"
-#include "request/key_text.hpp"
-#include "request/text_rules.hpp"
-#include "request/validate_response.hpp"
+#include "text/check_range.hpp"
+#include "text/key_text.hpp"
+#include "text/text_rules.hpp"
+#include "wire/validate_response.hpp"
 
 namespace once {
 

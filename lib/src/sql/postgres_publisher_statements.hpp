@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "sql/quote.hpp"
+#include "text/quote.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "sql/repository_statements.hpp"
 
-#include "sql/quote.hpp"
+#include "text/quote.hpp"
 
 #include <string_view>
 #include <utility>

@@ -1,0 +1,104 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "database/schema_check.hpp"
+
+#include <once/error.hpp>
+#include <once/migrations.hpp>
+
+#include "sql/schema_statements.hpp"
+#include "text/quote.hpp"
+
+#include <charconv>
+
+namespace once::detail {
+
+namespace {
+
+std::string file_name(std::size_t number) {
+    return std::string{migrations()[number].name} + ".up.sql";
+}
+
+std::size_t ask_number(session& session, std::string const& query, time_point deadline) {
+    auto const answer = session.ask({query, {}}, deadline);
+    std::size_t number = 0;
+    auto const text = answer.bytes(0);
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+std::size_t installed_version(session& session, std::string const& schema, time_point deadline) {
+    auto const presence =
+        session.ask({std::string{sql::schema_presence}, parameters{std::string_view{schema}}}, deadline);
+    bool const schema_exists = presence.is_true(0);
+    bool const may_ask = presence.is_true(1);
+    if (!schema_exists) {
+        throw schema_error{"once: there is no schema \"" + schema + "\": create it, then apply migrations/" +
+                           file_name(0) + " and those behind it"};
+    }
+    if (!may_ask) {
+        throw schema_error{"once: schema \"" + schema + "\" does not hold migrations/" + file_name(0) +
+                           ", or this role may not use it: apply the migrations, and grant " + schema +
+                           "_producer to a role "
+                           "that writes, " +
+                           schema + "_consumer to one that reads messages"};
+    }
+    std::string query{sql::installed_version_before};
+    query.append(sql::quote_identifier(schema)).append(sql::installed_version_after);
+    return ask_number(session, query, deadline);
+}
+
+/// Throws where the schema is newer than this library knows, and its files do not serve this library any more.
+void check_served(session& session, std::string const& schema, std::size_t installed, time_point deadline) {
+    auto const known = migrations().size();
+    std::string query{sql::serves_from_before};
+    query.append(sql::quote_identifier(schema)).append(sql::serves_from_after);
+    auto const oldest = ask_number(session, query, deadline);
+    if (known < oldest) {
+        throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
+                           ", newer than this library knows (" + std::to_string(known) +
+                           "), and it serves only libraries that know version " + std::to_string(oldest) +
+                           " or a later one: upgrade the library"};
+    }
+}
+
+/// Throws where rows, or a sequence, were copied without what they belong to.
+void check_copied_whole(session& session, std::string const& schema, time_point deadline) {
+    auto const may_ask =
+        session.ask({std::string{sql::may_ask_copied_apart}, parameters{std::string_view{schema}}}, deadline);
+    if (may_ask.rows() == 0 || !may_ask.is_true(0)) {
+        return;
+    }
+    auto const name = sql::quote_identifier(schema);
+    std::string query{sql::copied_apart_before};
+    query.append(name).append(sql::copied_apart_between).append(name).append(sql::copied_apart_after);
+    auto const found = session.ask({query, {}}, deadline);
+    if (found.rows() > 0) {
+        throw schema_error{"once: schema \"" + schema +
+                           "\" was copied in parts that do not agree: " + found.text(0)};
+    }
+}
+
+} // namespace
+
+void check_schema(session& session, std::string const& schema, time_point deadline) {
+    auto const installed = installed_version(session, schema, deadline);
+    if (installed < migrations().size()) {
+        throw schema_error{"once: schema \"" + schema + "\" is too old: apply migrations/" +
+                           file_name(installed) +
+                           (installed + 1 < migrations().size() ? " and those behind it" : "")};
+    }
+    if (installed > migrations().size()) {
+        check_served(session, schema, installed, deadline);
+    }
+    auto const differences =
+        session.ask({std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);
+    if (differences.rows() == 0) {
+        return check_copied_whole(session, schema, deadline);
+    }
+    std::string text = "once: schema \"" + schema + "\" was altered, so its guarantees do not hold:";
+    for (int row = 0; row < differences.rows(); ++row) {
+        text += "\n  - " + differences.text(0, row);
+    }
+    throw schema_error{text};
+}
+
+} // namespace once::detail

@@ -1,0 +1,52 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/claim.hpp>
+#include <once/options.hpp>
+
+#include "request/statements_for.hpp"
+#include "wire/borrowed.hpp"
+#include "wire/stored_response.hpp"
+#include "wire/validate_response.hpp"
+
+#include <pqxx/field>
+#include <pqxx/result>
+#include <pqxx/row>
+
+namespace once {
+
+claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_options const& options) {
+    validate(request);
+    auto const statements = detail::statements_for(options);
+    detail::require_utf8(tx);
+    parameters values;
+    detail::add_key(values, request);
+    detail::add_fingerprint(values, request.fingerprint);
+    values.add(options.retention.count()).add(options.wait.count());
+    auto const answer = tx.exec(statements.try_claim, detail::to_pqxx(values));
+    auto const outcome = answer[0][0].as<std::string>();
+    if (outcome == "started") {
+        return started{request.scope, request.key};
+    }
+    if (outcome == "replayed") {
+        return replayed{detail::read_response(answer, 1, "an idempotency record")};
+    }
+    if (outcome == "key_reused") {
+        return key_reused{};
+    }
+    return in_progress{};
+}
+
+void complete(pqxx::dbtransaction& tx, started const& claimed, std::optional<response> const& response,
+              claim_options const& options) {
+    validate(request{.scope = claimed.scope, .key = claimed.key});
+    if (response) {
+        detail::validate(*response, call_options{}.max_response_bytes);
+    }
+    auto const statements = detail::statements_for(options);
+    detail::require_utf8(tx);
+    parameters values;
+    values.add(claimed.scope).add(claimed.key);
+    detail::add_response(values, response);
+    tx.exec(statements.complete, detail::to_pqxx(values)).expect_rows(1);
+}
+
+} // namespace once

@@ -1,0 +1,94 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/error.hpp>
+#include <once/execute.hpp>
+#include <once/token.hpp>
+
+#include "database/watchdog.hpp"
+#include "judgement/retry.hpp"
+#include "request/call.hpp"
+#include "wire/validate_response.hpp"
+
+namespace once {
+
+namespace detail {
+
+namespace {
+
+// Runs the callback under the deadline: a statement of it that never ends loses its connection then.
+response run_callback(std::function<response(transaction&)> const& callback, transaction& tx, work& work) {
+    auto const& context = work.context();
+    watchdog::guard const guard{context.pool.deadlines(), PQsocket(work.on().raw()), context.deadline};
+    return callback(tx);
+}
+
+} // namespace
+
+reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,
+                                   std::function<response(transaction&)> const& callback) {
+    work work{context, session, attempt};
+    auto answer = work.begin();
+    if (answer.outcome != outcome::started) {
+        session.roll_back_later();
+        return to_facts(std::move(answer));
+    }
+    context.in_doubt = false;
+    transaction tx{work};
+    session.used_by_caller();
+    response made = run_callback(callback, tx, work);
+    if (std::chrono::steady_clock::now() >= context.deadline) {
+        // The watchdog has shut the socket: a COMMIT sent now would count as in doubt although it cannot arrive.
+        throw deadline_exceeded{"once: the callback returned after the deadline of " +
+                                std::to_string(context.options.deadline.count()) +
+                                " ms; nothing took effect"};
+    }
+    work.require_usable();
+    validate(made, context.options.max_response_bytes);
+
+    bool const claims = context.request != nullptr;
+    auto const verdict = claims ? judge(context.options.stored, made.status) : detail::verdict{true, false};
+    if (!verdict.commit) {
+        tx.abort();
+        return {.outcome = outcome::started, .response = std::move(made)};
+    }
+    work.allow_commit(verdict.keep_response ? std::optional{made} : std::nullopt);
+    tx.commit();
+    return {.outcome = outcome::started,
+            .response = claims ? std::optional{std::move(made)} : std::nullopt,
+            .committed = true,
+            .committed_locally = work.committed_locally()};
+}
+
+reply execute(database& db, request const& request, std::function<response(transaction&)> const& callback,
+              call_options const& options) {
+    once::validate(request);
+    once::validate(options);
+    return run_call(db, &request, nullptr, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, callback);
+                    });
+}
+
+reply execute(database& db, redemption const& redemption,
+              std::function<response(transaction&)> const& callback, call_options const& options) {
+    auto const record = record_of(redemption);
+    once::validate(options);
+    return run_call(db, &record, &redemption, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, callback);
+                    });
+}
+
+reply transact(database& db, std::function<void(transaction&)> const& callback, call_options const& options) {
+    once::validate(options);
+    return run_call(db, nullptr, nullptr, options,
+                    [&](call_context const& context, session& session, int attempt) {
+                        return attempt_with_callback(context, session, attempt, [&](transaction& tx) {
+                            callback(tx);
+                            return response{};
+                        });
+                    });
+}
+
+} // namespace detail
+
+} // namespace once

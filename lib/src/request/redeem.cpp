@@ -1,0 +1,39 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/token.hpp>
+
+#include "request/statements_for.hpp"
+#include "wire/borrowed.hpp"
+#include "wire/stored_response.hpp"
+
+#include <pqxx/field>
+#include <pqxx/params>
+#include <pqxx/result>
+#include <pqxx/row>
+
+namespace once {
+
+redeem_result redeem(pqxx::dbtransaction& tx, redemption const& redemption, claim_options const& options) {
+    auto const record = record_of(redemption);
+    auto const statements = detail::statements_for(options);
+    detail::require_utf8(tx);
+    parameters values{record.key, redemption.principal, redemption.purpose};
+    detail::add_fingerprint(values, record.fingerprint);
+    values.add(options.retention.count()).add(options.wait.count());
+    auto const answer = tx.exec(statements.try_redeem, detail::to_pqxx(values));
+    auto const outcome = answer[0][0].as<std::string>();
+    if (outcome == "started") {
+        return started{record.scope, record.key};
+    }
+    if (outcome == "replayed") {
+        return replayed{detail::read_response(answer, 1, "an idempotency record")};
+    }
+    if (outcome == "key_reused") {
+        return key_reused{};
+    }
+    if (outcome == "refused") {
+        return refused{};
+    }
+    return in_progress{};
+}
+
+} // namespace once

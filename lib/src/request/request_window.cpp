@@ -1,0 +1,51 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/options.hpp>
+#include <once/request_window.hpp>
+
+#include "sql/window_statements.hpp"
+#include "text/check_range.hpp"
+#include "text/schema_name.hpp"
+#include "wire/borrowed.hpp"
+#include "wire/stored_response.hpp"
+
+#include <pqxx/result>
+#include <pqxx/row>
+
+namespace once {
+
+namespace {
+
+void check(request const& request, std::chrono::milliseconds window, claim_options const& options) {
+    using namespace std::chrono_literals;
+    validate(request);
+    if (request.fingerprint.empty()) {
+        throw invalid_argument{"request.fingerprint", "a window compares by it, so there must be one"};
+    }
+    detail::check_range<std::chrono::milliseconds>(window, 1ms, 24h, "window", "1 millisecond and 1 day");
+    detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "claim_options.wait",
+                                                   "0 and 1 hour");
+    detail::checked_schema(options.schema, "claim_options.schema");
+}
+
+} // namespace
+
+claim_result open_window(pqxx::dbtransaction& tx, request const& request, std::chrono::milliseconds window,
+                         claim_options const& options) {
+    check(request, window, options);
+    detail::require_utf8(tx);
+    parameters values;
+    detail::add_key(values, request);
+    detail::add_fingerprint(values, request.fingerprint);
+    values.add(window.count()).add(options.wait.count());
+    auto const answer = tx.exec(sql::open_window(options.schema), detail::to_pqxx(values));
+    auto const outcome = answer[0][0].as<std::string>();
+    if (outcome == "started") {
+        return started{request.scope, request.key};
+    }
+    if (outcome == "replayed") {
+        return replayed{detail::read_response(answer, 1, "a request window")};
+    }
+    return in_progress{};
+}
+
+} // namespace once

@@ -1,0 +1,171 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include <once/options.hpp>
+#include <once/outcome.hpp>
+#include <once/reply.hpp>
+#include <once/request.hpp>
+#include <once/response.hpp>
+#include <once/statement.hpp>
+#include <once/token.hpp>
+
+#include "database/connection_pool.hpp"
+#include "request/staged_work.hpp"
+#include "sql/session_statements.hpp"
+
+#include <pqxx/except>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace once::detail {
+
+/// A claim did not come back within its wait: somebody still holds the key.
+struct claim_wait_over {};
+
+/// The lease of the call is not held with its fence any more. Certain: nothing took effect.
+struct fence_refused {};
+
+/// The answer to a COMMIT of the library's own was lost. A type of its own, because a callback may throw libpqxx's for
+/// a transaction of another connection.
+class commit_in_doubt : public pqxx::in_doubt_error {
+public:
+    explicit commit_in_doubt(std::string const& text) : pqxx::in_doubt_error{text} {}
+};
+
+/// The role that a callback left the transaction in may not call the library's functions at its end. The pool knows
+/// now, and the next attempt calls them in the role that the transaction began with.
+class role_refused : public pqxx::sql_error {
+public:
+    role_refused(pg_result const& answer, std::string const& sql, bool own_role);
+
+    /// Whether that role was refused, so that there is nothing more to try.
+    [[nodiscard]] bool in_own_role() const noexcept { return m_own_role; }
+
+private:
+    bool m_own_role;
+};
+
+/// What a claim, or a look at the record, came to.
+struct claim_answer {
+    once::outcome outcome = once::outcome::unknown;
+    bool absent = false;
+    std::optional<once::response> response{};
+};
+[[nodiscard]] claim_answer read_claim_answer(pg_result const& row);
+
+/// @throws pqxx::broken_connection when the claim failed because a pooler has led to a standby
+void refuse_standby(pg_result const& claim);
+
+/// The timeline of the server that answered `claim_statement` or `claim_or_abort_statement`.
+[[nodiscard]] std::int64_t timeline_of(pg_result const& claim) noexcept;
+
+/// The reply to a claim that did not start.
+[[nodiscard]] inline reply::facts to_facts(claim_answer answer) {
+    return {.outcome = answer.outcome,
+            .response = std::move(answer.response),
+            .committed = answer.outcome == outcome::replayed};
+}
+
+/// What all attempts of one call share.
+struct call_context {
+    connection_pool& pool;
+    once::request const* request; // null: no claim
+    once::redemption const*
+        redeeming; // not null: the claim redeems this token, and `request` names its record
+    call_options const& options;
+    time_point deadline;
+    /// An earlier COMMIT of the call may have taken effect. A claim that starts proves that it has not.
+    bool& in_doubt;
+    /// The deadline for one exchange of the library's own, started now; `extra` is a wait that the server is allowed.
+    [[nodiscard]] time_point reply_deadline(std::chrono::milliseconds extra = {}) const {
+        return std::min(deadline, std::chrono::steady_clock::now() + options.reply_timeout + extra);
+    }
+    /// How long the server waits for this client inside a transaction.
+    [[nodiscard]] std::chrono::milliseconds idle_limit() const noexcept {
+        return options.deadline + options.reply_timeout;
+    }
+    /// The values that `claim` and `claim_or_abort` take, the settings first.
+    [[nodiscard]] parameters claim_values() const;
+    /// The statement that claims, as its answer is wanted; with the settings alone when there is no request.
+    [[nodiscard]] statement claim_statement() const;
+    [[nodiscard]] statement claim_or_abort_statement() const;
+    /// The guard of the lease that the call is made under; only with `options.fence`.
+    [[nodiscard]] statement fence_guard() const;
+};
+
+/// How long assert_fence() may wait for somebody who is acquiring the lease.
+inline constexpr std::chrono::milliseconds fence_wait{2'000};
+[[nodiscard]] bool says_fence_refused(pg_result const& answer) noexcept;
+
+/// The last statement of every pipeline that commits.
+inline statement const commit_statement{sql::commit, {}};
+
+/// One attempt: the transaction from BEGIN to COMMIT on one session. `transaction` is what the callback sees of it.
+class work {
+public:
+    work(call_context const& context, session& session, int attempt);
+    ~work();
+    work(work const&) = delete;
+    work(work&&) = delete;
+    work& operator=(work const&) = delete;
+    work& operator=(work&&) = delete;
+
+    /// BEGIN, the settings, and the claim when there is a request: one round trip.
+    /// @throws claim_wait_over
+    claim_answer begin();
+
+    /// Stores what travels with COMMIT; `transaction` calls `commit` with it.
+    void at_commit(statement statement);
+    message_id publish(message const& message);
+
+    /// Commits through `transaction` (so that libpqxx knows), with the record completed in the same round trip.
+    /// @param response what to keep; null keeps the key only
+    void allow_commit(std::optional<response> response);
+
+    /// Called by `transaction`.
+    void commit();
+    void abort() noexcept;
+
+    /// Whether the callback ended the transaction, or left it failed.
+    /// @throws once::misuse, once::transaction_poisoned
+    void require_usable() const;
+
+    [[nodiscard]] session& on() noexcept { return m_session; }
+    [[nodiscard]] call_context const& context() const noexcept { return m_context; }
+    [[nodiscard]] int attempt() const noexcept { return m_attempt; }
+    [[nodiscard]] bool committed_locally() const noexcept { return m_committed_locally; }
+
+private:
+    [[noreturn]] void refuse_role(pg_result const& answer, std::string const& sql, bool own_role) const;
+
+    call_context const& m_context;
+    session& m_session;
+    int m_attempt;
+    staged_work m_staged;
+    std::optional<response> m_response;
+    bool m_commit_allowed = false;
+    bool m_commit_refused = false;
+    bool m_aborted = false;
+    bool m_committed_locally = false;
+};
+
+/// Sends a pipeline that ends with COMMIT.
+/// @return why the connection was lost, if it went before all answers had come
+[[nodiscard]] std::optional<std::string> exchange_with_commit(session& session,
+                                                              std::vector<statement const*> const& sent,
+                                                              time_point deadline,
+                                                              std::vector<pg_result>& answers);
+
+/// Reads the answers of a pipeline that ends with COMMIT.
+/**
+ * @param lost what `exchange_with_commit` returned
+ * @throws commit_in_doubt when COMMIT may have been carried out; the server's error when it certainly was not;
+ *         once::transaction_poisoned when the server answered ROLLBACK
+ */
+void require_committed(std::vector<pg_result> const& answers, std::vector<statement const*> const& sent,
+                       std::optional<std::string> const& lost);
+
+} // namespace once::detail

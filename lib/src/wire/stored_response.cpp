@@ -1,0 +1,84 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include "wire/stored_response.hpp"
+
+#include "wire/stored_body.hpp"
+
+#include <pqxx/field>
+#include <pqxx/row>
+
+#include <charconv>
+#include <utility>
+
+namespace once::detail {
+
+namespace {
+
+void add_binary(parameters& to, std::string const& data) {
+    to.add(std::as_bytes(std::span{data}));
+}
+
+std::string from_hex(std::string const& hex) {
+    std::string data;
+    data.reserve(hex.size() / 2);
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
+        unsigned byte = 0;
+        std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
+        data += static_cast<char>(byte);
+    }
+    return data;
+}
+
+} // namespace
+
+void add_key(parameters& to, request const& request) {
+    to.add(request.scope).add(request.key);
+}
+
+void add_fingerprint(parameters& to, fingerprint const& fingerprint) {
+    for (auto const* const part : {&fingerprint.digest(), &fingerprint.preimage()}) {
+        if (part->empty()) {
+            to.add(std::nullopt);
+        } else {
+            add_binary(to, *part);
+        }
+    }
+}
+
+void add_response(parameters& to, std::optional<response> const& response) {
+    if (!response) {
+        to.add(std::nullopt).add(std::nullopt).add(std::nullopt).add(std::nullopt).add(std::nullopt);
+        return;
+    }
+    to.add(response->status);
+    if (response->headers.empty()) {
+        to.add(std::nullopt);
+    } else {
+        to.add(to_stored_headers(response->headers));
+    }
+    auto const& body = response->body;
+    to.add(body.content_type());
+    if (is_stored_as_json(body)) {
+        add_binary(to, body.data());
+        to.add(std::nullopt);
+    } else {
+        to.add(std::nullopt);
+        add_binary(to, body.data());
+    }
+}
+
+std::optional<response> read_response(pqxx::result const& answer, int first, char const* where) {
+    auto const row = answer[0];
+    if (row[first].is_null()) {
+        return std::nullopt;
+    }
+    response stored{.status = row[first].as<int>()};
+    if (auto const headers = row[first + 1]; !headers.is_null()) {
+        stored.headers = from_stored_headers(headers.as<std::string>(), where);
+    }
+    auto const content_type = row[first + 2];
+    stored.body = body::bytes(from_hex(row[first + 3].as<std::string>()),
+                              content_type.is_null() ? "" : content_type.as<std::string>());
+    return stored;
+}
+
+} // namespace once::detail
