@@ -25,12 +25,7 @@ namespace {
 } // namespace
 
 connection_pool::connection_pool(std::string const& conninfo, database_options options)
-    : m_options{std::move(options)},
-      m_plan{conninfo},
-      m_statements{m_options.schema},
-      m_lease_statements{m_options.schema},
-      m_outbox{m_options.schema},
-      m_prepare{m_options.prepared_statements} {}
+    : m_options{std::move(options)}, m_plan{conninfo}, m_prepare{m_options.prepared_statements} {}
 
 connection_pool::lease::~lease() {
     if (m_session) {

@@ -7,9 +7,7 @@
 #include "database/half_open.hpp"
 #include "database/session.hpp"
 #include "database/watchdog.hpp"
-#include "sql/claim_statements.hpp"
-#include "sql/lease_statements.hpp"
-#include "sql/outbox_statements.hpp"
+#include "sql/texts.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -87,11 +85,11 @@ public:
     [[nodiscard]] bool through_pooler() const noexcept { return m_through_pooler; }
 
     [[nodiscard]] database_options const& options() const noexcept { return m_options; }
-    [[nodiscard]] sql::claim_statements const& statements() const noexcept { return m_statements; }
-    [[nodiscard]] sql::lease_statements const& lease_statements() const noexcept {
-        return m_lease_statements;
+    /// The statements `Texts` of a room, for the schema of this database.
+    template <class Texts>
+    [[nodiscard]] Texts const& texts() const {
+        return sql::texts<Texts>(m_options.schema);
     }
-    [[nodiscard]] sql::outbox_statements const& outbox() const noexcept { return m_outbox; }
     [[nodiscard]] watchdog& deadlines() noexcept { return m_watchdog; }
     void log(std::string_view line) const noexcept;
 
@@ -102,9 +100,6 @@ private:
 
     database_options m_options;
     connect_plan m_plan;
-    sql::claim_statements m_statements;
-    sql::lease_statements m_lease_statements;
-    sql::outbox_statements m_outbox;
     watchdog m_watchdog;
     half_open_sessions m_half_open;
 

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "delivery/batch_reader.hpp"
 
+#include "sql/lease_statements.hpp"
+#include "sql/outbox_statements.hpp"
 #include "text/text_rules.hpp"
 
 #include <pqxx/except>
@@ -57,8 +59,8 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
     : m_options{options},
       m_subscription{std::move(subscription)},
       m_session{db, options.reply_timeout},
-      m_texts{db.pool().outbox()},
-      m_lease_texts{db.pool().lease_statements()},
+      m_texts{db.pool().texts<sql::outbox_statements>()},
+      m_lease_texts{db.pool().texts<sql::lease_statements>()},
       m_lease{m_subscription, options.slice, options.lease, needed},
       m_bytes{options.batch_bytes},
       m_parked_limit{options.batch_messages},

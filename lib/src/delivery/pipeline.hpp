@@ -3,7 +3,6 @@
 
 #include <once/statement.hpp>
 
-#include "sql/claim_statements.hpp"
 #include "sql/session_statements.hpp"
 
 #include <cstddef>
@@ -25,7 +24,7 @@ public:
     /// @return the place of the answer to the last of them
     template <class... Statements>
     std::size_t add_transaction(Statements... statements) {
-        add({sql::claim_statements::begin(isolation::read_committed), {}});
+        add({sql::begin(isolation::read_committed), {}});
         std::size_t place = 0;
         ((place = add(std::move(statements))), ...);
         add({sql::commit, {}});

@@ -3,6 +3,7 @@
 #include <once/subscription.hpp>
 
 #include "sql/outbox_statements.hpp"
+#include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
 #include "text/schema_name.hpp"
@@ -34,8 +35,8 @@ void check_name(std::string const& name) {
     detail::require_key_text(name, "subscription", max_name_bytes);
 }
 
-sql::outbox_statements statements_for(std::string const& schema) {
-    return sql::outbox_statements{detail::checked_schema(schema, "schema")};
+sql::outbox_statements const& statements_for(std::string const& schema) {
+    return sql::texts<sql::outbox_statements>(detail::checked_schema(schema, "schema"));
 }
 
 void add_topics(parameters& to, std::vector<std::string> const& topics) {

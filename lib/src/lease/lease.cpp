@@ -3,6 +3,8 @@
 #include <once/lease.hpp>
 
 #include "database/connection_pool.hpp"
+#include "sql/lease_statements.hpp"
+#include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
 #include "text/schema_name.hpp"
@@ -58,7 +60,7 @@ acquire_result acquire(database& db, std::string const& name, milliseconds durat
                        lease_options const& options) {
     detail::require_key_text(name, "name");
     validate(duration, options);
-    statement ask{db.pool().lease_statements().acquire, parameters{name, duration.count()}};
+    statement ask{db.pool().texts<sql::lease_statements>().acquire, parameters{name, duration.count()}};
     if (options.holder.empty()) {
         ask.parameters.add(std::nullopt);
     } else {
@@ -127,7 +129,7 @@ bool lease::renew(milliseconds duration) {
         return false;
     }
     auto const asked_at = since_boot();
-    auto const answer = m_database->pool().ask({m_database->pool().lease_statements().renew,
+    auto const answer = m_database->pool().ask({m_database->pool().texts<sql::lease_statements>().renew,
                                                 parameters{m_fence.lease, m_fence.number, duration.count()}},
                                                deadline_of(m_options), true);
     if (!answer.is_true(0)) {
@@ -145,7 +147,7 @@ bool lease::release() {
         return false;
     }
     return db->pool()
-        .ask({db->pool().lease_statements().release, parameters{m_fence.lease, m_fence.number}},
+        .ask({db->pool().texts<sql::lease_statements>().release, parameters{m_fence.lease, m_fence.number}},
              deadline_of(m_options), true)
         .is_true(0);
 }
@@ -157,7 +159,7 @@ fence lease::detach() noexcept {
 
 void assert_fence(pqxx::dbtransaction& tx, fence const& fence, std::string_view schema) {
     validate(fence);
-    tx.exec(sql::lease_statements{detail::checked_schema(schema, "schema")}.assert_fence,
+    tx.exec(sql::texts<sql::lease_statements>(detail::checked_schema(schema, "schema")).assert_fence,
             pqxx::params{fence.lease, fence.number})
         .expect_rows(1);
 }

@@ -2,6 +2,8 @@
 #include <once/publish.hpp>
 
 #include "outbox/staged_messages.hpp"
+#include "sql/outbox_statements.hpp"
+#include "sql/texts.hpp"
 #include "text/schema_name.hpp"
 #include "wire/borrowed.hpp"
 
@@ -11,8 +13,9 @@ namespace once {
 
 namespace {
 
-sql::outbox_statements statements_for(publish_options const& options) {
-    return sql::outbox_statements{detail::checked_schema(options.schema, "publish_options.schema")};
+sql::outbox_statements const& statements_for(publish_options const& options) {
+    return sql::texts<sql::outbox_statements>(
+        detail::checked_schema(options.schema, "publish_options.schema"));
 }
 
 void send(pqxx::dbtransaction& tx, detail::staged_messages& staged, sql::outbox_statements const& texts) {
@@ -25,7 +28,7 @@ void send(pqxx::dbtransaction& tx, detail::staged_messages& staged, sql::outbox_
 
 message_id publish(pqxx::dbtransaction& tx, message const& message, publish_options const& options) {
     validate(message);
-    auto const texts = statements_for(options);
+    auto const& texts = statements_for(options);
     detail::require_utf8(tx);
     auto const id = detail::id_of(message);
     auto const one = detail::stage_one(message, id, texts);
@@ -38,7 +41,7 @@ std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<message const
     for (auto const& one : messages) {
         validate(one);
     }
-    auto const texts = statements_for(options);
+    auto const& texts = statements_for(options);
     detail::require_utf8(tx);
     std::vector<message_id> ids;
     ids.reserve(messages.size());
@@ -55,7 +58,7 @@ std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<message const
 
 std::uint64_t publish_each(pqxx::dbtransaction& tx, std::function<std::optional<message>()> const& next,
                            publish_options const& options) {
-    auto const texts = statements_for(options);
+    auto const& texts = statements_for(options);
     detail::require_utf8(tx);
     detail::staged_messages staged;
     std::uint64_t count = 0;

@@ -9,7 +9,6 @@
 #include "publishers/key_order.hpp"
 #include "publishers/statement_text.hpp"
 #include "publishers/target_errors.hpp"
-#include "sql/claim_statements.hpp"
 #include "sql/postgres_publisher_statements.hpp"
 #include "sql/session_statements.hpp"
 #include "text/check_range.hpp"
@@ -275,7 +274,7 @@ private:
             fingerprints.add({reinterpret_cast<char const*>(fingerprint.data()), fingerprint.size()});
             times.add_int8((m_messages[place].published_at - postgres_epoch).count());
         }
-        statement const begin{sql::claim_statements::begin(isolation::read_committed), {}};
+        statement const begin{sql::begin(isolation::read_committed), {}};
         // A bit before the deadline, so that the server says which statement took too long.
         statement const settings{std::string{sql::receiving_settings},
                                  parameters{std::max<std::int64_t>(left * 9 / 10, 1)}};

@@ -15,7 +15,7 @@ namespace once {
 
 claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_options const& options) {
     validate(request);
-    auto const statements = detail::statements_for(options);
+    auto const& statements = detail::statements_for(options);
     detail::require_utf8(tx);
     parameters values;
     detail::add_key(values, request);
@@ -41,7 +41,7 @@ void complete(pqxx::dbtransaction& tx, started const& claimed, std::optional<res
     if (response) {
         detail::validate(*response, call_options{}.max_response_bytes);
     }
-    auto const statements = detail::statements_for(options);
+    auto const& statements = detail::statements_for(options);
     detail::require_utf8(tx);
     parameters values;
     values.add(claimed.scope).add(claimed.key);

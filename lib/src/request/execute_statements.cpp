@@ -4,6 +4,8 @@
 #include <once/token.hpp>
 
 #include "request/call.hpp"
+#include "sql/claim_statements.hpp"
+#include "sql/session_statements.hpp"
 #include "wire/stored_response.hpp"
 
 #include <pqxx/except>
@@ -39,7 +41,7 @@ void validate_work(std::vector<statement> const& work, int status, call_options 
 // The stored response, after a claim that did not start ended the pipeline. Nothing of the caller has run.
 claim_answer look_up(call_context const& context, detail::session& session) {
     statement const rollback{sql::rollback, {}};
-    statement lookup{context.pool.statements().lookup, {}};
+    statement lookup{context.pool.texts<sql::claim_statements>().lookup, {}};
     detail::add_key(lookup.parameters, *context.request);
     detail::add_fingerprint(lookup.parameters, context.request->fingerprint);
     std::vector<statement const*> const both{&rollback, &lookup};
@@ -62,9 +64,10 @@ struct pipeline_plan {
     std::vector<statement const*> sent;
 
     pipeline_plan(call_context const& context, std::vector<statement> const& work, int status)
-        : begin{sql::claim_statements::begin(context.options.isolation_level), {}},
+        : begin{sql::begin(context.options.isolation_level), {}},
           claim{context.claim_or_abort_statement()},
-          last{context.pool.statements().complete_with_row(work.back().sql, work.back().parameters.size()),
+          last{context.pool.texts<sql::claim_statements>().complete_with_row(work.back().sql,
+                                                                             work.back().parameters.size()),
                work.back().parameters} {
         detail::add_key(last.parameters, *context.request);
         last.parameters.add(status);

@@ -14,7 +14,7 @@ namespace once {
 
 redeem_result redeem(pqxx::dbtransaction& tx, redemption const& redemption, claim_options const& options) {
     auto const record = record_of(redemption);
-    auto const statements = detail::statements_for(options);
+    auto const& statements = detail::statements_for(options);
     detail::require_utf8(tx);
     parameters values{record.key, redemption.principal, redemption.purpose};
     detail::add_fingerprint(values, record.fingerprint);

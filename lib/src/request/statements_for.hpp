@@ -5,6 +5,7 @@
 #include <once/options.hpp>
 
 #include "sql/claim_statements.hpp"
+#include "sql/texts.hpp"
 #include "text/schema_name.hpp"
 
 #include <chrono>
@@ -13,11 +14,11 @@ namespace once::detail {
 
 /// The statements of claim, complete and redeem for the schema of the options.
 /// @throws once::invalid_argument when an option is not valid
-[[nodiscard]] inline sql::claim_statements statements_for(claim_options const& options) {
+[[nodiscard]] inline sql::claim_statements const& statements_for(claim_options const& options) {
     auto const schema = checked_schema(options.schema, "claim_options.schema");
     validate(call_options{
         .wait = options.wait, .retention = options.retention, .deadline = std::chrono::milliseconds{100}});
-    return sql::claim_statements{schema};
+    return sql::texts<sql::claim_statements>(schema);
 }
 
 } // namespace once::detail

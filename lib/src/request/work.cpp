@@ -3,6 +3,10 @@
 
 #include <once/error.hpp>
 
+#include "sql/claim_statements.hpp"
+#include "sql/lease_statements.hpp"
+#include "sql/outbox_statements.hpp"
+#include "sql/session_statements.hpp"
 #include "wire/stored_body.hpp"
 #include "wire/stored_response.hpp"
 
@@ -67,7 +71,7 @@ parameters call_context::claim_values() const {
 }
 
 statement call_context::claim_statement() const {
-    auto const& texts = pool.statements();
+    auto const& texts = pool.texts<sql::claim_statements>();
     auto const& text = request == nullptr     ? texts.settings
                        : redeeming != nullptr ? texts.redeem
                                               : texts.claim;
@@ -75,14 +79,15 @@ statement call_context::claim_statement() const {
 }
 
 statement call_context::claim_or_abort_statement() const {
-    auto const& texts = pool.statements();
+    auto const& texts = pool.texts<sql::claim_statements>();
     auto values = claim_values();
     values.add(to_hex_digits(pool.newest_timeline()));
     return {redeeming != nullptr ? texts.redeem_or_abort : texts.claim_or_abort, std::move(values)};
 }
 
 statement call_context::fence_guard() const {
-    return {pool.lease_statements().assert_fence, parameters{options.fence->lease, options.fence->number}};
+    return {pool.texts<sql::lease_statements>().assert_fence,
+            parameters{options.fence->lease, options.fence->number}};
 }
 
 bool says_fence_refused(pg_result const& answer) noexcept {
@@ -211,20 +216,24 @@ void work::refuse_role(pg_result const& answer, std::string const& sql, bool own
 }
 
 work::work(call_context const& context, session& session, int attempt)
-    : m_context{context}, m_session{session}, m_attempt{attempt}, m_staged{session, context.pool.outbox()} {}
+    : m_context{context},
+      m_session{session},
+      m_attempt{attempt},
+      m_staged{session, context.pool.texts<sql::outbox_statements>()} {}
 
 work::~work() = default;
 
 claim_answer work::begin() {
     bool const claims = m_context.request != nullptr;
     auto const& fence = m_context.options.fence;
-    statement const begin{sql::claim_statements::begin(m_context.options.isolation_level), {}};
+    statement const begin{sql::begin(m_context.options.isolation_level), {}};
     auto const claim = m_context.claim_statement();
     std::vector<statement const*> head{&begin, &claim};
     // A former holder shall not begin; what it does is guarded at the end, where nobody has to wait for it.
     statement look;
     if (fence) {
-        look = {m_context.pool.lease_statements().lease_held, parameters{fence->lease, fence->number}};
+        look = {m_context.pool.texts<sql::lease_statements>().lease_held,
+                parameters{fence->lease, fence->number}};
         head.push_back(&look);
     }
     std::vector<pg_result> answers;
@@ -309,7 +318,7 @@ void work::commit() {
         tail.push_back(&one);
     }
     if (m_context.request != nullptr) {
-        complete.sql = m_context.pool.statements().complete;
+        complete.sql = m_context.pool.texts<sql::claim_statements>().complete;
         add_key(complete.parameters, *m_context.request);
         add_response(complete.parameters, m_response);
         tail.push_back(&complete);

@@ -76,18 +76,6 @@ claim_statements::claim_statements(std::string_view schema) : m_schema{quote_ide
     complete = "/* once: complete */ select " + m_schema + ".complete($1, $2, $3, $4, $5, $6, $7)";
 }
 
-std::string claim_statements::begin(isolation level) {
-    switch (level) {
-    case isolation::repeatable_read:
-        return "begin isolation level repeatable read read write";
-    case isolation::serializable:
-        return "begin isolation level serializable read write";
-    case isolation::read_committed:
-        break;
-    }
-    return "begin isolation level read committed read write";
-}
-
 std::string claim_statements::complete_with_row(std::string_view sql, std::size_t parameters) const {
     auto const placeholder = [&](std::size_t n) {
         return std::string{'$'}.append(std::to_string(parameters + n));

@@ -1,8 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include <once/options.hpp>
-
 #include <string>
 #include <string_view>
 
@@ -12,9 +10,6 @@ namespace once::sql {
 struct claim_statements {
     /// @param schema a checked identifier; it is quoted here
     explicit claim_statements(std::string_view schema);
-
-    /// BEGIN at one isolation level, always read write, whatever the defaults of the session are.
-    [[nodiscard]] static std::string begin(isolation level);
 
     /// What the transaction is set to when it has no claim.
     ///   $1  boolean   whether to raise synchronous_commit

@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/options.hpp>
+
 #include "text/quote.hpp"
 
 #include <array>
@@ -8,6 +10,19 @@
 #include <string_view>
 
 namespace once::sql {
+
+/// BEGIN at one isolation level, always read write, whatever the defaults of the session are.
+[[nodiscard]] inline std::string begin(isolation level) {
+    switch (level) {
+    case isolation::repeatable_read:
+        return "begin isolation level repeatable read read write";
+    case isolation::serializable:
+        return "begin isolation level serializable read write";
+    case isolation::read_committed:
+        break;
+    }
+    return "begin isolation level read committed read write";
+}
 
 /// The ends of a transaction.
 inline constexpr char const* commit = "commit";
