@@ -16,6 +16,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <libpq-fe.h>
 #include <pqxx/params>
+#include <pqxx/transaction>
 
 #include <chrono>
 #include <memory>
@@ -35,7 +36,8 @@ namespace {
 /// Sends BEGIN and one statement, and never the rest: no COMMIT, no end of the exchange.
 class vanished_client {
 public:
-    vanished_client(std::string const& dsn, std::string const& sql) : m_connection{PQconnectdb(dsn.c_str())} {
+    vanished_client(std::string const& dsn, std::string const& sql)
+        : m_connection{PQconnectdb(dsn.c_str()), &PQfinish} {
         auto* const raw = m_connection.get();
         REQUIRE(PQstatus(raw) == CONNECTION_OK);
         REQUIRE(PQenterPipelineMode(raw) == 1);
@@ -57,7 +59,7 @@ public:
     [[nodiscard]] int pid() const { return PQbackendPID(m_connection.get()); }
 
 private:
-    std::unique_ptr<PGconn, decltype(&PQfinish)> m_connection{nullptr, &PQfinish};
+    std::unique_ptr<PGconn, decltype(&PQfinish)> m_connection;
 };
 
 /// Lines of the library's log.
@@ -111,7 +113,7 @@ TEST_CASE("a client that vanished while it took the lease does not stop the read
                            [](once::delivery const& message, once::transaction& tx) {
                                tx.exec(insert_effect, pqxx::params{message.payload.data()});
                            },
-                           {.reader = impatient}};
+                           {.reader = impatient, .deadline = 5s}};
         std::jthread const running{[&](std::stop_token const& stop) { one.run(stop); }};
         CHECK(wait_until([&] { return book.value("select count(*) from effect") == "1"; }));
     }
@@ -131,15 +133,16 @@ TEST_CASE("a client that vanished while it acknowledged does not stop the next r
     lines log;
     once::database db{where.dsn(), {.log = log.receiver()}};
     subscribe_and_publish(db);
-    vanished_client const gone{
-        where.dsn(),
-        "/* once: acknowledge */ select from once.checkpoint where subscription = 's' for update"};
+    auto const batch =
+        book.value("select d.batch from once.next_batch('s') with ordinality as d order by ordinality desc");
+    vanished_client const gone{where.dsn(),
+                               "/* once: acknowledge */ select once.acknowledge('s', 0, '" + batch + "')"};
     once::consumer one{db,
                        "s",
                        [](once::delivery const& message, once::transaction& tx) {
                            tx.exec(insert_effect, pqxx::params{message.payload.data()});
                        },
-                       {.reader = impatient}};
+                       {.reader = impatient, .deadline = 5s}};
     std::jthread const running{[&](std::stop_token const& stop) { one.run(stop); }};
     CHECK(wait_until([&] {
         return book.value("select messages from once.subscription_lag where subscription = 's'") == "0";
@@ -177,11 +180,12 @@ TEST_CASE("sessions at work, idle ones and those of other roles are not taken fo
     holder.exec("/* once: claim */ select once.claim('POST /transfer', 'key', null, '1 day', '1 s')");
     // The caller's own pipeline.
     vanished_client const of_the_caller{where.dsn(), "select 'once'"};
-    book.value("create role neighbour superuser login");
+    auto const other_role = "neighbour_of_" + where.name();
+    book.value("create role " + other_role + " superuser login");
     vanished_client const neighbour{
-        where.dsn() + " user=neighbour",
+        where.dsn() + " user=" + other_role,
         "/* once: claim */ select once.claim('POST /transfer', 'other', null, '1 day', '1 s')"};
-    once::call_options const options{.wait = 1ms, .deadline = 1s, .reply_timeout = 1ms};
+    once::call_options const options{.wait = 1ms, .deadline = 1s, .reply_timeout = 100ms};
     CHECK(wait_until([&] {
         return book.value(
                    "select bool_and(state_change < clock_timestamp() - interval '2 s') from pg_stat_activity "
@@ -196,5 +200,6 @@ TEST_CASE("sessions at work, idle ones and those of other roles are not taken fo
           "2");
     CHECK(!log.contain("ended session"));
     holder.abort();
-    book.value("select pg_terminate_backend(" + std::to_string(neighbour.pid()) + "); drop role neighbour");
+    book.value("select pg_terminate_backend(" + std::to_string(neighbour.pid()) + "); drop role " +
+               other_role);
 }

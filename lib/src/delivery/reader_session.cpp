@@ -42,11 +42,15 @@ void stop_signal::raise() const noexcept {
 }
 
 session& reader_session::on() {
-    if (m_lease && !(*m_lease)->open()) {
+    bool const lost = m_lease && !(*m_lease)->open();
+    if (lost) {
         drop();
     }
     if (!m_lease) {
         m_lease.emplace(m_pool.take(steady_clock::now() + m_pool.options().connect_timeout));
+    }
+    if (lost) { // it was given up, perhaps while it waited for what another one holds
+        look_at_holder();
     }
     return **m_lease;
 }
