@@ -24,7 +24,7 @@ int place_order(once::database& db, std::string const& key, std::string const& b
                       });
 
     switch (reply.outcome()) {
-    case once::outcome::started:
+    case once::outcome::done:
     case once::outcome::replayed:
         std::cout << reply.response().status << ' ' << reply.response().body.data()
                   << (reply.replayed() ? "   (the stored answer)\n" : "\n");
@@ -50,7 +50,7 @@ int main(int argc, char** argv) try {
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists orders (id int generated always as identity, customer text, item "
                 "text)");
-    });
+    }).expect_committed();
 
     bool const as_expected =
         place_order(db, "8c4f", R"({"item": "tea"})") == 201 &&     // takes effect
@@ -60,7 +60,7 @@ int main(int argc, char** argv) try {
     long orders = 0;
     once::transact(db, [&](once::transaction& tx) {
         orders = tx.query_value<long>("select count(*) from orders where customer = 'alice'");
-    });
+    }).expect_committed();
     std::cout << orders << " orders for 4 requests\n";
     return as_expected && orders == 2 ? 0 : 1;
 } catch (std::exception const& e) {

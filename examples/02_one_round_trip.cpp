@@ -16,7 +16,7 @@ int main(int argc, char** argv) try {
         tx.exec("create table if not exists movement (id bigint generated always as identity, name text, "
                 "amount bigint)");
         tx.exec("insert into account values ('alice', 100) on conflict (name) do nothing");
-    });
+    }).expect_committed();
 
     auto const withdraw = [&](std::string const& key, long amount) {
         // [region: one round trip]

@@ -71,7 +71,7 @@ int main(int argc, char** argv) try {
     once::transact(db, [&](once::transaction& tx) {
         tx.exec(table);
         tx.exec("delete from numbered_order");
-    });
+    }).expect_committed();
 
     order first;
     once::transact(db, [&](once::transaction& tx) {
@@ -84,7 +84,7 @@ int main(int argc, char** argv) try {
                   << (again.inserted ? "inserted " : "found    ") << describe(again.row) << '\n';
         expect(inserted && !again.inserted && again.row.item == "tea");
         first = placed;
-    });
+    }).expect_committed();
 
     // Two people opened the order in the same state, and both save.
     auto alice = first;
@@ -97,7 +97,7 @@ int main(int argc, char** argv) try {
             std::cout << answer << '\n';
             expect(answer == (one == &alice ? "updated  A-17: 2 x tea, version 2"
                                             : "stale    A-17: 2 x tea, version 2"));
-        });
+        }).expect_committed();
     }
 
     once::transact(db, [&](once::transaction& tx) {
@@ -107,7 +107,7 @@ int main(int argc, char** argv) try {
         auto const* const done = std::get_if<once::modified<order>>(&result);
         std::cout << (done != nullptr ? "modified " + describe(done->row) : "not modified") << '\n';
         expect(done != nullptr && done->row.pieces == 12 && done->row.version == 3);
-    });
+    }).expect_committed();
 
     once::transact(db, [&](once::transaction& tx) {
         auto const gone = orders.erase(tx, first.id, 3);
@@ -115,7 +115,7 @@ int main(int argc, char** argv) try {
         auto const answer = write(orders, tx, alice);
         std::cout << answer << '\n';
         expect(answer == "missing");
-    });
+    }).expect_committed();
     return fine ? 0 : 1;
 } catch (std::exception const& e) {
     std::cerr << e.what() << '\n';

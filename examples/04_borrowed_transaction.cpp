@@ -63,13 +63,15 @@ int main(int argc, char** argv) try {
     // A transaction that is rolled back leaves the key free.
     {
         pqxx::work tx{connection};
-        auto const claimed = once::claim(tx, {.scope = "POST /cancel alice", .key = "c-2"});
+        auto const claimed = once::claim(
+            tx, {.scope = "POST /cancel alice", .key = "c-2", .fingerprint = once::no_fingerprint});
         fine = fine && std::holds_alternative<once::started>(claimed);
 
         // Meanwhile, a duplicate that does not want to wait. Its transaction stays usable after the answer.
         pqxx::work impatient{other};
-        auto const busy = once::claim(impatient, {.scope = "POST /cancel alice", .key = "c-2"},
-                                      {.wait = std::chrono::milliseconds{0}});
+        auto const busy = once::claim(
+            impatient, {.scope = "POST /cancel alice", .key = "c-2", .fingerprint = once::no_fingerprint},
+            {.wait = std::chrono::milliseconds{0}});
         fine = fine && std::holds_alternative<once::in_progress>(busy) &&
                impatient.query_value<int>("select 1") == 1;
         std::cout << "in_progress while the first one runs\n";

@@ -23,7 +23,10 @@ bool book_page(once::database& db, once::lease& lease, int page) {
         return false;
     }
     auto const reply = once::execute(
-        db, {.scope = "nightly report 2026-11-24", .key = "page " + std::to_string(page)},
+        db,
+        {.scope = "nightly report 2026-11-24",
+         .key = "page " + std::to_string(page),
+         .fingerprint = once::no_fingerprint},
         [&](once::transaction& tx) { tx.exec("insert into report (page) values ($1)", pqxx::params{page}); },
         {.fence = lease.fence()});
     return !reply.lease_lost();

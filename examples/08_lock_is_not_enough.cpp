@@ -78,8 +78,8 @@ int lost_reply_with_lock(redis_connection& redis, pqxx::connection& connection, 
 
 once::reply order_once(once::database& db, std::string const& key, once::call_options const& options = {}) {
     return once::execute(
-        db, {.scope = "POST /orders alice", .key = key}, [](once::transaction& tx) { insert_order(tx); },
-        options);
+        db, {.scope = "POST /orders alice", .key = key, .fingerprint = once::no_fingerprint},
+        [](once::transaction& tx) { insert_order(tx); }, options);
 }
 
 int second_click_with_key(once::database& db, pqxx::connection& connection) {
@@ -89,8 +89,9 @@ int second_click_with_key(once::database& db, pqxx::connection& connection) {
 }
 
 int lost_reply_with_key(once::database& db, pqxx::connection& connection) {
-    std::ignore =
-        once::execute(db, {.scope = "POST /orders alice", .key = "lost"}, [&](once::transaction& tx) {
+    std::ignore = once::execute(
+        db, {.scope = "POST /orders alice", .key = "lost", .fingerprint = once::no_fingerprint},
+        [&](once::transaction& tx) {
             insert_order(tx);
             order_once(db, "lost", {.wait = 0ms}); // the retry, while the first one runs: in_progress
         });

@@ -44,7 +44,7 @@ std::size_t on_payments(once::database& db, std::vector<once::incoming> const& b
         }
         tx.exec("update account set balance = balance + $1::bigint",
                 pqxx::params{each * static_cast<long>(fresh)});
-    });
+    }).expect_committed();
     return fresh;
 }
 // [endregion]
@@ -57,7 +57,7 @@ int main(int argc, char** argv) try {
         tx.exec("create table if not exists account (balance bigint)");
         tx.exec("delete from account");
         tx.exec("insert into account values (0)");
-    });
+    }).expect_committed();
 
     auto const id = once::message_id::random().to_string();
     bool fine = on_payment(db, id, "100") && // fresh
@@ -76,7 +76,7 @@ int main(int argc, char** argv) try {
         auto const alarms = tx.query_value<long>("select count(*) from once.inbox_alarm");
         std::cout << "balance " << balance << ", alarms " << alarms << '\n';
         fine = fine && balance == 140 && alarms == 1;
-    });
+    }).expect_committed();
     return fine ? 0 : 1;
 } catch (std::exception const& e) {
     std::cerr << e.what() << '\n';

@@ -36,6 +36,7 @@ once::response vote(once::transaction& tx, std::string const& who, std::string c
 
 } // namespace
 
+// More than 60 lines: one duplicate after the other, as a reader tries them.
 int main(int argc, char** argv) try {
     using namespace std::chrono_literals;
     once::database db{in_own_schema(argc > 1 ? argv[1] : "", "10")};
@@ -44,10 +45,12 @@ int main(int argc, char** argv) try {
             "create table if not exists coffee_order (id bigint generated always as identity, item text)");
         tx.exec(
             "create table if not exists vote (poll text, who text, choice text, primary key (poll, who))");
-    });
+    }).expect_committed();
     auto const count = [&](std::string const& sql) {
         long made = 0;
-        once::transact(db, [&](once::transaction& tx) { made = tx.query_value<long>(sql); });
+        once::transact(db, [&](once::transaction& tx) {
+            made = tx.query_value<long>(sql);
+        }).expect_committed();
         return made;
     };
     bool fine = true;
@@ -79,8 +82,9 @@ int main(int argc, char** argv) try {
 
     // 3. Where something is unique by nature, say so to the database. This one holds for ever, for every client.
     for (auto const* const key : {"vote-1", "vote-2", "vote-3"}) {
-        auto const reply = once::execute(db, {.scope = "POST /votes alice", .key = key},
-                                         [](once::transaction& tx) { return vote(tx, "alice", "soup"); });
+        auto const reply =
+            once::execute(db, {.scope = "POST /votes alice", .key = key, .fingerprint = once::no_fingerprint},
+                          [](once::transaction& tx) { return vote(tx, "alice", "soup"); });
         std::cout << key << ' ' << reply.response().body.data() << '\n';
     }
     expect("votes of alice", count("select count(*) from vote where who = 'alice'"), 1);
@@ -94,7 +98,7 @@ int main(int argc, char** argv) try {
         auto const receipt = inbox.receive(tx, old); // too_old: put it aside for a person
         fine = fine && receipt == once::receipt::too_old;
         std::cout << "a message of the day before yesterday: " << to_string(receipt) << '\n';
-    });
+    }).expect_committed();
     // [endregion]
     return fine ? 0 : 1;
 } catch (std::exception const& e) {

@@ -19,7 +19,8 @@ namespace {
 // [region: publish]
 int place_order(once::database& db, std::string const& key, std::string const& item, bool in_stock) {
     auto const reply = once::execute(
-        db, {.scope = "POST /orders alice", .key = key}, [&](once::transaction& tx) -> once::response {
+        db, {.scope = "POST /orders alice", .key = key, .fingerprint = once::fingerprint{item}},
+        [&](once::transaction& tx) -> once::response {
             auto const number = tx.query_value<std::string>(
                 "insert into orders (item) values ($1) returning 'A-' || id", pqxx::params{item});
             tx.publish({.topic = "example.orders.placed",

@@ -15,9 +15,10 @@ int main(int argc, char** argv) try {
 
     once::transact(db, [](once::transaction& tx) {
         once::subscribe(tx, "example-to-file", {.topics = {"example.orders.*"}});
-    });
+    }).expect_committed();
     auto const place = [&](std::string const& key, std::string const& number) {
-        return once::execute(db, {.scope = "POST /orders", .key = key},
+        return once::execute(db,
+                             {.scope = "POST /orders", .key = key, .fingerprint = once::fingerprint{number}},
                              [&](once::transaction& tx) -> once::response {
                                  tx.publish({.topic = "example.orders.placed",
                                              .key = number,

@@ -46,7 +46,7 @@ int main(int argc, char** argv) try {
     once::transact(db, [](once::transaction& tx) {
         tx.exec("create table if not exists web_order "
                 "(id bigint generated always as identity, customer text, item text)");
-    });
+    }).expect_committed();
 
     // [region: request]
     once::http::request request{

@@ -24,6 +24,7 @@ where (s.topics is null or exists (select from unnest(s.topics) as t
   and (pg_visible_in_snapshot(o.txid, later.from_snap)
        or later.to_snap is not null and pg_visible_in_snapshot(o.txid, later.to_snap) and o.id <= later.last_id)
   and not (pg_visible_in_snapshot(o.txid, earlier.from_snap)
-           or earlier.to_snap is not null and pg_visible_in_snapshot(o.txid, earlier.to_snap) and o.id <= earlier.last_id)
+           or earlier.to_snap is not null and pg_visible_in_snapshot(o.txid, earlier.to_snap)
+               and o.id <= earlier.last_id)
 order by o.id;
 -- [endregion]

@@ -33,14 +33,15 @@ insert into once.service_role (role, service) values ('orders_service', 'orders'
 -- [endregion]
 
 -- [region: rotation]
--- A service whose login roles come and go, as Vault and cloud providers make them. A group says which service its members
--- are: it has a row, and may execute service_by_membership().
+-- A service whose login roles come and go, as Vault and cloud providers make them. A group says which service its
+-- members are: it has a row, and may execute service_by_membership().
 create role shipping nologin;
 grant once_producer, once_consumer to shipping;
 insert into once.service_role (role, service) values ('shipping', 'shipping');
 grant execute on function once.service_by_membership() to shipping;
 
--- What makes each new credential, for example creation_statements of Vault. Members have to inherit, which is the default.
+-- What makes each new credential, for example creation_statements of Vault. Members have to inherit, which is the
+-- default.
 create role shipping_monday login in role shipping;
 create role shipping_tuesday login in role shipping;
 -- [endregion]

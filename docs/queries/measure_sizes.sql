@@ -1,12 +1,14 @@
--- What one row takes on disk, with its indexes. It makes 2000 of each and leaves them: use a database that you throw away.
+-- What one row takes on disk, with its indexes. It makes 2000 of each and leaves them: use a database that you throw
+-- away.
 -- [region: query]
 create temporary table measured (what text, relation text, before bigint, after bigint);
 
 create procedure pg_temp.measure(what text, relation text, statement text) language plpgsql as $$
 declare
     -- Partitions have the rows, where there are any.
-    sizes constant text := format('select coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size(%1$L)) from pg_partition_tree(%1$L)',
-                                   relation);
+    sizes constant text :=
+        format('select coalesce(sum(pg_total_relation_size(relid)), pg_total_relation_size(%1$L)) '
+               'from pg_partition_tree(%1$L)', relation);
     before bigint;
     after  bigint;
 begin
@@ -25,10 +27,12 @@ call pg_temp.measure('a record without a response', 'once.idempotency_record',
        select once.complete('POST /orders', $1, null, null, null, null, null) from c $$);
 call pg_temp.measure('a record with a response of 25 bytes', 'once.idempotency_record',
     $$ with c as materialized (select once.claim('POST /orders', $1, $2))
-       select once.complete('POST /orders', $1, 201, null, 'application/json', '{"order":"A-17","sum":12}', null) from c $$);
+       select once.complete('POST /orders', $1, 201, null, 'application/json', '{"order":"A-17","sum":12}', null)
+           from c $$);
 call pg_temp.measure('a record with a response of 1000 bytes', 'once.idempotency_record',
     $$ with c as materialized (select once.claim('POST /orders', $1, $2))
-       select once.complete('POST /orders', $1, 201, null, 'text/plain', null, convert_to(repeat('x', 1000), 'UTF8')) from c $$);
+       select once.complete('POST /orders', $1, 201, null, 'text/plain', null, convert_to(repeat('x', 1000), 'UTF8'))
+           from c $$);
 call pg_temp.measure('a message of 25 bytes', 'once.outbox',
     $$ select once.publish('orders.placed', $1, '{"order":"A-17","sum":12}') $$);
 call pg_temp.measure('a message of 1000 bytes', 'once.outbox',

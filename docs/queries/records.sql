@@ -13,7 +13,8 @@ select once.complete('POST /orders alice', '8c4f', 201, null, 'application/json'
 select from once.claim('POST /orders alice', '9d5a', sha256('{"item": "tea"}'), interval '3 days',
                        p_now => date_trunc('day', now()) - interval '13 hours 59 minutes 58 seconds');
 select once.complete('POST /orders alice', '9d5a', 201, null, 'application/json', '{"order":"A-18"}', null,
-                     p_now => date_trunc('day', now()) - interval '13 hours 59 minutes 58 seconds' + interval '3 milliseconds');
+                     p_now => date_trunc('day', now())
+                         - interval '13 hours 59 minutes 58 seconds' + interval '3 milliseconds');
 
 -- Another customer, the day before; two keys that answer with one order.
 select from once.claim('POST /orders bob', 'b-1', sha256('{"item": "coffee"}'), interval '3 days',

@@ -19,8 +19,9 @@ void die_at(fate const& mine, std::string const& place) {
 }
 
 // [region: call]
-/// Takes the money. Whether a lost reply means "taken" or "not taken", nobody knows; the key makes it safe to ask again.
-nlohmann::json take_money(int port, once::operation const& op, std::string const& fault) {
+/// Takes the money. Whether a lost reply means "taken" or "not taken", nobody knows; the key makes it safe to ask
+/// again.
+nlohmann::json take_money(int port, once::running_operation const& op, std::string const& fault) {
     httplib::Client http{"127.0.0.1", port};
     httplib::Headers const headers{
         {"Idempotency-Key", op.call_key()}, {"X-Fault", fault}, {"X-Pid", std::to_string(::getpid())}};
@@ -41,24 +42,24 @@ once::request request_of(std::string const& customer) {
 }
 
 // [region: operation]
-once::resumable book_order(int provider_port, fate const& where) {
+once::operation book_order(int provider_port, fate const& where) {
     return {"example: book order",
             {
                 once::in_database("reserve",
-                                  [=](once::transaction& tx, once::operation& op) {
+                                  [=](once::transaction& tx, once::running_operation& op) {
                                       op.data()["booking"] = tx.query_value<long>(
                                           "insert into booking (customer) values ($1) returning id",
                                           pqxx::params{op.data().at("customer").get<std::string>()});
                                       die_at(where, "reserve");
                                   }),
                 once::idempotent_remote("take money",
-                                        [=](once::operation& op) {
+                                        [=](once::running_operation& op) {
                                             die_at(where, "before-call");
                                             op.data().update(take_money(provider_port, op, where.where));
                                             die_at(where, "after-call");
                                         }),
                 once::in_database("confirm",
-                                  [=](once::transaction& tx, once::operation& op) -> once::response {
+                                  [=](once::transaction& tx, once::running_operation& op) -> once::response {
                                       tx.exec("update booking set charge = $1 where id = $2",
                                               pqxx::params{op.data().at("charge").get<long>(),
                                                            op.data().at("booking").get<long>()});

@@ -18,7 +18,7 @@ inline constexpr char const* tables =
     "create table booking (id bigint generated always as identity, customer text not null, charge bigint)";
 
 /// Books an order: reserves it, takes the money at a payment provider elsewhere, confirms it.
-[[nodiscard]] once::resumable book_order(int provider_port, fate const& where = {});
+[[nodiscard]] once::operation book_order(int provider_port, fate const& where = {});
 
 [[nodiscard]] once::request request_of(std::string const& customer);
 

@@ -39,7 +39,7 @@ int book(std::string const& dsn, int port, std::string const& customer, fate con
     if (mine.is("end")) {
         std::raise(SIGKILL);
     }
-    return reply.outcome == once::operation_outcome::finished ? 0 : 3;
+    return reply.outcome == once::operation_outcome::done ? 0 : 3;
 }
 
 /// Runs this program as a client; @return what became of it
@@ -59,7 +59,7 @@ std::string run_client(char* self, std::string dsn, int port, std::string custom
 
 long count(once::database& db, std::string const& sql) {
     long made = 0;
-    once::transact(db, [&](once::transaction& tx) { made = tx.query_value<long>(sql); });
+    once::transact(db, [&](once::transaction& tx) { made = tx.query_value<long>(sql); }).expect_committed();
     return made;
 }
 
@@ -82,7 +82,7 @@ void complete(once::database& db, int port) {
 
 int play(char* self, std::string const& dsn) {
     once::database db{dsn};
-    once::transact(db, [](once::transaction& tx) { tx.exec(booking::tables); });
+    once::transact(db, [](once::transaction& tx) { tx.exec(booking::tables); }).expect_committed();
     booking::provider const provider;
 
     std::vector<std::string> customers;

@@ -45,7 +45,7 @@ struct provider::server {
         {
             std::lock_guard const lock{mutex};
             ++requests;
-            // The first request with a key takes the money, whoever sends it; every other one gets the same answer.
+            // The first request with a key takes the money, from any sender; every other one gets the same answer.
             made = by_key
                        .try_emplace(key, charge{.number = static_cast<int>(by_key.size()) + 1,
                                                 .customer = order.at("customer").get<std::string>()})

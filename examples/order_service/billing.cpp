@@ -42,7 +42,7 @@ void subscribe(once::database& db) {
                          .max_attempts = 100,
                          .backoff_base = 10ms,
                          .backoff_cap = 200ms});
-    });
+    }).expect_committed();
 }
 
 // Nothing in here asks whether the message came before: what it writes is committed together with the position of the

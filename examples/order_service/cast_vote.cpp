@@ -7,8 +7,8 @@
 
 namespace shop {
 
-// No key is needed: what a vote is says already which votes are the same. So a repeat is harmless at any time. Only a vote
-// that was new is announced.
+// No key is needed: what a vote is says already which votes are the same. So a repeat is harmless at any time. Only a
+// vote that was new is announced.
 once::reply cast_vote(once::database& db, vote const& cast, once::call_options const& options) {
     return once::transact(
         db,
@@ -19,7 +19,7 @@ once::reply cast_vote(once::database& db, vote const& cast, once::call_options c
                             .payload = nlohmann::json{{"poll", cast.poll}, {"voter", cast.voter}}});
             }
         },
-        options);
+        options.transaction());
 }
 
 } // namespace shop

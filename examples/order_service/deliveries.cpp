@@ -18,7 +18,7 @@ void subscribe(once::database& db) {
                          .max_attempts = 100,
                          .backoff_base = 10ms,
                          .backoff_cap = 200ms});
-    });
+    }).expect_committed();
 }
 
 void run(once::database& db, once::publisher& to, std::stop_token const& stop) {
@@ -26,7 +26,7 @@ void run(once::database& db, once::publisher& to, std::stop_token const& stop) {
     once::relay relay{db,
                       "warehouse",
                       to,
-                      {.reading = {.batch_messages = 100, .lease = 1s, .reply_timeout = 500ms},
+                      {.reader = {.batch_messages = 100, .lease = 1s, .reply_timeout = 500ms},
                        .publish_messages = 100,
                        .publish_timeout = 400ms,
                        .pause_base = 10ms,

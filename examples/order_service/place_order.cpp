@@ -17,7 +17,8 @@ once::request identity(order_request const& asked) {
 once::reply place_order(once::database& db, order_request const& asked, once::call_options const& options) {
     auto const wanted = nlohmann::json::parse(asked.body);
 
-    // All of this is one transaction, together with the message and the record of the key. It takes effect once, or not at all.
+    // All of this is one transaction, together with the message and the record of the key. It takes effect once, or not
+    // at all.
     return once::execute(
         db, identity(asked),
         [&](once::transaction& tx) {
@@ -30,7 +31,7 @@ once::reply place_order(once::database& db, order_request const& asked, once::ca
                          tx.query_value<std::int64_t>("select price from shop.stock where item = $1",
                                                       pqxx::params{wanted.at("item").get<std::string>()})};
             auto const placed = orders.append(tx, asked_for);
-            // Whoever subscribes gets it if and only if this order is committed; it travels with COMMIT.
+            // Subscribers get it if and only if this order is committed; it travels with COMMIT.
             tx.publish({.topic = "orders.placed",
                         .key = placed.number, // so what happens to one order arrives in order
                         .payload = nlohmann::json{{"number", placed.number},

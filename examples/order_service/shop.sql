@@ -17,7 +17,7 @@ create table shop.orders (
     placed_at timestamptz not null default clock_timestamp()
 );
 
--- From now on every UPDATE must add 1 to the version, whoever sends it.
+-- From now on every UPDATE must add 1 to the version, also one from psql.
 select once.enforce_version('shop.orders');
 
 create table shop.stock (

@@ -46,7 +46,7 @@ bool receive(once::database& db, webhook const& message, std::string const& answ
             tx.at_commit({"insert into warehouse.request (message_id, receipt, answer) values ($1, $2, $3)",
                           once::parameters{message.id, std::string{to_string(receipt)}, answer}});
         },
-        {.wait = 200ms, .deadline = 1s, .reply_timeout = 500ms});
+        {.deadline = 1s, .reply_timeout = 500ms});
     return reply.committed() && receipt != once::receipt::in_progress;
 }
 

@@ -1,5 +1,5 @@
--- The tables of the warehouse, which gets the messages over HTTP. Nothing in them forbids to do a job twice: that is left
--- to the inbox.
+-- The tables of the warehouse, which gets the messages over HTTP. Nothing in them forbids to do a job twice: that is
+-- left to the inbox.
 
 create schema warehouse;
 

@@ -30,7 +30,7 @@ void make_tables(once::database& db) {
     if (sql.empty()) {
         throw std::runtime_error{"cannot read " ONCE_WEB_SHOP_SQL};
     }
-    once::transact(db, [&](once::transaction& tx) { tx.exec(sql); });
+    once::transact(db, [&](once::transaction& tx) { tx.exec(sql); }).expect_committed();
 }
 
 int serve(std::string const& dsn, int port, shop::route_options const& options) {
@@ -39,7 +39,7 @@ int serve(std::string const& dsn, int port, shop::route_options const& options) 
     make_tables(db);
 
     httplib::Server server;
-    // A form is small; whoever sends more has something else in mind.
+    // A form is small; a client that sends more has something else in mind.
     constexpr std::size_t largest_body = std::size_t{64} * 1024;
     server.set_payload_max_length(largest_body);
     server.set_tcp_nodelay(true);

@@ -44,7 +44,7 @@ std::vector<order> orders_of(once::database& db, visitor who) {
             found.push_back({row[0].as<std::string>(), row[1].as<std::string>(), row[2].as<int>(),
                              row[3].as<std::string>()});
         }
-    });
+    }).expect_committed();
     return found;
 }
 

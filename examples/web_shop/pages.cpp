@@ -46,7 +46,8 @@ button { margin-top: 1.5rem; border: 0; background: var(--accent); color: Canvas
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 a { color: var(--accent); }
 output { display: block; min-height: 3rem; margin-top: 1rem; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; padding: 1rem; border: 1px solid var(--line); border-radius: .5rem; }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; padding: 1rem;
+     border: 1px solid var(--line); border-radius: .5rem; }
 dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 )";
 

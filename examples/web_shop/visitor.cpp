@@ -48,7 +48,7 @@ std::optional<visitor> visitor_of(once::database& db, std::string_view cookie_he
         if (!rows.empty()) {
             found = visitor{rows[0][0].as<std::int64_t>()};
         }
-    });
+    }).expect_committed();
     return found;
 }
 
@@ -60,7 +60,7 @@ arrival welcome(once::database& db) {
         made.who.id = tx.query_value<std::int64_t>(
             "insert into web_shop.visitor (cookie_sha256) values (sha256(decode($1, 'hex'))) returning id",
             pqxx::params{cookie});
-    });
+    }).expect_committed();
     return made;
 }
 

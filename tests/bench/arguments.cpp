@@ -12,7 +12,8 @@
 namespace once::bench {
 
 char const* const usage =
-    R"(usage: once_bench [--rounds N] [--seconds S] [--only NAME] [--long [--records N]] [--json FILE] [--enforce] [--smoke]
+    R"(usage: once_bench [--rounds N] [--seconds S] [--only NAME] [--long [--records N]]
+                  [--json FILE] [--enforce] [--smoke]
 
 --rounds N     rounds; each runs every variant once, in reversed order every other round (default 5; below 5 the
                numbers are for looking only)

@@ -74,7 +74,7 @@ public:
                         insert_orders(tx, 1);
                         return response{.status = 201, .body = body::json_text(response_text())};
                     }));
-        if (!reply.started() || reply.response().status != 201) {
+        if (!reply.done() || reply.response().status != 201) {
             throw std::runtime_error{"window: a new request was not started"};
         }
     }
@@ -90,19 +90,20 @@ public:
     void run(key_source& keys) override {
         request const asked{
             .scope = std::string{scope}, .key = keys.next(), .fingerprint = fingerprint{request_text()}};
-        if (m_book.run(m_database, asked).outcome != operation_outcome::finished) {
+        if (m_book.run(m_database, asked).outcome != operation_outcome::done) {
             throw std::runtime_error{"operation: a new request was not finished"};
         }
     }
 
 private:
     database m_database;
-    resumable m_book{"book",
-                     {in_database("reserve", [](transaction& tx, operation&) { insert_orders(tx, 1); }),
-                      idempotent_remote("charge", [](operation& op) { op.data()["charge"] = op.call_key(); }),
-                      in_database("confirm", [](transaction&, operation&) {
-                          return response{.status = 201, .body = body::json_text(response_text())};
-                      })}};
+    operation m_book{
+        "book",
+        {in_database("reserve", [](transaction& tx, running_operation&) { insert_orders(tx, 1); }),
+         idempotent_remote("charge", [](running_operation& op) { op.data()["charge"] = op.call_key(); }),
+         in_database("confirm", [](transaction&, running_operation&) {
+             return response{.status = 201, .body = body::json_text(response_text())};
+         })}};
 };
 
 } // namespace

@@ -12,7 +12,8 @@
 /** @file
  * The floor: the rows that once writes, into its own table, with its round trips, by prepared statements of libpq and
  * without any function in the server. Nothing is checked but that it was done: no service, no limits, no outcome, no
- * answer. What `execute` takes beyond this is the price of the library; what this takes beyond `bare`, that of the rows.
+ * answer. What `execute` takes beyond this is the price of the library; what this takes beyond `bare`, that of the
+ * rows.
  */
 namespace once::bench {
 

@@ -21,7 +21,8 @@ database_options one_connection() {
 request request_for(std::string key, bool with_fingerprint = true) {
     return {.scope = std::string{scope},
             .key = std::move(key),
-            .fingerprint = with_fingerprint ? fingerprint{"POST", "/orders", request_text()} : fingerprint{}};
+            .fingerprint =
+                with_fingerprint ? fingerprint{"POST", "/orders", request_text()} : no_fingerprint};
 }
 
 statement order_statement(std::string_view sql) {
@@ -46,7 +47,7 @@ public:
             }
             return response{.status = 201, .body = body::json_text(response_text())};
         });
-        if (!reply.started() || !reply.committed()) {
+        if (!reply.done() || !reply.committed()) {
             throw std::runtime_error{"execute: a new key was answered " +
                                      std::string{to_string(reply.outcome())}};
         }
@@ -85,7 +86,7 @@ public:
         }
         work.push_back(order_statement(insert_order_returning));
         auto const reply = execute(m_database, request, work, 201);
-        if (!reply.started() || reply.response().body.empty()) {
+        if (!reply.done() || reply.response().body.empty()) {
             throw std::runtime_error{"one-trip: a new key was answered " +
                                      std::string{to_string(reply.outcome())}};
         }
@@ -137,7 +138,7 @@ void store_records_to_find(std::string const& dsn) {
         auto const reply = execute(db, request_for(key_to_find(i)), [](transaction&) {
             return response{.status = 201, .body = body::json_text(response_text())};
         });
-        if (!reply.started()) {
+        if (!reply.done()) {
             throw std::runtime_error{"the records to find cannot be stored"};
         }
     }

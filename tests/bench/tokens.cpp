@@ -99,7 +99,7 @@ std::unique_ptr<worker> redeem_worker(std::string const& dsn, bool one_trip) {
             }
             return execute(*db, given, [](transaction&) { return response{.status = 201}; });
         }();
-        require(reply.started(), "a good token was not redeemed");
+        require(reply.done(), "a good token was not redeemed");
     });
 }
 
@@ -131,16 +131,18 @@ std::unique_ptr<worker> guarded_worker(std::string const& dsn) {
     auto mine =
         std::make_shared<lease>(std::get<lease>(acquire(*db, "guards " + std::to_string(++number), 10min)));
     return as_worker([db, mine](key_source& keys) {
-        require(execute(*db, {.scope = "bench", .key = keys.next()}, [](transaction&) {},
-                        {.fence = mine->fence()})
-                    .started(),
+        require(execute(*db, {.scope = "bench", .key = keys.next(), .fingerprint = once::no_fingerprint},
+                        [](transaction&) {}, {.fence = mine->fence()})
+                    .done(),
                 "a lease was lost");
     });
 }
 
 std::unique_ptr<worker> unguarded_worker(std::string const& dsn) {
     return as_worker([db = open(dsn)](key_source& keys) {
-        require(execute(*db, {.scope = "bench", .key = keys.next()}, [](transaction&) {}).started(),
+        require(execute(*db, {.scope = "bench", .key = keys.next(), .fingerprint = once::no_fingerprint},
+                        [](transaction&) {})
+                    .done(),
                 "a new key did not start");
     });
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <once/execute.hpp>
-#include <once/resumable.hpp>
+#include <once/operation.hpp>
 
 #include <nlohmann/json.hpp>
 #include <pqxx/connection>
@@ -20,14 +20,15 @@
  */
 namespace once::testing {
 
-/// done has no unique key on purpose: a second effect must show. charge has one, as a good provider does; cash has none.
+/// done has no unique key on purpose: a second effect must show. charge has one, as a good provider does; cash has
+/// none.
 inline constexpr char const* booking_tables =
     "create table done (id bigint generated always as identity, key text not null, phase text not null);"
     "create table charge (call_key uuid primary key, key text not null);"
     "create table cash (id bigint generated always as identity, key text not null)";
 
-[[nodiscard]] inline resumable make_booking(effect how, std::string const& provider_dsn) {
-    auto const call = [how, provider_dsn](operation& op) {
+[[nodiscard]] inline operation make_booking(effect how, std::string const& provider_dsn) {
+    auto const call = [how, provider_dsn](running_operation& op) {
         pqxx::connection connection{provider_dsn};
         pqxx::nontransaction session{connection};
         if (how == effect::at_most_once) {
@@ -39,15 +40,15 @@ inline constexpr char const* booking_tables =
         }
         op.data()["charged"] = true;
     };
-    auto const done = [](transaction& tx, operation& op, char const* phase) {
+    auto const done = [](transaction& tx, running_operation& op, char const* phase) {
         tx.exec("insert into done (key, phase) values ($1, $2)", pqxx::params{op.key(), phase});
     };
     return {std::string{to_string(how)},
-            {in_database("reserve", [=](transaction& tx, operation& op) { done(tx, op, "reserve"); }),
+            {in_database("reserve", [=](transaction& tx, running_operation& op) { done(tx, op, "reserve"); }),
              how == effect::at_most_once ? at_most_once("charge", call) : idempotent_remote("charge", call),
              in_database(
                  "confirm",
-                 [=](transaction& tx, operation& op) -> response {
+                 [=](transaction& tx, running_operation& op) -> response {
                      done(tx, op, "confirm");
                      return {.status = 201,
                              .body = nlohmann::json{

@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one class plans, runs and judges a sweep, and its parts mean nothing alone.
 #include "faults/fault_sweep.hpp"
 
 #include <once/error.hpp>
@@ -51,7 +53,8 @@ call_options options_for(task const& one, sweep_plan const& plan) {
                 .deadline = one.what->silent ? 5'000ms : 20'000ms,
                 .reply_timeout = 2'500ms};
     }
-    // A black hole costs its whole timeout each time. Who is told of the loss needs no haste, only a free key.
+    // A black hole costs its whole timeout each time. A client that is told of the loss needs no haste, only a free
+    // key.
     return {.isolation_level = one.level,
             .wait = one.what->silent || one.what->zombie ? 300ms : 2'000ms,
             .deadline = 3'000ms,
@@ -249,7 +252,7 @@ private:
         expect((fired == 1) == one.must_fire, "the fault came " + std::to_string(fired) + " times");
         expect(after.effects == 1, std::to_string(after.effects) + " effects");
         expect(after.balance == 1, "balance " + std::to_string(after.balance));
-        expect(second.started() || second.replayed(),
+        expect(second.done() || second.replayed(),
                "the repeat is " + std::string{once::to_string(second.outcome())});
         expect(third.replayed(), "the third call is " + std::string{once::to_string(third.outcome())});
         expect(second.has_response() && second.response().body.data() == after.stored,
@@ -259,23 +262,23 @@ private:
                "the first call took " + std::to_string(first.took.count()) + " ms");
 
         if (!first.answer) {
-            expect(before.effects == 0 && second.started(), "a call that threw took effect");
+            expect(before.effects == 0 && second.done(), "a call that threw took effect");
             expect((first.deadline_exceeded && one.what->silent) || (first.cancelled && one.what->cancels),
                    "the first call threw");
             return;
         }
         auto const& answer = *first.answer;
         switch (answer.outcome()) {
-        case outcome::started:
+        case outcome::done:
         case outcome::replayed:
             expect(answer.committed() && second.replayed(), "the first call's answer was not kept");
             expect(answer.has_response() && second.has_response() && answer.response() == second.response(),
                    "the first call's answer is not the repeat's");
-            expect(answer.started() || answer.was_in_doubt(), "replayed without a doubt");
+            expect(answer.done() || answer.was_in_doubt(), "replayed without a doubt");
             break;
         case outcome::in_progress:
             expect(one.what->silent || one.what->zombie, "in_progress although the session was gone");
-            expect(second.started(), "in_progress, and yet it took effect");
+            expect(second.done(), "in_progress, and yet it took effect");
             break;
         case outcome::unknown:
             expect(one.what->silent || (one.what->zombie && !released),
@@ -348,12 +351,10 @@ fault black_hole() {
 }
 
 std::vector<fault> pooler_faults() {
-    return {{.name = "KILL", .what = act::forward(), .console = {"KILL", "RESUME"}},
-            {.name = "RECONNECT", .what = act::forward(), .console = {"RECONNECT"}},
-            {.name = "query_timeout",
-             .what = act::swallow(),
-             .silent = true,
-             .settings = {"query_timeout = 1"}}};
+    return {
+        {.name = "KILL", .what = act::forward(), .console = {"KILL", "RESUME"}},
+        {.name = "RECONNECT", .what = act::forward(), .console = {"RECONNECT"}},
+        {.name = "query_timeout", .what = act::swallow(), .silent = true, .settings = {"query_timeout = 1"}}};
 }
 
 swept_route::swept_route(workload_database const& where, std::string const& pooler_mode,

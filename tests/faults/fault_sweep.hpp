@@ -51,7 +51,8 @@ struct sweep_plan {
     std::vector<isolation> levels{isolation::read_committed};
     std::vector<fault> faults{};
     sweep_part part = sweep_part::request;
-    /// PgBouncer stands between the client and the proxy, in this mode: the faults are those of the server. Empty: none.
+    /// PgBouncer stands between the client and the proxy, in this mode: the faults are those of the server. Empty:
+    /// none.
     std::string pooler{};
 };
 
@@ -66,7 +67,8 @@ public:
     [[nodiscard]] std::string dsn() const;
     /// Says it to the pooler's console.
     void say(std::vector<std::string> const& commands) const;
-    /// Messages of its first connection to the server in this direction, since the end of start-up, or from its beginning.
+    /// Messages of its first connection to the server in this direction, since the end of start-up, or from its
+    /// beginning.
     [[nodiscard]] int messages(wire_direction direction, bool start_up = false) const;
 
 private:
@@ -98,7 +100,8 @@ struct sweep_result {
 /// ONCE_LONG is set: everything, at leisure.
 [[nodiscard]] bool take_long();
 
-/// Connects and checks, again where a pooler's query_timeout was too short for it: on a busy machine the check alone can take longer.
+/// Connects and checks, again where a pooler's query_timeout was too short for it: on a busy machine the check alone
+/// can take longer.
 /// @throws what went wrong in the end
 void check_in_time(database& db);
 

@@ -19,9 +19,9 @@
 /** @file
  * usage: once_fault_consumer DSN DIRECT_DSN SUBSCRIPTION COUNT
  *
- * Consumes a subscription, one row of `effect` per message, until COUNT different messages have had their effect. Where its
- * name begins with "late", message 2 fails at first, so that those behind it have to catch up. It is a program of its own so
- * that a test can kill or stop it at any moment. It looks through DIRECT_DSN.
+ * Consumes a subscription, one row of `effect` per message, until COUNT different messages have had their effect. Where
+ * its name begins with "late", message 2 fails at first, so that those behind it have to catch up. It is a program of
+ * its own so that a test can kill or stop it at any moment. It looks through DIRECT_DSN.
  */
 int main(int argc, char** argv) {
     using namespace std::chrono_literals;

@@ -27,7 +27,7 @@
  *
  * pause   acquires the lease "job", says so, waits for a line, then writes under the lease in every way that there is,
  *         and says what came of each. It renews nothing.
- * round   races with others for the lease "round": whoever gets it writes in pieces, each under its fence.
+ * round   races with others for the lease "round": the winner writes in pieces, each under its fence.
  * hold    acquires the lease "clock" and says for how long it trusts it.
  * redeem  redeems a token of alice for paying, with an effect named KEY.
  */
@@ -66,11 +66,13 @@ int pause(once::database& db, std::string const& dsn, std::chrono::milliseconds 
 
     say(std::string{"trusted "} + (mine.still_trusted() ? "yes" : "no"));
     auto const write = [](once::transaction& tx) { tx.exec("insert into effect (key) values ('callback')"); };
-    auto const callback = once::execute(db, {.scope = "pause", .key = "callback"}, write, {.fence = fence});
+    auto const callback =
+        once::execute(db, {.scope = "pause", .key = "callback", .fingerprint = once::no_fingerprint}, write,
+                      {.fence = fence});
     say("execute " + std::string{to_string(callback.outcome())});
-    auto const at_once = once::execute(db, {.scope = "pause", .key = "statements"},
-                                       {{"insert into effect (key) values ('statements') returning id"}}, 200,
-                                       {.fence = fence});
+    auto const at_once = once::execute(
+        db, {.scope = "pause", .key = "statements", .fingerprint = once::no_fingerprint},
+        {{"insert into effect (key) values ('statements') returning id"}}, 200, {.fence = fence});
     say("statements " + std::string{to_string(at_once.outcome())});
     say("transact " + std::string{to_string(once::transact(db, write, {.fence = fence}).outcome())});
     try {
@@ -102,7 +104,7 @@ int race(once::database& db, std::string const& name, std::string const& worker)
                     tx.exec("select pg_sleep(0.01)"); // so that a stop often falls into the middle
                 },
                 {.fence = mine->fence()});
-            if (!reply.started()) {
+            if (!reply.done()) {
                 break;
             }
         }

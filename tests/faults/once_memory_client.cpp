@@ -18,9 +18,10 @@
 /** @file
  * usage: once_memory_client DSN KIND COUNT MIB
  *
- * Takes COUNT messages of the subscription KIND: relay (they are counted), jsonl (into /dev/null), postgres (into the table
- * target), consumer. Before it begins it limits its address space to what it has when it is connected and idle, and MIB more.
- * Prints how many it has got and by how many MiB its address space has grown. It is a program of its own for that limit.
+ * Takes COUNT messages of the subscription KIND: relay (they are counted), jsonl (into /dev/null), postgres (into the
+ * table target), consumer. Before it begins it limits its address space to what it has when it is connected and idle,
+ * and MIB more. Prints how many it has got and by how many MiB its address space has grown. It is a program of its own
+ * for that limit.
  */
 namespace {
 

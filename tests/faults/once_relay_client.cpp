@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
         once::relay relay{db,
                           "s",
                           publisher,
-                          {.reading = {.batch_messages = 16, .lease = 1s},
+                          {.reader = {.batch_messages = 16, .lease = 1s},
                            .publish_messages = 8,
                            .publish_timeout = 500ms,
                            .pause_base = 10ms,

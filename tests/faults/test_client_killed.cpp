@@ -77,7 +77,7 @@ std::string run_one(workload_database const& db, kill_at const& where, ledger& b
     auto const line = again.output.find('\n');
     auto const outcome = again.output.substr(0, line);
     auto const entry = book.entry(key);
-    expect(outcome == "started" || outcome == "replayed", "the second run said " + again.output);
+    expect(outcome == "done" || outcome == "replayed", "the second run said " + again.output);
     expect(entry.effects == 1, std::to_string(entry.effects) + " effects");
     expect(entry.balance == 1, "balance " + std::to_string(entry.balance));
     expect(line != std::string::npos && again.output.substr(line + 1) == entry.stored,

@@ -54,13 +54,13 @@ TEST_CASE("standbys and old primaries are refused, and the new primary goes on",
     // The same object recovers when the address leads to the primary.
     servers.point("link", "one");
     auto const first = run(db, "first");
-    CHECK(first.started());
+    CHECK(first.done());
 
     // With several hosts, libpq is told to look for the primary.
     auto const both = "host=" + servers.folder("two") + "," + servers.folder("one") +
                       " port=5432,5432 user=postgres dbname=shop";
     once::database several{both};
-    CHECK(run(several, "second").started());
+    CHECK(run(several, "second").done());
     CHECK(run(several, "first").response() == first.response());
 
     // Failover: the standby is promoted while the old primary still runs.
@@ -71,7 +71,7 @@ TEST_CASE("standbys and old primaries are refused, and the new primary goes on",
     auto const again = run(fresh, "first");
     CHECK(again.replayed());
     CHECK(again.response() == first.response());
-    CHECK(run(fresh, "third").started());
+    CHECK(run(fresh, "third").done());
 
     // `db` holds a connection to the old primary; once that is gone, it finds the new one and knows timeline 2.
     ledger{servers.dsn("one")}.value("select count(pg_terminate_backend(pid)) from pg_stat_activity "
@@ -88,10 +88,10 @@ TEST_CASE("standbys and old primaries are refused, and the new primary goes on",
 
     // Who has not seen timeline 2 cannot know better: this is what the check above protects from.
     once::database innocent{servers.dsn("link")};
-    CHECK(run(innocent, "fifth").started());
+    CHECK(run(innocent, "fifth").done());
 
     servers.point("link", "two");
-    CHECK(run(db, "fourth").started());
+    CHECK(run(db, "fourth").done());
     CHECK(ledger{servers.dsn("two")}.entry("fourth").effects == 1);
 }
 
@@ -102,7 +102,7 @@ TEST_CASE("a server of another cluster at the same address is refused at once", 
     ledger{servers.dsn("one")}.open_account("key");
     servers.point("link", "one");
     once::database db{servers.dsn("link")};
-    CHECK(run(db, "key").started());
+    CHECK(run(db, "key").done());
     servers.point("link", "two");
     ledger{servers.dsn("one")}.value("select count(pg_terminate_backend(pid)) from pg_stat_activity "
                                      "where backend_type = 'client backend' and pid <> pg_backend_pid()");

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
-// One test for each row of the table "What a crash or a failover can lose" in docs/operations.md, as far as others have none.
+// One test for each row of the table "What a crash or a failover can lose" in docs/operations.md, as far as others have
+// none.
 #include <once/execute.hpp>
 
 #include "faults/ledger.hpp"
@@ -27,7 +28,7 @@ class answered {
 public:
     void run(once::database& db, std::string const& key, once::call_options const& options = {}) {
         auto const reply = run_workload(db, form::callback, key, options);
-        REQUIRE(reply.started());
+        REQUIRE(reply.done());
         REQUIRE_FALSE(reply.committed_locally());
         m_all.push_back({key, reply.response().body.data()});
     }
@@ -157,8 +158,7 @@ TEST_CASE("a failover to an asynchronous standby can lose answered requests, eac
     for (auto const& key : {keys[1], keys[2]}) {
         CHECK(book.entry(key).effects == 0);
         CHECK(book.entry(key).stored.empty());
-        CHECK(run_workload(new_primary, form::callback, key, {})
-                  .started()); // the client's repeat does it again
+        CHECK(run_workload(new_primary, form::callback, key, {}).done()); // the client's repeat does it again
         CHECK(book.entry(key).effects == 1);
     }
 }
@@ -206,7 +206,7 @@ TEST_CASE(
         }
     }
     servers.crash("one");
-    // Whoever promotes has to take the one that has received more.
+    // An operator has to promote the one that has received more.
     auto const received = [&](std::string const& name) {
         return std::stoull(ledger{servers.dsn(name)}.value("select pg_last_wal_receive_lsn() - '0/0'"));
     };

@@ -14,6 +14,7 @@
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <libpq-fe.h>
 #include <pqxx/params>
 #include <pqxx/transaction>
@@ -36,7 +37,8 @@ namespace {
 /// Sends BEGIN and one statement, and never the rest: no COMMIT, no end of the exchange.
 class vanished_client {
 public:
-    vanished_client(std::string const& dsn, std::string const& sql)
+    /// @param commits COMMIT is on its way, but for the message that carries it out
+    vanished_client(std::string const& dsn, std::string const& sql, bool commits = false)
         : m_connection{PQconnectdb(dsn.c_str()), &PQfinish} {
         auto* const raw = m_connection.get();
         REQUIRE(PQstatus(raw) == CONNECTION_OK);
@@ -44,9 +46,12 @@ public:
         for (auto const& one : {std::string{"begin"}, sql}) {
             REQUIRE(PQsendQueryParams(raw, one.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 1);
         }
+        if (commits) {
+            REQUIRE(PQsendPrepare(raw, "", "commit", 0, nullptr) == 1);
+        }
         REQUIRE(PQsendFlushRequest(raw) == 1);
         REQUIRE(PQflush(raw) == 0);
-        for (int statements = 0; statements < 2; ++statements) {
+        for (int statements = 0; statements < (commits ? 3 : 2); ++statements) {
             std::unique_ptr<PGresult, decltype(&PQclear)> const answer{PQgetResult(raw), &PQclear};
             INFO(PQerrorMessage(raw));
             REQUIRE(answer);
@@ -119,7 +124,7 @@ TEST_CASE("a client that vanished while it took the lease does not stop the read
     }
     SECTION("a relay") {
         scripted_publisher receiver;
-        once::relay one{db, "s", receiver, {.reading = impatient}};
+        once::relay one{db, "s", receiver, {.reader = impatient}};
         std::jthread const running{[&](std::stop_token const& stop) { one.run(stop); }};
         CHECK(wait_until([&] { return !receiver.payloads().empty(); }));
     }
@@ -128,6 +133,8 @@ TEST_CASE("a client that vanished while it took the lease does not stop the read
 
 TEST_CASE("a client that vanished while it acknowledged does not stop the next reader",
           "[faults][half_open]") {
+    bool const commits = GENERATE(false, true);
+    CAPTURE(commits);
     workload_database const where;
     ledger book{where.dsn()};
     lines log;
@@ -135,8 +142,8 @@ TEST_CASE("a client that vanished while it acknowledged does not stop the next r
     subscribe_and_publish(db);
     auto const batch =
         book.value("select d.batch from once.next_batch('s') with ordinality as d order by ordinality desc");
-    vanished_client const gone{where.dsn(),
-                               "/* once: acknowledge */ select once.acknowledge('s', 0, '" + batch + "')"};
+    vanished_client const gone{
+        where.dsn(), "/* once: acknowledge */ select once.acknowledge('s', 0, '" + batch + "')", commits};
     once::consumer one{db,
                        "s",
                        [](once::delivery const& message, once::transaction& tx) {

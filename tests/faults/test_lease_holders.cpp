@@ -39,7 +39,8 @@ constexpr auto two_holders = R"sql(
     from piece as p
     where round = '$'
       and (seen <> (select count(*) from piece as o where o.round = p.round and o.fence < p.fence)
-           or exists (select from piece as o where o.round = p.round and o.fence = p.fence and o.worker <> p.worker)))sql";
+           or exists (select from piece as o where o.round = p.round and o.fence = p.fence
+                and o.worker <> p.worker)))sql";
 
 std::string with(std::string text, std::string const& round) {
     for (auto at = text.find('$'); at != std::string::npos; at = text.find('$')) {
@@ -81,7 +82,7 @@ TEST_CASE("a holder that was paused past the end of its lease cannot write", "[f
     }
 }
 
-TEST_CASE("two processes never hold one lease, whoever is killed or paused when", "[faults][lease]") {
+TEST_CASE("two processes never hold one lease, whichever is killed or paused when", "[faults][lease]") {
     workload_database const where;
     ledger book{where.dsn()};
     book.value(std::string{piece_table} + "; select ''");

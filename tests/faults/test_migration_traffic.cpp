@@ -184,7 +184,7 @@ public:
         m_workers.push_back(std::make_unique<worker>(watch, [this](int) {
             auto const did = m_consumer->run_once();
             m_handled += did.handled;
-            if (did.failed + did.rejected + did.behind != 0) {
+            if (did.retried + did.rejected + did.behind != 0) {
                 throw std::runtime_error{"a message failed"};
             }
         }));
@@ -203,7 +203,7 @@ public:
 
 private:
     void expect_started(once::reply const& reply) {
-        if (!reply.started()) {
+        if (!reply.done()) {
             throw std::runtime_error{"a new key was not started"};
         }
         ++m_started;

@@ -37,7 +37,7 @@ public:
     void add(once::reply const& reply) {
         std::lock_guard const lock{m_mutex};
         switch (reply.outcome()) {
-        case once::outcome::started:
+        case once::outcome::done:
             ++m_answers.started;
             break;
         case once::outcome::replayed:

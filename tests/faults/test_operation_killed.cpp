@@ -111,7 +111,7 @@ child_process::ending disturb(booking_database const& db, effect how, place cons
 } // namespace
 
 TEST_CASE("an operation killed at any message is completed once by a repeat or a worker",
-          "[faults][resumable]") {
+          "[faults][operation]") {
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::idempotent_remote;
@@ -124,7 +124,7 @@ TEST_CASE("an operation killed at any message is completed once by a repeat or a
         CHECK(disturb(db, how, where, key, SIGKILL, [](pid_t) {}).killed());
         db.end_lease(key);
         if (number % 2 == 0) {
-            by_worker += once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().finished;
+            by_worker += once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().done;
         }
         auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
         CHECK((again.output.starts_with("finished\n") || again.output.starts_with("replayed\n")));
@@ -140,7 +140,7 @@ TEST_CASE("an operation killed at any message is completed once by a repeat or a
 }
 
 TEST_CASE("a call that must not be repeated is made at most once, wherever its process is killed",
-          "[faults][resumable]") {
+          "[faults][operation]") {
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::at_most_once;
@@ -163,7 +163,7 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
             // A person looks at the receiver and decides.
             db.run("select once.resolve_operation('postgres', 'POST /bookings', '" + key + "', '" +
                    (calls == 1 ? "confirm', '{\"charged\": true}')" : "charge')"));
-            CHECK(worker.run_once().finished == 1);
+            CHECK(worker.run_once().done == 1);
             ++(calls == 1 ? made : not_made);
         }
         auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
@@ -178,7 +178,7 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
 }
 
 TEST_CASE("an owner stopped at any message and woken after a take-over changes nothing any more",
-          "[faults][resumable]") {
+          "[faults][operation]") {
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::idempotent_remote;
@@ -195,14 +195,14 @@ TEST_CASE("an owner stopped at any message and woken after a take-over changes n
                    "clock_timestamp() "
                    "where state = 'running' and key = '" +
                    key + "'; exception when lock_not_available then end $$");
-            completed = once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().finished == 1;
+            completed = once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().done == 1;
             if (client > 0) {
                 ::kill(client, SIGCONT);
             }
         });
         auto const said = ending.output.substr(0, ending.output.find('\n'));
-        CHECK((said == "finished" || said == "in_progress" || said == "replayed"));
-        CHECK(!(completed && said == "finished" && db.count("done", key) > 2));
+        CHECK((said == "done" || said == "in_progress" || said == "replayed"));
+        CHECK(!(completed && said == "done" && db.count("done", key) > 2));
         taken_over += completed && said == "in_progress";
         CHECK(db.done_once(key));
         CHECK(db.count("charge", key) == 1);

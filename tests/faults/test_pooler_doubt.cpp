@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
-// PgBouncer gives a COMMIT up that the server carries out all the same: its error has the SQLSTATE 08P01, and says nothing
-// about the transaction.
+// PgBouncer gives a COMMIT up that the server carries out all the same: its error has the SQLSTATE 08P01, and says
+// nothing about the transaction.
 #include <once/consumer.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// COMMIT waits at a gate, an advisory lock; and some way to find whoever waits there.
+/// COMMIT waits at a gate, an advisory lock; and some way to find the session that waits there.
 constexpr auto gate_at_commit = R"sql(
     create function wait_at_gate() returns trigger language plpgsql as $$
     begin
@@ -113,7 +113,7 @@ TEST_CASE("a transaction without a key whose COMMIT the pooler gave up is in dou
                 ++runs;
                 tx.exec(insert_effect, pqxx::params{"key"});
             },
-            patient);
+            patient.transaction());
     });
     here.open_gate_after("COMMIT");
     CHECK(call.get().unknown());
@@ -160,7 +160,7 @@ TEST_CASE("an error that ends the session is a lost connection whatever its SQLS
                 tx.exec("select pg_sleep(60)");
             }
         },
-        patient);
+        patient.transaction());
     CHECK(reply.committed());
     CHECK(runs == 2);
     CHECK(here.gate.entry("key").effects == 1);
@@ -186,7 +186,7 @@ TEST_CASE(
                 if (what == "transact") {
                     return once::transact(
                         db, [&](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{what}); },
-                        patient);
+                        patient.transaction());
                 }
                 return run_workload(db, what == "callback" ? form::callback : form::statements, what,
                                     patient);

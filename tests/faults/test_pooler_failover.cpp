@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
 // A failover that loses what the old primary committed last, while clients keep their connections: PgBouncer leads them
-// from one server to the other. What they carry from one exchange to the next was read on another timeline then, where the
-// same numbers mean something else.
+// from one server to the other. What they carry from one exchange to the next was read on another timeline then, where
+// the same numbers mean something else.
 #include <once/error.hpp>
 #include <once/execute.hpp>
 #include <once/publish.hpp>
@@ -104,7 +104,7 @@ TEST_CASE("a relay behind a pooler delivers all that the new primary committed, 
         }
         return std::nullopt;
     };
-    once::relay relay{db, "s", receiver, {.reading = {.lease = 60s, .listen = false}}};
+    once::relay relay{db, "s", receiver, {.reader = {.lease = 60s, .listen = false}}};
     std::jthread const running{[&](std::stop_token const& stop) { relay.run(stop); }};
     REQUIRE(wait_until([&] { return delivered(receiver, "first", 5) == "0 missing"; }));
     REQUIRE(wait_until([&] {
@@ -224,7 +224,8 @@ TEST_CASE(
     refused([&] { std::ignore = run_workload(db, form::statements, "statements", quick); });
     refused([&] {
         std::ignore = once::transact(
-            db, [](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{"callback"}); }, quick);
+            db, [](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{"callback"}); },
+            quick.transaction());
     });
     CHECK(ledger{pair.servers.dsn("one")}.entry("callback").effects == 0);
     CHECK(ledger{pair.servers.dsn("one")}.entry("statements").effects == 0);

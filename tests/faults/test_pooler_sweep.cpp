@@ -82,24 +82,23 @@ int effects_of(ledger& book, std::string const& what) {
 }
 
 disturbed_work transactions() {
-    return {.name = "transact",
-            .prepare = [](once::database&, std::string const&) {},
-            .run = [](once::database& db, ledger& book, std::string const& what) -> std::string {
-                std::string came;
-                try {
-                    auto const reply = once::transact(
-                        db, [&](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{what}); },
-                        {.deadline = 15s, .reply_timeout = 2'500ms});
-                    came = once::to_string(reply.outcome());
-                } catch (std::exception const& e) {
-                    came = std::string{"threw "} + e.what();
-                }
-                auto const effects = effects_of(book, what);
-                bool const fits = came == "started"   ? effects == 1
-                                  : came == "unknown" ? effects <= 1
-                                                      : effects == 0;
-                return fits ? "" : came + ", " + std::to_string(effects) + " effects";
-            }};
+    return {
+        .name = "transact",
+        .prepare = [](once::database&, std::string const&) {},
+        .run = [](once::database& db, ledger& book, std::string const& what) -> std::string {
+            std::string came;
+            try {
+                auto const reply = once::transact(
+                    db, [&](once::transaction& tx) { tx.exec(insert_effect, pqxx::params{what}); },
+                    {.deadline = 15s, .reply_timeout = 2'500ms});
+                came = once::to_string(reply.outcome());
+            } catch (std::exception const& e) {
+                came = std::string{"threw "} + e.what();
+            }
+            auto const effects = effects_of(book, what);
+            bool const fits = came == "done" ? effects == 1 : came == "unknown" ? effects <= 1 : effects == 0;
+            return fits ? "" : came + ", " + std::to_string(effects) + " effects";
+        }};
 }
 
 once::reader_options reading() {
@@ -142,7 +141,7 @@ disturbed_work relays() {
                 std::string wrong;
                 scripted_publisher receiver;
                 {
-                    once::relay one{db, what, receiver, {.reading = reading()}};
+                    once::relay one{db, what, receiver, {.reader = reading()}};
                     std::jthread const running{[&](std::stop_token const& stop) {
                         try {
                             one.run(stop);

@@ -57,7 +57,7 @@ double drain(int count, bool bad) {
             "'}')::json)) "
             "from generate_series(1, " +
             std::to_string(count) + ") as i");
-    });
+    }).expect_committed();
     counting_publisher publisher;
     int const expected = bad ? count - count / 1000 : count;
     relay worker{db, "s", publisher, {.log = [](auto) {}}};

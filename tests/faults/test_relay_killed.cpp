@@ -32,7 +32,7 @@ public:
         transact(m_db, [&](transaction& tx) {
             REQUIRE(
                 subscribe(tx, "s", {.max_attempts = max_attempts, .backoff_base = 1ms, .backoff_cap = 20ms}));
-        });
+        }).expect_committed();
     }
 
     /// `count` messages of 5 keys and of none; the payload is key and number.
@@ -42,10 +42,10 @@ public:
                 auto const key = i % 6 == 5 ? "" : "k" + std::to_string(i % 6);
                 add(tx, key, key + ":" + std::to_string(i));
             }
-        });
+        }).expect_committed();
     }
     void publish(std::string const& key, std::string const& text) {
-        transact(m_db, [&](transaction& tx) { add(tx, key, text); });
+        transact(m_db, [&](transaction& tx) { add(tx, key, text); }).expect_committed();
     }
     [[nodiscard]] std::string ask(std::string const& sql) const {
         pqxx::connection connection{dsn()};
@@ -159,7 +159,7 @@ TEST_CASE("a relay killed at any point loses nothing, and what comes twice has t
         std::atomic<pid_t> victim = 0;
         std::atomic<int> requests = 0;
         receiver.set_script([&](http_request const& request) {
-            // The request has arrived, and whoever sent it never hears of it.
+            // The request has arrived, and its sender never hears of it.
             // Read once: a 0 would name the process group of the test.
             pid_t const pid = victim;
             if (point == "receiver" && ++requests % 23 == 0 && pid > 0) {

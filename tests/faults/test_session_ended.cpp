@@ -91,7 +91,7 @@ TEST_CASE("a session terminated during COMMIT is a doubt that the key resolves",
     for (auto const how : {form::callback, form::statements}) {
         workload_database const db;
         auto const reply = commit_disturbed(db, how, "pg_terminate_backend");
-        CHECK(reply.started());
+        CHECK(reply.done());
         CHECK(reply.was_in_doubt());
         CHECK(reply.attempts() == 2);
         auto const entry = ledger{db.dsn()}.entry("key");
@@ -130,7 +130,7 @@ TEST_CASE("a COMMIT that is cancelled has not taken effect and leaves the key fr
         ledger book{db.dsn()};
         CHECK(book.entry("key").effects == 0);
         once::database target{db.dsn()};
-        CHECK(run_workload(target, how, "key", {}).started());
+        CHECK(run_workload(target, how, "key", {}).done());
         CHECK(book.entry("key").effects == 1);
     }
 }
@@ -161,6 +161,6 @@ TEST_CASE("a callback whose statement is cancelled takes no effect and leaves th
     }
     CHECK(state == "57014");
     CHECK(book.entry("key").effects == 0);
-    CHECK(run_workload(target, form::callback, "key", {}).started());
+    CHECK(run_workload(target, form::callback, "key", {}).done());
     CHECK(book.entry("key").effects == 1);
 }

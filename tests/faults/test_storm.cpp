@@ -58,7 +58,7 @@ void one_call(once::database& db, std::string const& key, form how, once::isolat
         if (reply.has_response()) {
             std::lock_guard const lock{log.mutex};
             log.answers[key].push_back(reply.response().body.data());
-            log.starts[key] += reply.started();
+            log.starts[key] += reply.done();
         }
     } catch (once::deadline_exceeded const&) {
         ++log.deadline_exceeded;

@@ -79,7 +79,7 @@ TEST_CASE("a client killed at any message of a redemption has redeemed once afte
             auto const outcome = again.read_line();
             auto const answer = again.read_line();
             CHECK(again.wait().succeeded());
-            CHECK((outcome == "started" || outcome == "replayed"));
+            CHECK((outcome == "done" || outcome == "replayed"));
             CHECK(answer.find(key) != std::string::npos);
             CHECK(book.value("select count(*) from effect where key = '" + key + "'") == "1");
             committed += outcome == "replayed";

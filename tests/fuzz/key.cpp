@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(std::uint8_t const* data, std::size_t size) {
     std::string const scope{from.part()};
     std::string const key{from.rest()};
     try {
-        validate(once::request{.scope = scope, .key = key});
+        validate(once::request{.scope = scope, .key = key, .fingerprint = once::no_fingerprint});
         claim(allowed(scope) && allowed(key), "only printable ASCII is accepted");
     } catch (once::invalid_argument const& refused) {
         claim(!allowed(scope) || !allowed(key), "what the documentation allows is accepted");

@@ -58,7 +58,7 @@ inline void write_effect(delivery const& one, transaction& tx) {
 
 inline consumer_summary& operator+=(consumer_summary& to, consumer_summary const& from) {
     to.handled += from.handled;
-    to.failed += from.failed;
+    to.retried += from.retried;
     to.rejected += from.rejected;
     to.behind += from.behind;
     return to;

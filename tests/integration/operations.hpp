@@ -2,8 +2,8 @@
 #pragma once
 
 #include <once/execute.hpp>
+#include <once/operation.hpp>
 #include <once/operation_worker.hpp>
-#include <once/resumable.hpp>
 
 #include "support/effects.hpp"
 
@@ -66,22 +66,23 @@ public:
 };
 
 /// reserve, charge, confirm; `during` runs in the middle of the call.
-[[nodiscard]] inline resumable booking(
-    effect how, fake_provider& provider, std::function<void(operation&)> during = [](operation&) {},
-    resumable_options options = {.retry_after = std::chrono::milliseconds{0}}) {
-    auto const call = [&provider, during = std::move(during)](operation& op) {
+[[nodiscard]] inline operation booking(
+    effect how, fake_provider& provider,
+    std::function<void(running_operation&)> during = [](running_operation&) {},
+    operation_options options = {.retry_after = std::chrono::milliseconds{0}}) {
+    auto const call = [&provider, during = std::move(during)](running_operation& op) {
         op.data()["charge"] = provider.charge(op.call_key());
         during(op);
     };
     return {"book",
             {in_database("reserve",
-                         [](transaction& tx, operation& op) {
+                         [](transaction& tx, running_operation& op) {
                              add_effect(tx, "reserve");
                              op.data()["reserved"] = true;
                          }),
              how == effect::at_most_once ? at_most_once("charge", call) : idempotent_remote("charge", call),
              in_database("confirm",
-                         [](transaction& tx, operation& op) -> response {
+                         [](transaction& tx, running_operation& op) -> response {
                              add_effect(tx, "confirm");
                              return {.status = 201,
                                      .headers = {{"Location", "/orders/17"}},

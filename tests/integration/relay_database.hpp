@@ -28,7 +28,7 @@ public:
     explicit relay_database(subscription_options options = {}) {
         options.backoff_base =
             std::min<std::chrono::milliseconds>(options.backoff_base, std::chrono::milliseconds{1});
-        transact(db, [&](transaction& tx) { REQUIRE(subscribe(tx, "s", options)); });
+        transact(db, [&](transaction& tx) { REQUIRE(subscribe(tx, "s", options)); }).expect_committed();
     }
 
     void publish(std::vector<message> const& messages) {
@@ -36,7 +36,7 @@ public:
             for (auto const& one : messages) {
                 tx.publish(one);
             }
-        });
+        }).expect_committed();
     }
     void publish(std::string const& key, std::string const& text) {
         publish({{.topic = "t", .key = key, .payload = body::text(text)}});

@@ -76,9 +76,9 @@ TEST_CASE("what a callback leaves in its session is gone for the next call, at n
         auto const act = [&](once::transaction& tx) {
             tx.exec(leave == "ROLE" ? "set role " + all.tenant.name() : leave);
         };
-        CHECK(once::execute(db, request_of(leave), act).started());
+        CHECK(once::execute(db, request_of(leave), act).done());
         CHECK(state_of_session(db) == clean);
-        CHECK(once::transact(counted, act).started());
+        CHECK(once::transact(counted, act).done());
         proxy.reset_counters();
         std::ignore = once::transact(counted, [](once::transaction& tx) { add_effect(tx); });
         CHECK(proxy.round_trips() == 3);
@@ -104,7 +104,7 @@ TEST_CASE("a call that fails leaves nothing in its session either", "[session]")
     CHECK(state_of_session(db) == clean);
     CHECK(once::execute(db, request_of("k"),
                         {once::statement{"select set_config('app.tenant', 'alice', false) as tenant"}})
-              .started());
+              .done());
     CHECK(state_of_session(db) == clean);
 }
 
@@ -187,5 +187,5 @@ TEST_CASE("a callback that changes session_authorization is refused", "[session]
     };
     CHECK_THROWS_AS(once::execute(db, request_of("a"), become), once::misuse);
     CHECK(server.effects() == 0);
-    CHECK(once::execute(db, request_of("b"), [](once::transaction& tx) { add_effect(tx); }).started());
+    CHECK(once::execute(db, request_of("b"), [](once::transaction& tx) { add_effect(tx); }).done());
 }

@@ -69,7 +69,7 @@ TEST_CASE("a failing message is parked with those behind it, and everything else
     auto total = consumer_summary{};
     total += drain(outbox, one);
     CHECK(total.behind == 1);
-    CHECK(total.failed == 10);
+    CHECK(total.retried == 10);
     CHECK(attempts.back() == 10);
     CHECK(outbox.effects() == "a1 b1 b2 n1");
     CHECK(outbox.parked("state || ':' || payload_bytes::text") ==
@@ -230,7 +230,7 @@ TEST_CASE("a conflict is no failure: the transaction is begun anew", "[consumer]
                  }};
     auto const did = one.run_once();
     CHECK(did.handled == 2);
-    CHECK(did.failed == 0);
+    CHECK(did.retried == 0);
     CHECK(outbox.effects() == "1 2");
 }
 
@@ -245,7 +245,7 @@ TEST_CASE("a handler that is too slow gets smaller batches before a message is b
                  },
                  {.deadline = 500ms}};
     consumer_summary total;
-    while (total.handled < 4 || total.failed < 1) {
+    while (total.handled < 4 || total.retried < 1) {
         total += one.run_once();
     }
     CHECK(outbox.server.ask("select string_agg(what, ' ' order by what) from effect") == "1 2 3 5");

@@ -138,7 +138,7 @@ TEST_CASE("only who may alter a table may enforce or relax its version", "[repos
     CHECK(refused());
     tx.exec("grant execute on all functions in schema once to " + role);
     CHECK(refused());
-    // Whoever may write the table fires the trigger without any right on its function.
+    // A role that may write the table fires the trigger without any right on its function.
     tx.exec("revoke execute on all functions in schema once from " + role);
     tx.exec("insert into shop.counters values ('a', 0, 1); select once.enforce_version('shop.counters')");
     CHECK(state_of(tx, "set local role " + role + "; update shop.counters set value = 2") == "ON004");
@@ -157,7 +157,8 @@ void create_family(pqxx::work& tx) {
             id text primary key, p int references shop.parent on delete set null on update cascade,
             q int default 3 references shop.parent on delete set default, note text, version bigint not null,
             made text generated always as (coalesce(p::text, 'none')) stored);
-        create function shop.touch() returns trigger language plpgsql as 'begin new.note := ''touched''; return new; end';
+        create function shop.touch() returns trigger language plpgsql as
+            'begin new.note := ''touched''; return new; end';
         create trigger a_touch before update on shop.child for each row execute function shop.touch();
         select once.enforce_version('shop.child');
         insert into shop.child values ('a', 1, 2)

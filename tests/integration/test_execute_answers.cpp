@@ -16,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 using namespace std::string_literals;
@@ -85,7 +86,7 @@ TEST_CASE("a repeat gets the first answer byte for byte", "[execute]") {
     for (auto const& [what, made] : answers) {
         INFO(what);
         auto const first = once::execute(db, request_of(what), answering(made));
-        CHECK(first.started());
+        CHECK(first.done());
         CHECK(first.committed());
         CHECK(first.response() == made);
         for (int i = 0; i < 2; ++i) {
@@ -145,8 +146,9 @@ TEST_CASE("the same key with another question is refused and shown nothing", "[e
     std::ignore = once::execute(db, asked, answering({.body = body::text("secret")}));
 
     std::array<std::byte, 32> const digest{};
-    for (auto const& other : {once::fingerprint{"POST", "{\"amount\":2}"}, once::fingerprint{},
-                              once::fingerprint::from_digest(digest)}) {
+    for (auto const& other :
+         {once::fingerprint{"POST", "{\"amount\":2}"}, once::fingerprint{once::no_fingerprint},
+          once::fingerprint::from_digest(digest)}) {
         asked.fingerprint = other;
         auto const reply = once::execute(db, asked, must_not_run);
         CHECK(reply.key_reused());
@@ -174,13 +176,17 @@ TEST_CASE("a digest made by the caller is the same fingerprint as the parts it w
 TEST_CASE("another key, another scope and another case are other requests", "[execute]") {
     effects_database const server;
     once::database db{server.dsn()};
-    std::vector<once::request> const requests{{"s", "key"}, {"s", "Key"}, {"S", "key"}, {"s", "key2"},
-                                              {"t", "key"}, {"a:b", "c"}, {"a", "b:c"}, {"a b", "c"},
-                                              {"a", "b c"}, {"s", "k"},   {"sk", "ey"}, {"s", "key "s + "x"}};
+    std::vector<std::pair<std::string, std::string>> const names{
+        {"s", "key"}, {"s", "Key"}, {"S", "key"}, {"s", "key2"}, {"t", "key"}, {"a:b", "c"},
+        {"a", "b:c"}, {"a b", "c"}, {"a", "b c"}, {"s", "k"},    {"sk", "ey"}, {"s", "key "s + "x"}};
+    std::vector<once::request> requests;
+    for (auto const& [scope, key] : names) {
+        requests.push_back({.scope = scope, .key = key, .fingerprint = once::no_fingerprint});
+    }
     for (auto const& request : requests) {
         INFO(request.scope << " / " << request.key);
         CHECK(once::execute(db, request, answering({.body = body{request.scope + request.key == "skey"}}))
-                  .started());
+                  .done());
     }
     for (auto const& request : requests) {
         CHECK(once::execute(db, request, must_not_run).replayed());
@@ -218,7 +224,7 @@ TEST_CASE("the policy decides which statuses are kept; what is not kept leaves n
         call_options const options{.stored = row.policy};
         response const made{.status = row.status, .body = body::text("answer")};
         auto const first = once::execute(db, request, answering(made), options);
-        CHECK(first.started());
+        CHECK(first.done());
         CHECK(first.response() == made);
         CHECK(first.committed() == row.committed);
         effects += row.committed ? 1 : 0;
@@ -249,7 +255,7 @@ TEST_CASE("an exception of the callback passes through, and the key is free agai
                     pqxx::sql_error);
     CHECK(server.effects() == 0);
     CHECK(server.records() == 0);
-    CHECK(once::execute(db, request_of("k"), answering({})).started());
+    CHECK(once::execute(db, request_of("k"), answering({})).done());
     CHECK(server.effects() == 1);
 }
 
@@ -265,7 +271,7 @@ TEST_CASE("a response that breaks its limits is refused, and nothing takes effec
     CHECK(server.records() == 0);
     CHECK(once::execute(db, request_of("k"), answering({.body = body::text(std::string(10, 'x'))}),
                         {.max_response_bytes = 10})
-              .started());
+              .done());
 }
 
 TEST_CASE("an expired record is a free key", "[execute]") {
@@ -281,7 +287,7 @@ TEST_CASE("an expired record is a free key", "[execute]") {
                "minutes'");
     asked.fingerprint = once::fingerprint{"second"};
     auto const again = once::execute(db, asked, answering({.status = 202}));
-    CHECK(again.started());
+    CHECK(again.done());
     CHECK(once::execute(db, asked, must_not_run).response() == response{.status = 202});
     CHECK(server.effects() == 2);
     CHECK(server.records() == 1);

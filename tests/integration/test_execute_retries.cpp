@@ -67,8 +67,8 @@ TEST_CASE("a serialization failure runs the callback again, and no increment is 
         auto two = increment("b" + level_name);
         auto const first = one.get();
         auto const second = two.get();
-        CHECK(first.started());
-        CHECK(second.started());
+        CHECK(first.done());
+        CHECK(second.done());
         CHECK(first.attempts() + second.attempts() >= 3);
         CHECK(server.ask("select n from tally where id = 1") == "2");
     }
@@ -182,7 +182,8 @@ TEST_CASE("the transaction has the isolation level of the call, whatever the ser
         CHECK(reply.as<std::string>() == name);
         std::string seen;
         once::transact(db, [&](once::transaction& tx) { seen = ask(tx).get<std::string>(); },
-                       {.isolation_level = level});
+                       {.isolation_level = level})
+            .expect_committed();
         CHECK(seen == name);
         auto const work =
             std::vector<once::statement>{once::testing::effect_statement(),

@@ -32,7 +32,7 @@ std::string setting(once::transaction& tx, std::string const& name) {
 
 /// Everything that is set in the one session of `db`, and what else would surprise the next user of a pooler.
 std::string session_state(once::database& db) {
-    auto const lease = db.pool().take(std::chrono::steady_clock::now() + 10s);
+    auto const lease = once::detail::pool_of(db).take(std::chrono::steady_clock::now() + 10s);
     pqxx::nontransaction tx{lease->connection()};
     return tx
         .exec(
@@ -63,7 +63,7 @@ TEST_CASE("synchronous_commit is raised when it is less than on, for the transac
         auto const look = [&](once::transaction& tx) { seen = setting(tx, "synchronous_commit"); };
         std::ignore = once::execute(db, request_of("a"), look);
         CHECK(seen == (raised ? "on" : configured));
-        once::transact(db, look);
+        once::transact(db, look).expect_committed();
         CHECK(seen == (raised ? "on" : configured));
         std::vector<once::statement> const asked{{"select current_setting('synchronous_commit') as it", {}}};
         CHECK(once::execute(db, request_of("c"), asked).as()["it"] == (raised ? "on" : configured));
@@ -91,7 +91,7 @@ TEST_CASE("the idle timeout of the transaction is lowered to the call's deadline
         std::ignore = once::execute(db, request_of(configured), look, options);
         CHECK(seen == expected);
         seen.clear();
-        once::transact(db, look, options);
+        once::transact(db, look, options.transaction()).expect_committed();
         CHECK(seen == expected);
     }
 }
@@ -110,7 +110,7 @@ TEST_CASE("nothing of the session stays set after any kind of call", "[session]"
     CHECK(session_state(db) == before);
     std::ignore = once::execute(db, request_of("a"), write);
     CHECK(session_state(db) == before);
-    CHECK(once::execute(db, request_of("b"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("b"), {effect_statement()}).done());
     CHECK(session_state(db) == before);
     CHECK(once::execute(db, request_of("b"), {effect_statement()}).replayed());
     CHECK(session_state(db) == before);
@@ -118,7 +118,7 @@ TEST_CASE("nothing of the session stays set after any kind of call", "[session]"
     CHECK(session_state(db) == before);
     CHECK_THROWS(once::execute(db, request_of("c"), {{"select 1/0 as n", {}}}));
     CHECK(session_state(db) == before);
-    once::transact(db, write);
+    once::transact(db, write).expect_committed();
     CHECK(session_state(db) == before);
     CHECK(server.effects() == 3);
 }
@@ -130,9 +130,9 @@ TEST_CASE("prepared statements can be turned off, and nothing is then prepared",
         auto const name = std::to_string(static_cast<int>(prepare));
         std::ignore = once::execute(db, request_of(name), [](once::transaction& tx) { add_effect(tx); });
         CHECK(once::execute(db, request_of(name), [](once::transaction& tx) { add_effect(tx); }).replayed());
-        CHECK(once::execute(db, request_of("p" + name), {effect_statement()}).started());
+        CHECK(once::execute(db, request_of("p" + name), {effect_statement()}).done());
         CHECK(once::execute(db, request_of("p" + name), {effect_statement()}).replayed());
-        auto const lease = db.pool().take(std::chrono::steady_clock::now() + 10s);
+        auto const lease = once::detail::pool_of(db).take(std::chrono::steady_clock::now() + 10s);
         pqxx::nontransaction tx{lease->connection()};
         CHECK((tx.exec("select count(*) from pg_prepared_statements")[0][0].as<int>() > 0) == prepare);
     }
@@ -154,7 +154,7 @@ TEST_CASE("a name under which a statement did not get to be prepared is not used
     CHECK(second_attempts() == 0);
     CHECK_THROWS_AS(std::ignore = once::execute(db, request_of("k"), {{"select 1 / 0"}, effect_statement()}),
                     pqxx::sql_error);
-    CHECK(once::execute(db, request_of("k"), {{"select 1"}, effect_statement()}).started());
+    CHECK(once::execute(db, request_of("k"), {{"select 1"}, effect_statement()}).done());
     CHECK(second_attempts() > 0);
     CHECK(server.effects() == 1);
 }
@@ -170,13 +170,13 @@ TEST_CASE("a session that forgot its prepared statements does no harm", "[sessio
     CHECK(once::execute(db, request_of("warm"), {effect_statement()}).replayed());
 
     {
-        auto const lease = db.pool().take(std::chrono::steady_clock::now() + 10s);
+        auto const lease = once::detail::pool_of(db).take(std::chrono::steady_clock::now() + 10s);
         pqxx::nontransaction tx{lease->connection()};
         tx.exec("deallocate all");
     }
     auto const found = once::execute(db, request_of("a"), write);
-    CHECK(found.started());
-    CHECK(once::execute(db, request_of("b"), {effect_statement()}).started());
+    CHECK(found.done());
+    CHECK(once::execute(db, request_of("b"), {effect_statement()}).done());
     CHECK(once::execute(db, request_of("b"), {effect_statement()}).replayed());
     CHECK(once::execute(db, request_of("a"), write).replayed());
     CHECK(server.effects() == 3);
@@ -191,7 +191,7 @@ TEST_CASE("a statement outside of a call is asked again when the session forgot 
                                      }}};
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "warm", 60s)));
     {
-        auto const taken = db.pool().take(std::chrono::steady_clock::now() + 10s);
+        auto const taken = once::detail::pool_of(db).take(std::chrono::steady_clock::now() + 10s);
         pqxx::nontransaction tx{taken->connection()};
         tx.exec("deallocate all");
     }
@@ -212,7 +212,7 @@ TEST_CASE("a callback that makes the session forget its statements takes effect 
     };
     std::ignore = once::execute(db, request_of("warm"), [](once::transaction& tx) { add_effect(tx); });
     auto const reply = once::execute(db, request_of("k"), write);
-    CHECK(reply.started());
+    CHECK(reply.done());
     CHECK(once::execute(db, request_of("k"), write).replayed());
     CHECK(server.effects() == 2);
 }
@@ -242,12 +242,12 @@ TEST_CASE("more texts than the library prepares still run", "[session]") {
         auto const reply =
             once::execute(db, request_of(std::to_string(i)),
                           {{"select " + std::to_string(i) + " as n, $1::text as t", once::parameters{"x"}}});
-        if (!reply.started() || reply.as()["n"] != i) {
+        if (!reply.done() || reply.as()["n"] != i) {
             FAIL("text " << i);
         }
     }
     CHECK(server.records() == 300);
-    auto const lease = db.pool().take(std::chrono::steady_clock::now() + 10s);
+    auto const lease = once::detail::pool_of(db).take(std::chrono::steady_clock::now() + 10s);
     pqxx::nontransaction tx{lease->connection()};
     CHECK(tx.exec("select count(*) from pg_prepared_statements")[0][0].as<int>() <= 256);
 }
@@ -309,6 +309,6 @@ TEST_CASE("a callback that ends the transaction itself is told so, and its key s
         CHECK(server.effects() == key - 1);
         CHECK_THROWS_AS(once::transact(db, row.callback), once::misuse);
         CHECK(server.effects() == key - 1);
-        CHECK(once::execute(db, request, [](once::transaction& tx) { add_effect(tx); }).started());
+        CHECK(once::execute(db, request, [](once::transaction& tx) { add_effect(tx); }).done());
     }
 }

@@ -35,7 +35,7 @@ TEST_CASE("the row of the last statement is the response, now and on every repea
     once::database db{server.dsn()};
     work const statements{effect_statement("one"), effect_statement("two")};
     auto const first = once::execute(db, request_of("k"), statements, 201);
-    CHECK(first.started());
+    CHECK(first.done());
     CHECK(first.committed());
     CHECK(first.response().status == 201);
     CHECK(first.response().body.content_type() == "application/json");
@@ -86,7 +86,7 @@ TEST_CASE("a last statement without exactly one row writes nothing", "[statement
     CHECK(failure(db, "k", {{"insert into effect (what) values ('a')", {}}}) == "0A000");
     CHECK(server.effects() == 0);
     CHECK(server.records() == 0);
-    CHECK(failure(db, "k", {effect_statement()}) == "started");
+    CHECK(failure(db, "k", {effect_statement()}) == "done");
 }
 
 TEST_CASE("an error in any statement writes nothing and leaves the connection usable", "[statements]") {
@@ -118,7 +118,7 @@ TEST_CASE("an error in any statement writes nothing and leaves the connection us
         CHECK(server.effects() == 0);
         CHECK(server.records() == 0);
     }
-    CHECK(failure(db, "k", {effect_statement()}) == "started");
+    CHECK(failure(db, "k", {effect_statement()}) == "done");
     CHECK(proxy.connections() == 1);
 }
 
@@ -182,6 +182,6 @@ TEST_CASE("a column of the last statement may have any name, that of the library
     effects_database const server;
     once::database db{server.dsn()};
     auto const reply = once::execute(db, request_of("k"), {{"select 'paid' as answer"}});
-    CHECK(reply.started());
+    CHECK(reply.done());
     CHECK(reply.as() == nlohmann::json{{"answer", "paid"}});
 }

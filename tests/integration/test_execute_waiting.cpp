@@ -98,7 +98,7 @@ TEST_CASE("a key that was committed without an answer is in progress until it ex
     CHECK(server.effects() == 0);
 }
 
-TEST_CASE("who waits for a key gets the answer of who held it", "[waiting]") {
+TEST_CASE("a caller that waits for a key gets the answer of the one that held it", "[waiting]") {
     effects_database const server;
     once::database db{server.dsn()};
     holder other{server.dsn(), "k"};
@@ -124,7 +124,7 @@ TEST_CASE("who waits for a key starts when the holder rolls back", "[waiting]") 
     });
     REQUIRE(somebody_waits(server));
     other.roll_back();
-    CHECK(waiting.get().started());
+    CHECK(waiting.get().done());
     CHECK(server.effects() == 1);
 }
 
@@ -151,8 +151,8 @@ TEST_CASE("of many that come with one key at once exactly one starts", "[waiting
     std::string answer;
     for (auto& call : calls) {
         auto const reply = call.get();
-        started += reply.started() ? 1 : 0;
-        CHECK((reply.started() || reply.replayed()));
+        started += reply.done() ? 1 : 0;
+        CHECK((reply.done() || reply.replayed()));
         CHECK((answer.empty() || answer == reply.response().body.data()));
         answer = reply.response().body.data();
     }
@@ -176,7 +176,7 @@ TEST_CASE("a statement that runs past the deadline ends with it, and the next ca
                     once::deadline_exceeded);
     CHECK(since(start) >= deadline);
     CHECK(since(start) <= deadline + slack);
-    CHECK(once::execute(db, request_of("other"), [](once::transaction& tx) { add_effect(tx); }).started());
+    CHECK(once::execute(db, request_of("other"), [](once::transaction& tx) { add_effect(tx); }).done());
     CHECK(server.ask("select count(*) from effect") == "1");
 }
 

@@ -32,23 +32,27 @@ create table hostile.service_role (role text, service text);
 create type hostile.claim_answer as (outcome text);
 do $$
 declare
-    kinds constant regtype[] := '{text,name,bytea,integer,bigint,numeric,double precision,timestamptz,interval,json,boolean,regtype}';
+    kinds constant regtype[] :=
+        '{text,name,bytea,integer,bigint,numeric,double precision,timestamptz,interval,json,boolean,regtype}';
     one   record;
 begin
     for one in select o.oid, oprname, oprleft::regtype as l, oprright::regtype as r, oprresult::regtype as result
-               from pg_operator as o where oprleft = any (kinds) and oprright = any (kinds) and oprnamespace = 'pg_catalog'::regnamespace
+               from pg_operator as o where oprleft = any (kinds) and oprright = any (kinds)
+                   and oprnamespace = 'pg_catalog'::regnamespace
     loop
         execute format('create function hostile.operator_%s(%s, %s) returns %s language plpgsql as '
                        '''begin perform hostile.refuse(); end''', one.oid, one.l, one.r, one.result);
         execute format('create operator hostile.%s (leftarg = %s, rightarg = %s, function = hostile.operator_%s)',
                        one.oprname, one.l, one.r, one.oid);
     end loop;
-    for one in select distinct on (p.proname, p.proargtypes) p.proname, pg_get_function_identity_arguments(p.oid) as arguments,
+    for one in select distinct on (p.proname, p.proargtypes) p.proname,
+        pg_get_function_identity_arguments(p.oid) as arguments,
                       p.prorettype::regtype as result
                from pg_proc as p join pg_proc as ours on ours.pronamespace = 'once'::regnamespace
                     and ours.prosrc ~ ('\m' || p.proname || '\M')
                where p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and not p.proretset
-                 and not exists (select from unnest(p.proargtypes::oid[] || p.prorettype) as a join pg_type as t on t.oid = a
+                 and not exists (select from unnest(p.proargtypes::oid[] || p.prorettype) as a
+                     join pg_type as t on t.oid = a
                                  where t.typtype = 'p')
     loop
         execute format('create function hostile.%I(%s) returns %s language plpgsql as '
@@ -58,30 +62,39 @@ begin
         execute format('create domain hostile.%I as %s check (hostile.refuse())',
                        (select typname from pg_type where oid = one.kind), one.kind);
     end loop;
-    for one in select format_type(t, null) as l, format_type(u, null) as r from unnest('{text,json,bytea}'::regtype[]) as t, unnest('{text,json,bytea}'::regtype[]) as u loop
+    for one in select format_type(t, null) as l, format_type(u, null) as r
+        from unnest('{text,json,bytea}'::regtype[]) as t, unnest('{text,json,bytea}'::regtype[]) as u loop
         execute format('create function hostile.num_nonnulls(%s, %s) returns integer language plpgsql as '
                        '''begin perform hostile.refuse(); end''', one.l, one.r);
     end loop;
 end $$;
 -- Shows that the traps are live: what a careless function of the schema would do.
-create function once.careless_operator(text) returns boolean language plpgsql security definer as $$ begin return $1 = 'x'; end $$;
-create function once.careless_function() returns timestamptz language plpgsql security definer as $$ begin return clock_timestamp(); end $$;
-create function once.careless_type() returns boolean language plpgsql security definer as $$ declare v text := 'x'; begin return true; end $$;
-create function once.careless_table() returns bigint language plpgsql security definer as $$ begin return (select count(*) from service_role); end $$;
+create function once.careless_operator(text) returns boolean language plpgsql security definer as $$
+    begin return $1 = 'x'; end $$;
+create function once.careless_function() returns timestamptz language plpgsql security definer as $$
+    begin return clock_timestamp(); end $$;
+create function once.careless_type() returns boolean language plpgsql security definer as $$ declare v text := 'x';
+    begin return true; end $$;
+create function once.careless_table() returns bigint language plpgsql security definer as $$
+    begin return (select count(*) from service_role); end $$;
 grant usage on schema hostile to public;
 )sql";
 
-// Each privileged function, with all of its arguments and with those that it must have, so that no name is looked up for
-// the call itself. (Whose p_now is refused would not come far.)
+// Each privileged function, with all of its arguments and with those that it must have, so that no name is looked up
+// for the call itself. (Whose p_now is refused would not come far.)
 constexpr auto all_calls = R"sql(
 select format('select * from once.%I(%s)', p.proname, coalesce((
            select string_agg(format('%s::%I.%I', case t.typname
                       when 'timestamptz' then case when p.proargnames[a.place] = 'p_now' then 'null' else '''now''' end
-                      when 'text' then '''s''' when '_text' then '''{s}''' when 'json' then '''{}''' when '_json' then '''{"{}"}'''
+                      when 'text' then '''s''' when '_text' then '''{s}''' when 'json' then '''{}'''
+                          when '_json' then '''{"{}"}'''
                       when 'interval' then '''1 minute''' when '_timestamptz' then '''{now}'''
-                      when 'bytea' then quote_literal(repeat('x', 32)) when '_bytea' then quote_literal('{' || repeat('x', 32) || '}')
-                      when 'uuid' then '''0192f0c1-90aa-7000-9000-0123456789ab''' when '_uuid' then '''{0192f0c1-90aa-7000-9000-0123456789ac}'''
-                      when 'bool' then '''true''' when 'int2' then '''1''' when 'int4' then '''1''' when 'int8' then '''1''' when '_int8' then '''{1}'''
+                      when 'bytea' then quote_literal(repeat('x', 32))
+                          when '_bytea' then quote_literal('{' || repeat('x', 32) || '}')
+                      when 'uuid' then '''0192f0c1-90aa-7000-9000-0123456789ab'''
+                          when '_uuid' then '''{0192f0c1-90aa-7000-9000-0123456789ac}'''
+                      when 'bool' then '''true''' when 'int2' then '''1''' when 'int4' then '''1'''
+                          when 'int8' then '''1''' when '_int8' then '''{1}'''
                       else 'null' end, n.nspname, t.typname), ', ' order by a.place)
            from unnest(p.proargtypes::oid[]) with ordinality as a (type, place)
            join pg_type as t on t.oid = a.type join pg_namespace as n on n.oid = t.typnamespace

@@ -3,7 +3,7 @@
 #include <once/execute.hpp>
 #include <once/inbox.hpp>
 #include <once/lease.hpp>
-#include <once/resumable.hpp>
+#include <once/operation.hpp>
 #include <once/token.hpp>
 
 #include "support/effects.hpp"
@@ -98,19 +98,21 @@ TEST_CASE("calls, messages, the inbox and operations do the same under every set
     });
 
     // Names of phases stand in an array.
-    once::resumable const book{
+    once::operation const book{
         "NULL",
-        {once::in_database("null", [](once::transaction&, once::operation& op) { op.data()["seen"] = 0.1; }),
-         once::in_database("a \"b\\,c}",
-                           [](once::transaction&, once::operation& op) -> std::optional<once::response> {
-                               return once::response{.status = 201, .body = op.data()};
-                           })}};
-    auto const booked = book.run(db, {.scope = "s", .key = "op"});
+        {once::in_database("null",
+                           [](once::transaction&, once::running_operation& op) { op.data()["seen"] = 0.1; }),
+         once::in_database(
+             "a \"b\\,c}",
+             [](once::transaction&, once::running_operation& op) -> std::optional<once::response> {
+                 return once::response{.status = 201, .body = op.data()};
+             })}};
+    auto const booked = book.run(db, {.scope = "s", .key = "op", .fingerprint = once::no_fingerprint});
     CHECK(booked.response.value().body.as().at("seen") == 0.1);
 
     auto const token = once::issue_token(db, {.principal = "alice", .purpose = "p"});
     CHECK(once::execute(db, once::redemption{.token = token, .principal = "alice", .purpose = "p"}, work)
-              .started());
+              .done());
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "NULL", 60s)));
 
     std::vector<std::string> delivered;
@@ -118,7 +120,7 @@ TEST_CASE("calls, messages, the inbox and operations do the same under every set
                                 delivered.push_back(one.key + '=' + one.payload.data());
                             }};
     CHECK(wait_until([&] {
-        consumer.run_once();
+        static_cast<void>(consumer.run_once());
         return delivered.size() >= 4;
     }));
     CHECK(delivered.front() == "k=" + bytes);

@@ -94,7 +94,7 @@ TEST_CASE("the inbox works in a transaction of the library", "[inbox]") {
             if (inbox.receive(tx, one) == receipt::fresh) {
                 add_effect(tx);
             }
-        });
+        }).expect_committed();
     }
     CHECK(server.effects() == 1);
 }
@@ -248,12 +248,9 @@ TEST_CASE("what an inbox must not be given is refused by name before anything is
     for (auto const wait : {-1ms, std::chrono::milliseconds{1h} + 1ms, std::chrono::milliseconds::min()}) {
         CHECK(refused_field([&] { once::inbox("c", {.wait = wait}); }) == "inbox_options.wait");
     }
-    for (std::string const schema : {"", "Once", "on ce", "once\"", "once;drop"}) {
-        CHECK(refused_field([&] { once::inbox("c", {.schema = schema}); }) == "inbox_options.schema");
-    }
 }
 
-TEST_CASE("the same rules hold for whoever calls the inbox in SQL", "[inbox][bad input]") {
+TEST_CASE("the same rules hold for callers of the inbox in SQL", "[inbox][bad input]") {
     effects_database const server;
     auto const state = [&](std::string const& arguments) {
         return sqlstate_of([&] { server.run("select once.receive(" + arguments + ")"); });

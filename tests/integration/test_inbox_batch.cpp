@@ -83,7 +83,7 @@ TEST_CASE("the batch form and the single form answer alike", "[inbox]") {
             if (variation == 0) {
                 one.fingerprint = once::fingerprint{"other"};
             } else if (variation == 1) {
-                one.fingerprint = {};
+                one.fingerprint = once::no_fingerprint;
             }
             batch.push_back(std::move(one));
         }

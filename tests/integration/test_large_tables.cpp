@@ -97,6 +97,7 @@ void check_reads_little(session& db, int first, Call const& call) {
 }
 
 /// Everything that services and readers call often, on rows of seven numbers from `first` on.
+// More than 60 lines: a table of calls.
 void check_calls(session& db, int first) {
     std::string const lease = " from lease where service = current_service() and name = 'l$'";
     std::string const operation =
@@ -181,8 +182,9 @@ void check_calls(session& db, int first) {
         db.run("select acknowledge('other', 0, '" + some.token + "', " + one + ", 1, array[" + one +
                "], '{retry}')");
     });
-    // The messages that were published above, with their keys, beside thousands that are parked. The batch that was full
-    // when those were parked has an end, which is empty, and the first one behind it passes the same messages again.
+    // The messages that were published above, with their keys, beside thousands that are parked. The batch that was
+    // full when those were parked has an end, which is empty, and the first one behind it passes the same messages
+    // again.
     acknowledge(db, "s", next_batch(db, "s", 2));
     acknowledge(db, "s", next_batch(db, "s", 2));
     check_reads_little(db, first, [&](std::string const&) {
@@ -198,7 +200,8 @@ session made_ready(std::string const& dsn) {
     return db;
 }
 
-/// The calls by a session that has made its plans beside few rows, with statistics of them or without, when there are many.
+/// The calls by a session that has made its plans beside few rows, with statistics of them or without, when there are
+/// many.
 void check_calls_with_early_plans(bool with_statistics) {
     int const few = GENERATE(30, 900);
     CAPTURE(few);

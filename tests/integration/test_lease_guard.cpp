@@ -53,8 +53,8 @@ struct under_lease : effects_database {
 TEST_CASE("a holder executes under its lease, and a repeat is answered without it", "[lease][execute]") {
     under_lease server;
     auto mine = server.acquire();
-    CHECK(server.write(mine.fence()).started());
-    CHECK(server.write_at_once(mine.fence(), "other").started());
+    CHECK(server.write(mine.fence()).done());
+    CHECK(server.write_at_once(mine.fence(), "other").done());
     server.take_over();
     CHECK(server.write(mine.fence()).replayed());
     CHECK(server.write_at_once(mine.fence(), "other").replayed());
@@ -96,13 +96,13 @@ TEST_CASE("a lease that is lost while the callback runs takes all of it back", "
         CHECK(server.records() == 0);
         server.run("select once.release_lease('report', fence) from once.lease");
         auto const again = server.acquire().detach();
-        once::call_options const options_again{.isolation_level = level, .fence = again};
+        once::transaction_options const options_again{.isolation_level = level, .fence = again};
         CHECK(once::transact(server.db, work, options_again).lease_lost());
         server.run("select once.release_lease('report', fence) from once.lease");
     }
-    // The key is free: whoever holds the lease now does the work.
+    // The key is free: the present holder of the lease does the work.
     auto const next = server.acquire();
-    CHECK(server.write(next.fence()).started());
+    CHECK(server.write(next.fence()).done());
     CHECK(server.effects() == 1);
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("a lease that only ran out is refused until it is renewed", "[lease][e
     REQUIRE(wait_until([&] { return server.ask("select state from once.lease_readable") == "expired"; }));
     CHECK(server.write(mine.fence()).lease_lost());
     CHECK(mine.renew(60s));
-    CHECK(server.write(mine.fence()).started());
+    CHECK(server.write(mine.fence()).done());
 }
 
 TEST_CASE("a fence of another lease, service or number guards nothing", "[lease][execute]") {
@@ -136,15 +136,16 @@ TEST_CASE("the guard costs no round trip", "[lease][round_trips]") {
         proxy.reset_counters();
         CHECK(once::execute(db, request_of("a" + std::to_string(round)),
                             [](once::transaction& tx) { add_effect(tx); }, {.fence = mine.fence()})
-                  .started());
+                  .done());
         CHECK(proxy.round_trips() == 3);
         proxy.reset_counters();
         CHECK(once::execute(db, request_of("b" + std::to_string(round)), {effect_statement()}, 200,
                             {.fence = mine.fence()})
-                  .started());
+                  .done());
         CHECK(proxy.round_trips() == 1);
         proxy.reset_counters();
-        once::transact(db, [](once::transaction& tx) { add_effect(tx); }, {.fence = mine.fence()});
+        once::transact(db, [](once::transaction& tx) { add_effect(tx); }, {.fence = mine.fence()})
+            .expect_committed();
         CHECK(proxy.round_trips() == 3);
     }
 }
@@ -174,7 +175,7 @@ TEST_CASE("when the answer is lost, an acquisition is in doubt and a renewal is 
     auto const first = proxy.add(at_tag("SELECT 1", act::cut()));
     CHECK_THROWS_AS(once::acquire(db, "report", 60s), pqxx::in_doubt_error);
     CHECK(first.fired() == 1);
-    // It took effect; whoever asks is told of a holder, and the lease runs out by itself.
+    // It took effect; others are told of a holder, and the lease runs out by itself.
     CHECK(server.ask("select state from once.lease_readable where name = 'report'") == "held");
 
     auto mine = std::get<once::lease>(once::acquire(db, "other", 60s));

@@ -46,8 +46,10 @@ struct two_senders {
     [[nodiscard]] static std::vector<once::delivery> read(login_role const& role, std::string const& name) {
         once::database db{role.dsn()};
         std::vector<once::delivery> got;
-        once::consumer{db, name, [&](once::delivery const& d, once::transaction&) { got.push_back(d); }}
-            .run_once();
+        std::ignore = once::consumer{
+            db, name, [&](once::delivery const& d, once::transaction&) {
+                got.push_back(d);
+            }}.run_once();
         return got;
     }
 
@@ -80,7 +82,7 @@ TEST_CASE("two services that give the same id have two effects at one receiver",
             CHECK(id.to_string() == given);
             // The same again, from the same service, is the same message.
             tx.publish({.topic = "t", .payload = once::body::json_text("1"), .id = message_id::parse(given)});
-        });
+        }).expect_committed();
     }
     auto const messages = here.read(here.one, "s");
     REQUIRE(messages.size() == 2);
@@ -154,7 +156,7 @@ TEST_CASE(
             }
             returned.push_back(tx.publish(message));
         }
-    });
+    }).expect_committed();
     auto const messages = here.read(here.one, "s");
     REQUIRE(messages.size() == returned.size());
     for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -173,7 +175,7 @@ TEST_CASE("an id of the library's own travels as it is, and no service can make 
     message_id made = message_id::random();
     once::transact(db, [&](once::transaction& tx) {
         made = tx.publish({.topic = "t", .payload = once::body::json_text("1")});
-    });
+    }).expect_committed();
     auto const messages = here.read(here.one, "s");
     REQUIRE(messages.size() == 1);
     CHECK(messages[0].id == made);

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
-// The migrations as real deployers apply them: without a transaction, twice at once, under any schema name, without rights
-// to make roles.
+// The migrations as real deployers apply them: without a transaction, twice at once, under any schema name, without
+// rights to make roles.
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
@@ -139,7 +139,7 @@ TEST_CASE("a schema name works everywhere, or the first file and the library ref
         migrate(server.dsn(), quoted(name));
         once::database db{server.dsn(), {.schema = name}};
         CHECK_NOTHROW(db.check());
-        CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).started());
+        CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).done());
         CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).replayed());
         login_role const service{server, "service"};
         server.run("grant " + quoted(name + "_producer") + ", " + quoted(name + "_consumer") + " to " +

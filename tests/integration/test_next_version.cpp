@@ -47,9 +47,9 @@ void check_everything(effects_database const& server, std::string const& dsn) {
             tx.publish({.topic = "t", .key = "k", .payload = once::body::text("p")});
             return once::response{.status = 201, .body = once::body::text("a")};
         });
-        CHECK(reply.started() == (round == 0));
+        CHECK(reply.done() == (round == 0));
         CHECK(reply.response().body == once::body::text("a"));
-        CHECK(once::execute(db, request_of("statements"), {effect_statement()}).started() == (round == 0));
+        CHECK(once::execute(db, request_of("statements"), {effect_statement()}).done() == (round == 0));
     }
     CHECK(server.effects() == 2);
 

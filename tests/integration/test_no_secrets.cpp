@@ -26,8 +26,8 @@
 #include <vector>
 
 /** @file
- * What callers hand over and must never be read in an error or in the server's log. tests/services/check_harm does the same
- * with the functions of the schema.
+ * What callers hand over and must never be read in an error or in the server's log. tests/services/check_harm does the
+ * same with the functions of the schema.
  */
 using namespace once::testing;
 
@@ -36,7 +36,8 @@ namespace {
 struct careless_caller : effects_database {
     once::database db{dsn(), {.max_connections = 1}};
     pqxx::connection connection{dsn()};
-    /// In each payload, header, response, body of a request and token; of this test alone, so it is found in a shared log.
+    /// In each payload, header, response, body of a request and token; of this test alone, so it is found in a shared
+    /// log.
     std::string secret = "secret_of_" + name();
     std::vector<std::string> errors;
 

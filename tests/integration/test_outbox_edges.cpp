@@ -169,7 +169,7 @@ TEST_CASE("ending a subscription waits for its own readers and holds up no other
     ended.get();
     CHECK(here.db.ask("select count(*) from checkpoint where subscription = 'ending'") == "0");
 
-    // The other way round: whoever acknowledges later finds no subscription.
+    // The other way round: a later acknowledgement finds no subscription.
     here.db.run("select subscribe('ending')");
     auto const again = next_batch(reader, "ending", 10);
     here.db.run("begin; select unsubscribe('ending')");

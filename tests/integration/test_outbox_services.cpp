@@ -83,7 +83,7 @@ TEST_CASE("no service reads, acknowledges, parks, ends or pauses for another", "
     CHECK(server.owner.ask("select count(distinct message_id) from outbox where given_id = "
                            "'00000000-0000-4000-8000-00000000000a'") == "2");
 
-    // Whoever owns the schema may.
+    // The owner of the schema may.
     CHECK(server.owner.ask("select redrive('s'" + named) == "1");
     CHECK(server.owner.ask("select unsubscribe('s'" + named) == "t");
 }

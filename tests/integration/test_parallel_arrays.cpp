@@ -127,6 +127,7 @@ TEST_CASE(
     CHECK(db.ask("select count(*) from inbox") == "0");
 }
 
+// More than 60 lines: a table of calls with bad values.
 TEST_CASE("no error of a message, a schedule or the inbox says what is in it", "[arrays][secrets]") {
     test_database const server;
     std::string const secret = "MARKER5f1c";

@@ -49,8 +49,8 @@ TEST_CASE("a call waits for the one connection that another thread uses", "[pool
     });
     CHECK(second.wait_for(100ms) == std::future_status::timeout);
     let_go.set_value();
-    CHECK(first.get().started());
-    CHECK(second.get().started());
+    CHECK(first.get().done());
+    CHECK(second.get().done());
     CHECK(in_order);
     CHECK(server.effects() == 2);
     CHECK(proxy.connections() == 1);
@@ -68,10 +68,10 @@ TEST_CASE("when all connections stay busy the call ends at its deadline and noth
             auto const took = std::chrono::steady_clock::now() - start;
             CHECK(took >= 300ms);
             CHECK(took < 2s); // the default deadline is 30 seconds
-        });
-    });
+        }).expect_committed();
+    }).expect_committed();
     CHECK(server.records() == 0);
-    CHECK(once::execute(db, request_of("k"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("k"), {effect_statement()}).done());
 }
 
 TEST_CASE("connections are opened when needed, used again, and no more than allowed", "[pool]") {
@@ -80,13 +80,14 @@ TEST_CASE("connections are opened when needed, used again, and no more than allo
     once::database db{server.through(proxy), {.max_connections = 3}};
     CHECK(proxy.connections() == 0);
     for (int i = 0; i < 5; ++i) {
-        once::transact(db, [](once::transaction&) {});
+        once::transact(db, [](once::transaction&) {}).expect_committed();
     }
     CHECK(proxy.connections() == 1);
     std::vector<std::future<void>> calls;
     for (int i = 0; i < 12; ++i) {
-        calls.push_back(std::async(
-            std::launch::async, [&] { once::transact(db, [](once::transaction& tx) { add_effect(tx); }); }));
+        calls.push_back(std::async(std::launch::async, [&] {
+            once::transact(db, [](once::transaction& tx) { add_effect(tx); }).expect_committed();
+        }));
     }
     for (auto& call : calls) {
         call.get();
@@ -106,7 +107,7 @@ TEST_CASE("a failed connection gives its place back", "[pool]") {
     }
     CHECK(cut.fired() >= 3);
     proxy.clear_rules();
-    CHECK(once::execute(db, request_of("k"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("k"), {effect_statement()}).done());
 }
 
 TEST_CASE("a connection that the server ended while it was free is replaced without the caller noticing",
@@ -114,11 +115,12 @@ TEST_CASE("a connection that the server ended while it was free is replaced with
     effects_database const server;
     once::database db{server.dsn(), {.max_connections = 1}};
     int pid = 0;
-    once::transact(db,
-                   [&](once::transaction& tx) { pid = tx.exec("select pg_backend_pid()")[0][0].as<int>(); });
+    once::transact(db, [&](once::transaction& tx) {
+        pid = tx.exec("select pg_backend_pid()")[0][0].as<int>();
+    }).expect_committed();
     std::ignore = server.ask("select pg_terminate_backend(" + std::to_string(pid) + ", 10000)");
     auto const reply = once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); });
-    CHECK(reply.started());
+    CHECK(reply.done());
     CHECK(server.effects() == 1);
 }
 
@@ -142,8 +144,8 @@ TEST_CASE("one object serves many threads, and every key takes effect once", "[p
                                             return 1;
                                         },
                                         {.wait = 30s});
-                started += reply.started() ? 1 : 0;
-                if (!reply.started() && !reply.replayed()) {
+                started += reply.done() ? 1 : 0;
+                if (!reply.done() && !reply.replayed()) {
                     throw std::runtime_error{"outcome " + std::string{to_string(reply.outcome())}};
                 }
             }
@@ -160,7 +162,7 @@ TEST_CASE("one object serves many threads, and every key takes effect once", "[p
 TEST_CASE("a database object can be moved", "[pool]") {
     effects_database const server;
     once::database first{server.dsn()};
-    CHECK(once::execute(first, request_of("a"), {effect_statement()}).started());
+    CHECK(once::execute(first, request_of("a"), {effect_statement()}).done());
     once::database second{std::move(first)};
     CHECK(once::execute(second, request_of("a"), {effect_statement()}).replayed());
     once::database third{server.dsn()};

@@ -38,7 +38,8 @@ class target_database : public test_database {
 public:
     target_database() {
         run(dsn(), R"sql(
-            create table public.arrival (n bigint generated always as identity, id uuid, topic text, key text, payload bytea);
+            create table public.arrival (n bigint generated always as identity, id uuid,
+            topic text, key text, payload bytea);
             create table public.mishap (id uuid, what text);
             create function public.obey() returns trigger language plpgsql as $$
             declare what text := (select m.what from public.mishap as m where m.id = new.id);

@@ -30,7 +30,7 @@ TEST_CASE("a message that fails waits with its key, everything else flows, and o
     }
     auto const first = worker.run_once();
     CHECK(first.accepted == 5);
-    CHECK(first.retry == 1);
+    CHECK(first.retried == 1);
     CHECK(first.behind == 2);
     CHECK(publisher.payloads("good") == texts{"good 1", "good 2", "good 3", "good 4"});
     CHECK(server.parked() == "retrying1 no, waiting0, waiting0");
@@ -93,7 +93,7 @@ TEST_CASE("a key with messages in every batch is not parked any more once it has
         }
     };
     publish_some();
-    CHECK(worker.run_once().retry == 1);
+    CHECK(worker.run_once().retried == 1);
     broken = false;
     // Each round finds new ones.
     CHECK(wait_until([&] {
@@ -205,7 +205,7 @@ TEST_CASE("a parked message does not lose attempts to an outage either", "[relay
     publisher.answer = [&](delivery const&) { return failed(publish_result::retry); };
     relay worker{server.db, "s", publisher};
     server.publish("k", "1");
-    CHECK(worker.run_once().retry == 1);
+    CHECK(worker.run_once().retried == 1);
     int outages = 0;
     publisher.before = [&](auto) {
         ++outages;
@@ -282,7 +282,7 @@ TEST_CASE("a pause that the receiver asks for is kept", "[relay]") {
     };
     relay worker{server.db, "s", publisher};
     server.publish("k", "1");
-    CHECK(worker.run_once().retry == 1);
+    CHECK(worker.run_once().retried == 1);
     CHECK(server.ask(
               "select next_attempt_at - parked_at > interval '500 seconds' from once.parked_message") == "t");
     CHECK(server.ask("select attempts from once.parked_message") == "1");

@@ -178,8 +178,9 @@ TEST_CASE("what the change of modify throws comes out", "[repository][versions]"
     CHECK(counters.find(tx, "a").value().version == first.version);
 }
 
-TEST_CASE("a copy of a row that was erased and inserted again is stale, whoever inserts it again",
-          "[repository][versions]") {
+TEST_CASE(
+    "a copy of a row that was erased and inserted again is stale, also when another service inserted it",
+    "[repository][versions]") {
     shop_database const database;
     pqxx::connection connection{database.dsn()};
     once::repository<counter> const counters{"shop.counters"};

@@ -90,8 +90,7 @@ TEST_CASE("the one-round-trip form costs one round trip, its repeat two", "[roun
         std::vector<once::statement> const work(static_cast<std::size_t>(n), effect_statement());
         for (int const round : {1, 2}) {
             auto const key = std::to_string(n) + "-" + std::to_string(round);
-            CHECK(server.cost([&] { CHECK(once::execute(server.db, request_of(key), work).started()); }) ==
-                  1);
+            CHECK(server.cost([&] { CHECK(once::execute(server.db, request_of(key), work).done()); }) == 1);
             CHECK(server.cost([&] { CHECK(once::execute(server.db, request_of(key), work).replayed()); }) ==
                   2);
         }
@@ -104,7 +103,9 @@ TEST_CASE("a transaction without a key costs two round trips and its statements"
     for (int const round : {1, 2}) {
         for (int n = 0; n <= 3; ++n) {
             INFO("round " << round);
-            CHECK(server.cost([&] { once::transact(server.db, statements_in_callback(n)); }) == n + 2);
+            CHECK(server.cost([&] {
+                once::transact(server.db, statements_in_callback(n)).expect_committed();
+            }) == n + 2);
         }
     }
 }
@@ -118,7 +119,7 @@ TEST_CASE("the counts hold without prepared statements", "[round_trips]") {
     std::ignore = once::execute(db, request_of("a"), statements_in_callback(1));
     CHECK(proxy.round_trips() == 3);
     proxy.reset_counters();
-    CHECK(once::execute(db, request_of("b"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("b"), {effect_statement()}).done());
     CHECK(proxy.round_trips() == 1);
 }
 
@@ -129,8 +130,8 @@ TEST_CASE("a later connection of the same object is checked in one round trip", 
     db.check();
     once::transact(db, [&](once::transaction&) {
         proxy.reset_counters();
-        once::transact(db, [](once::transaction&) {});
-    });
+        once::transact(db, [](once::transaction&) {}).expect_committed();
+    }).expect_committed();
     CHECK(proxy.connections() == 2);
     CHECK(proxy.round_trips(2) == 1 + 2);
 }

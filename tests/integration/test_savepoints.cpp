@@ -74,7 +74,7 @@ TEST_CASE("what is staged in a subtransaction goes with it, and the rest keeps i
             kept.commit();
         }
         tx.publish(staged("g"));
-    });
+    }).expect_committed();
     CHECK(here.messages() == "a c d f g");
     CHECK(here.notes() == "a c f");
 }
@@ -90,7 +90,7 @@ TEST_CASE("the last savepoint may be rolled back right before the end, or after 
             inner.exec("select 1/0");
         } catch (pqxx::sql_error const&) {
         }
-    });
+    }).expect_committed();
     CHECK(here.messages() == "a");
     once::transact(here.db, [&](transaction& tx) {
         pqxx::subtransaction outer{tx};
@@ -99,7 +99,7 @@ TEST_CASE("the last savepoint may be rolled back right before the end, or after 
         tx.publish(staged("d"));
         inner.commit();
         outer.abort(); // takes what was released into it
-    });
+    }).expect_committed();
     CHECK(here.messages() == "a");
 }
 
@@ -120,7 +120,7 @@ TEST_CASE(
         tx.exec("release x");
         tx.exec("do $$ begin perform 1/0; exception when others then null; end $$");
         tx.publish(staged("f"));
-    });
+    }).expect_committed();
     CHECK(here.messages() == "a e f");
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("a setting of the session with the same name does not bring back what 
             tx.publish(staged("a"));
         }
         tx.publish(staged("b"));
-    });
+    }).expect_committed();
     CHECK(here.messages() == "b");
 }
 
@@ -155,7 +155,7 @@ TEST_CASE("nothing is staged in a savepoint whose statement failed, nor while a 
             stream.complete();
         }
         tx.publish(staged("c"));
-    });
+    }).expect_committed();
     CHECK(here.messages() == "c");
     CHECK(here.notes() == "streamed");
 }
@@ -166,7 +166,7 @@ TEST_CASE("a callback may end with a stream", "[savepoints]") {
         auto stream = pqxx::stream_to::raw_table(tx, "proof.note", "what");
         stream.write_values("streamed");
         stream.complete();
-    });
+    }).expect_committed();
     CHECK(here.notes() == "streamed");
 }
 
@@ -192,7 +192,7 @@ TEST_CASE(
             tx.publish(staged("c"));
         }
         CHECK(tx.query_value<std::string>("select current_setting('once.staged', true)") == mark);
-    });
+    }).expect_committed();
 }
 
 // The server itself is the model: it keeps, in a table, what is published beside each message.
@@ -235,7 +235,7 @@ TEST_CASE("of any history of savepoints, messages stay exactly when rows do, in 
                     }
                 }
             }
-        });
+        }).expect_committed();
         INFO(history);
         REQUIRE(here.messages() == here.notes());
     }

@@ -3,6 +3,10 @@
 #include <once/database.hpp>
 #include <once/error.hpp>
 #include <once/execute.hpp>
+#include <once/inbox.hpp>
+#include <once/publish.hpp>
+#include <once/subscription.hpp>
+#include <once/token.hpp>
 
 #include "integration/schema_verdict.hpp"
 #include "support/effects.hpp"
@@ -15,6 +19,7 @@
 #include <pqxx/transaction>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 using namespace once::testing;
@@ -186,14 +191,14 @@ TEST_CASE("a function that was altered is refused by its name", "[schema]") {
     });
 }
 
-TEST_CASE("a check that failed is made again: what was mended works without a new object", "[schema]") {
+TEST_CASE("a check that failed is made again: what was fixed works without a new object", "[schema]") {
     effects_database const server;
     once::database db{server.dsn()};
     server.run("alter table once.idempotency_record set unlogged");
     CHECK_THROWS_AS(db.check(), once::schema_error);
     server.run("alter table once.idempotency_record set logged");
     CHECK_NOTHROW(db.check());
-    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).started());
+    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).done());
 }
 
 TEST_CASE("a schema that was renamed is refused with its old name and the way to fix it", "[schema]") {
@@ -217,17 +222,40 @@ TEST_CASE("another schema name works, next to the usual one", "[schema]") {
     once::database db{server.dsn(), {.schema = "shop_once"}};
     CHECK(db.schema() == "shop_once");
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    CHECK(once::execute(db, request_of("k"), write).started());
+    CHECK(once::execute(db, request_of("k"), write).done());
     CHECK(once::execute(db, request_of("k"), write).replayed());
-    CHECK(once::execute(db, request_of("p"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).done());
     CHECK(once::execute(db, request_of("p"), {effect_statement()}).replayed());
     CHECK(server.ask("select count(*) from shop_once.idempotency_record") == "2");
     CHECK(server.records() == 0);
 
     pqxx::connection connection{server.dsn()};
     pqxx::work tx{connection};
-    CHECK(std::holds_alternative<once::replayed>(once::claim(tx, request_of("k"), {.schema = "shop_once"})));
+    once::borrowed const elsewhere{tx, "shop_once"};
+    CHECK(std::holds_alternative<once::replayed>(once::claim(elsewhere, request_of("k"))));
     CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("k"))));
+}
+
+TEST_CASE("the transaction of a callback brings the schema of its database along", "[schema]") {
+    effects_database const server;
+    migrate(server.dsn(), "shop_once");
+    once::database db{server.dsn(), {.schema = "shop_once"}};
+    once::inbox const inbox{"c"};
+    auto const id = once::message_id::random();
+    once::transact(db, [&](once::transaction& tx) {
+        CHECK(tx.schema() == "shop_once");
+        CHECK(once::subscribe(tx, "s"));
+        CHECK(inbox.receive(tx, {.id = id}) == once::receipt::fresh);
+        once::publish(tx, {.topic = "t"});
+        std::ignore = once::issue_token(tx, {.principal = "alice", .purpose = "pay"});
+        CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("k"))));
+        once::complete(tx, {"test", "k"}, once::response{.status = 204});
+    }).expect_committed();
+    for (std::string const table : {"subscription", "inbox", "outbox", "token", "idempotency_record"}) {
+        CAPTURE(table);
+        CHECK(server.ask("select count(*) from shop_once." + table) == "1");
+        CHECK(server.ask("select count(*) from once." + table) == "0");
+    }
 }
 
 TEST_CASE("a role with USAGE and EXECUTE can work, and cannot touch the records itself", "[schema]") {
@@ -247,9 +275,9 @@ TEST_CASE("a role with USAGE and EXECUTE can work, and cannot touch the records 
 
     once::database db{role.dsn()};
     auto const write = [](once::transaction& tx) { add_effect(tx); };
-    CHECK(once::execute(db, request_of("k"), write).started());
+    CHECK(once::execute(db, request_of("k"), write).done());
     CHECK(once::execute(db, request_of("k"), write).replayed());
-    CHECK(once::execute(db, request_of("p"), {effect_statement()}).started());
+    CHECK(once::execute(db, request_of("p"), {effect_statement()}).done());
     CHECK(once::execute(db, request_of("p"), {effect_statement()}).replayed());
     for (std::string const sql :
          {"select * from once.idempotency_record", "delete from once.idempotency_record",

@@ -38,8 +38,8 @@ struct with_roles : effects_database {
 
 TEST_CASE("services do not see each other's records under the same scope and key", "[services]") {
     with_roles const server;
-    CHECK(write_as(server.one, "first").started());
-    CHECK(write_as(server.two, "second").started());
+    CHECK(write_as(server.one, "first").done());
+    CHECK(write_as(server.two, "second").done());
     CHECK(write_as(server.one, "again").response().body.data() == "first");
     CHECK(write_as(server.two, "again").response().body.data() == "second");
     CHECK(server.effects() == 2);
@@ -51,11 +51,11 @@ TEST_CASE("roles of one service share its records", "[services]") {
     with_roles const server;
     server.run("insert into once.service_role (role, service) values ('" + server.one.name() +
                "', 'shop'), ('" + server.two.name() + "', 'shop')");
-    CHECK(write_as(server.one, "first").started());
+    CHECK(write_as(server.one, "first").done());
     auto const repeat = write_as(server.two, "second");
     CHECK(repeat.replayed());
     CHECK(repeat.response().body.data() == "first");
-    CHECK(write_as(server.three, "third").started());
+    CHECK(write_as(server.three, "third").done());
     CHECK(server.effects() == 2);
     CHECK(server.ask("select service from once.idempotency_record where service = 'shop'") == "shop");
 }
@@ -77,7 +77,7 @@ TEST_CASE("login roles that are rotated act for the service of their group", "[s
     CHECK(service_of(server.one) == "orders");
     CHECK(service_of(server.three) == server.three.name());
 
-    CHECK(write_as(server.one, "first").started());
+    CHECK(write_as(server.one, "first").done());
     auto const repeat = write_as(server.two, "second");
     CHECK(repeat.replayed());
     CHECK(repeat.response().body.data() == "first");
@@ -125,7 +125,7 @@ TEST_CASE("a role in groups of two services is refused with the row that decides
 TEST_CASE("SET ROLE does not change the service", "[services]") {
     with_roles const server;
     server.run("grant " + server.two.name() + " to " + server.one.name());
-    CHECK(write_as(server.two, "second").started());
+    CHECK(write_as(server.two, "second").done());
     CHECK(ask(server.one.dsn(), "set role " + server.two.name() + "; select once.current_service()") ==
           server.one.name());
 }

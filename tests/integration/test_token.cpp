@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each rule of a token, over one set of fixtures.
 #include <once/error.hpp>
 #include <once/token.hpp>
 
@@ -73,7 +75,7 @@ TEST_CASE("a token does its work once, and each repeat gets the stored response"
         };
         auto const before = server.effects();
         auto const first = redeem();
-        CHECK(first.started());
+        CHECK(first.done());
         for (int i = 0; i < 3; ++i) {
             auto const again = redeem();
             CHECK(again.replayed());
@@ -91,7 +93,7 @@ TEST_CASE("unknown, foreign, misused, expired and malformed tokens get one and t
                "interval '1 day'");
     auto const good = server.issue();
     auto const used = server.issue();
-    CHECK(server.redeem(redemption_of(used)).started());
+    CHECK(server.redeem(redemption_of(used)).done());
     using namespace std::string_literals;
     std::vector<once::redemption> const bad{
         redemption_of(std::string(43, 'A')),                        // unknown
@@ -121,7 +123,7 @@ TEST_CASE("unknown, foreign, misused, expired and malformed tokens get one and t
     }
     CHECK(server.effects() == 1);
     CHECK(server.records() == 1);
-    CHECK(server.redeem(redemption_of(good)).started());
+    CHECK(server.redeem(redemption_of(good)).done());
 }
 
 TEST_CASE("64 redemptions of one token at the same time have one effect and one answer", "[token]") {
@@ -140,7 +142,7 @@ TEST_CASE("64 redemptions of one token at the same time have one effect and one 
                                   return once::response{.status = 201, .body = once::body::text("paid")};
                               },
                               {.wait = 60s, .deadline = 100s});
-            started += reply.started();
+            started += reply.done();
             replayed += reply.replayed() && reply.response().status == 201;
         });
     }
@@ -184,10 +186,10 @@ TEST_CASE("a redemption that does not commit leaves the token as it was", "[toke
         add_effect(tx);
         return once::response{.status = 402};
     });
-    CHECK(declined.started());
+    CHECK(declined.done());
     CHECK(!declined.committed());
     CHECK(server.tokens() == "1");
-    CHECK(server.redeem(redemption_of(token)).started());
+    CHECK(server.redeem(redemption_of(token)).done());
     CHECK(server.effects() == 1);
 }
 
@@ -207,7 +209,7 @@ TEST_CASE("the same token with another question is key_reused, and while it is r
         CHECK(std::holds_alternative<once::in_progress>(once::redeem(tx, asking, {.wait = 0ms})));
         CHECK(tx.exec("select 1")[0][0].as<int>() == 1);
     }
-    CHECK(server.redeem(asking).started());
+    CHECK(server.redeem(asking).done());
     CHECK(server.redeem(asking).replayed());
     asking.fingerprint = once::fingerprint{"1000 euros"};
     CHECK(server.redeem(asking).key_reused());
@@ -243,7 +245,7 @@ TEST_CASE("tokens are issued many at once, and in a transaction that may roll ba
     auto const many = once::issue_tokens(server.db, terms, 10'000);
     CHECK(many.size() == 10'000);
     CHECK(server.tokens() == "10000");
-    CHECK(server.redeem(redemption_of(many[9'999])).started());
+    CHECK(server.redeem(redemption_of(many[9'999])).done());
     CHECK_THROWS_AS(std::ignore = once::issue_tokens(server.db, terms, 0), once::invalid_argument);
     CHECK_THROWS_AS(std::ignore = once::issue_tokens(server.db, terms, 10'001), once::invalid_argument);
     pqxx::connection connection{server.dsn()};
@@ -256,21 +258,21 @@ TEST_CASE("tokens are issued many at once, and in a transaction that may roll ba
     std::string committed;
     std::ignore = once::execute(server.db, request_of("signup"),
                                 [&](once::transaction& tx) { committed = once::issue_token(tx, terms); });
-    CHECK(server.redeem(redemption_of(committed)).started());
+    CHECK(server.redeem(redemption_of(committed)).done());
 }
 
 TEST_CASE("the clear token is nowhere in the database, and its hash is the server's", "[token]") {
     with_tokens server;
     auto const token = server.issue();
     CHECK(server.ask("select token_hash = sha256('" + token + "') from once.token") == "t");
-    CHECK(server.redeem(redemption_of(token)).started());
+    CHECK(server.redeem(redemption_of(token)).done());
     CHECK(server.ask("select scope || ' ' || (key = encode(sha256('" + token +
                      "'), 'hex')) from once.idempotency_record") == "token pay alice true");
     // Nothing that the library sends contains it, either.
     wire_proxy proxy{server.upstream()};
     once::database db{server.through(proxy)};
     auto const sent = once::issue_token(db, terms);
-    CHECK(once::execute(db, redemption_of(sent), [](once::transaction&) {}).started());
+    CHECK(once::execute(db, redemption_of(sent), [](once::transaction&) {}).done());
     for (std::string const table : {"token", "idempotency_record"}) {
         CHECK(server.ask(std::string{"select count(*) from once."}.append(table) +
                          " as t where t::text like '%" + sent + "%'") == "0");
@@ -285,7 +287,7 @@ TEST_CASE("a token that the schema makes is as good as one of the library", "[to
     auto const token = server.ask("select once.issue_token('alice', 'pay', '10 minutes')");
     CHECK(token.size() == 43);
     CHECK(token.find_first_of("+/=\n") == std::string::npos);
-    CHECK(server.redeem(redemption_of(token)).started());
+    CHECK(server.redeem(redemption_of(token)).done());
 }
 
 TEST_CASE("no service redeems the token of another", "[token][services]") {
@@ -299,7 +301,7 @@ TEST_CASE("no service redeems the token of another", "[token][services]") {
     auto const token = once::issue_token(first, terms);
     auto const nothing = [](once::transaction&) {};
     CHECK(once::execute(second, redemption_of(token), nothing).refused());
-    CHECK(once::execute(first, redemption_of(token), nothing).started());
+    CHECK(once::execute(first, redemption_of(token), nothing).done());
     CHECK(once::execute(second, redemption_of(token), nothing).refused());
 }
 
@@ -320,7 +322,7 @@ TEST_CASE("purging tokens removes what has expired, the oldest first, and skips 
     CHECK(server.tokens() == "2");
     tx.abort();
     CHECK(server.ask("select once.purge_tokens()") == "1");
-    CHECK(server.redeem(redemption_of(good)).started());
+    CHECK(server.redeem(redemption_of(good)).done());
     for (std::string const limit : {"0", "-1", "100001", "null"}) {
         CHECK(sqlstate_of([&] { run(server.dsn(), "select once.purge_tokens(" + limit + ")"); }) == "22023");
     }
@@ -329,7 +331,7 @@ TEST_CASE("purging tokens removes what has expired, the oldest first, and skips 
 TEST_CASE("a repeat after the record has gone is refused, not done again", "[token]") {
     with_tokens server;
     auto const token = server.issue();
-    CHECK(server.redeem(redemption_of(token)).started());
+    CHECK(server.redeem(redemption_of(token)).done());
     server.run("update once.idempotency_record set claimed_at = claimed_at - interval '2 days', "
                "expires_at = expires_at - interval '2 days'");
     CHECK(server.redeem(redemption_of(token)).refused());
@@ -357,10 +359,10 @@ TEST_CASE("redeeming costs no round trip", "[token][round_trips]") {
         CHECK(cost([&] {
                   CHECK(once::execute(db, redemption_of(token), [](once::transaction& tx) {
                             add_effect(tx);
-                        }).started());
+                        }).done());
               }) == 3);
         token = once::issue_token(db, terms);
-        CHECK(cost([&] { CHECK(once::execute(db, redemption_of(token), {effect_statement()}).started()); }) ==
+        CHECK(cost([&] { CHECK(once::execute(db, redemption_of(token), {effect_statement()}).done()); }) ==
               1);
         CHECK(cost([&] {
                   CHECK(once::execute(db, redemption_of(token), {effect_statement()}).replayed());
@@ -405,8 +407,8 @@ TEST_CASE("at every isolation level concurrent redemptions have one effect", "[t
         int started = 0;
         for (auto& reply : replies) {
             auto const got = reply.get();
-            started += got.started();
-            CHECK((got.started() || got.replayed()));
+            started += got.done();
+            CHECK((got.done() || got.replayed()));
         }
         CHECK(started == 1);
         CHECK(server.effects() == before + 1);

@@ -23,7 +23,7 @@ TEST_CASE("transact commits once and carries no response", "[transact]") {
         add_effect(tx);
         return 42;
     });
-    CHECK(reply.started());
+    CHECK(reply.done());
     CHECK(reply.committed());
     CHECK_FALSE(reply.has_response());
     CHECK(reply.attempts() == 1);
@@ -72,7 +72,7 @@ TEST_CASE("without a key a lost answer to COMMIT is unknown, and nothing runs ag
     CHECK(reply.was_in_doubt());
     CHECK(runs == 1);
     CHECK(server.effects() == 1);
-    CHECK(once::transact(db, [&](once::transaction& tx) { add_effect(tx); }).started());
+    CHECK(once::transact(db, [&](once::transaction& tx) { add_effect(tx); }).done());
 }
 
 TEST_CASE("with a key a lost answer to COMMIT is found out", "[transact]") {
@@ -100,11 +100,11 @@ TEST_CASE("statements for the end run before COMMIT, in the order in which they 
         add_effect(tx, "first");
         tx.at_commit({"select what from effect", {}});
     };
-    CHECK(once::execute(db, request_of("k"), write).started());
+    CHECK(once::execute(db, request_of("k"), write).done());
     CHECK(server.ask("select string_agg(what, ' ' order by id) from effect") == "first second third");
     CHECK(once::execute(db, request_of("k"), write).replayed());
     CHECK(server.effects() == 3);
-    CHECK(once::transact(db, write).started());
+    CHECK(once::transact(db, write).done());
     CHECK(server.effects() == 6);
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("a statement for the end that fails rolls everything back", "[at_commi
         CHECK(server.effects() == 0);
         CHECK(server.records() == 0);
     }
-    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).started());
+    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).done());
 }
 
 TEST_CASE("a deferred constraint that fails at COMMIT rolls everything back", "[at_commit]") {

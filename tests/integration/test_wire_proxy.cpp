@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each act of the proxy, which the tests of faults rest on.
 #include "support/seed.hpp"
 #include "wire_database.hpp"
 

@@ -89,10 +89,10 @@ private:
     std::jthread m_thread;
 };
 
-once::resumable leaving(bool fails) {
+once::operation leaving(bool fails) {
     return {"left",
             {once::in_database("one",
-                               [fails](once::transaction& tx, once::operation&) -> once::response {
+                               [fails](once::transaction& tx, once::running_operation&) -> once::response {
                                    if (fails) {
                                        throw std::runtime_error{"left behind"};
                                    }
@@ -227,8 +227,8 @@ TEST_CASE("a worker that is destroyed leaves its work to the next one at once, a
     }
     SECTION("an operation worker") {
         CHECK_THROWS(leaving(true).run(server.db, asked("k")));
-        CHECK(once::operation_worker{server.db, {leaving(true)}, {.batch = 1}}.run_once().postponed == 1);
-        CHECK(once::operation_worker{server.db, {leaving(false)}}.run_once().finished == 1);
+        CHECK(once::operation_worker{server.db, {leaving(true)}, {.batch = 1}}.run_once().retried == 1);
+        CHECK(once::operation_worker{server.db, {leaving(false)}}.run_once().done == 1);
     }
     CHECK(server.ask("select count(*) from once.parked_message") == "0");
 }

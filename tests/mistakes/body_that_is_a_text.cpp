@@ -4,7 +4,7 @@
 #include <once/once.hpp>
 
 once::reply place(once::database& db) {
-    return once::execute(db, {.scope = "POST /orders", .key = "k"}, [](once::transaction&) -> once::response {
-        return {.status = 201, .body = "hello"};
-    });
+    return once::execute(
+        db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
+        [](once::transaction&) -> once::response { return {.status = 201, .body = "hello"}; });
 }

@@ -4,6 +4,6 @@
 #include <once/once.hpp>
 
 once::reply place(once::database& db) {
-    return once::execute(db, {.scope = "POST /orders", .key = "k"},
+    return once::execute(db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
                          [](once::transaction&) { return std::string{"hello"}; });
 }

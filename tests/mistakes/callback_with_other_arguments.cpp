@@ -5,6 +5,6 @@
 #include <pqxx/pqxx>
 
 once::reply place(once::database& db) {
-    return once::execute(db, {.scope = "POST /orders", .key = "k"},
+    return once::execute(db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
                          [](pqxx::work&) { return once::response{.status = 201}; });
 }

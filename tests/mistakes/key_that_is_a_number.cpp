@@ -4,6 +4,6 @@
 #include <once/once.hpp>
 
 once::reply place(once::database& db, std::int64_t id) {
-    return once::execute(db, {.scope = "POST /orders", .key = id},
+    return once::execute(db, {.scope = "POST /orders", .key = id, .fingerprint = once::no_fingerprint},
                          [](once::transaction&) { return once::response{.status = 201}; });
 }

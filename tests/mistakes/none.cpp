@@ -18,13 +18,14 @@ struct once::mapping<order> {
 
 once::inbox const inbox{"billing", {.retention = std::chrono::hours{1}}};
 
-once::phase const charge = once::idempotent_remote("charge", [](once::operation&) {});
+once::phase const charge = once::idempotent_remote("charge", [](once::running_operation&) {});
 
 once::reply place(once::database& db, once::repository<order> const& orders, std::int64_t id,
                   std::string_view text) {
     once::consumer consumer{db, "billing", [](once::delivery const&, once::transaction&) {}};
-    once::transact(db, [](once::transaction&) {});
-    once::request asked{.scope = "POST /orders", .key = std::to_string(id)};
+    once::transact(db, [](once::transaction&) {}).expect_committed();
+    once::request asked{
+        .scope = "POST /orders", .key = std::to_string(id), .fingerprint = once::no_fingerprint};
     asked.key = text;
     asked.key += "!";
     pqxx::params const bound{asked.key};

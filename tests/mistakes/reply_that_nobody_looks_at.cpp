@@ -3,6 +3,6 @@
 #include <once/once.hpp>
 
 void place(once::database& db) {
-    once::execute(db, {.scope = "POST /orders", .key = "k"},
+    once::execute(db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
                   [](once::transaction&) { return once::response{.status = 201}; });
 }

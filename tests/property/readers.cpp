@@ -67,7 +67,8 @@ void prepare_wrong_readers(session& db) {
         declare v_row outbox;
         begin
             for v_row in select o.* from outbox as o
-                         where o.id > (select c.id from cursor_at as c where design = 'by_id') order by o.id limit 20 loop
+                         where o.id > (select c.id from cursor_at as c where design = 'by_id')
+                             order by o.id limit 20 loop
                 update cursor_at set id = v_row.id where design = 'by_id';
                 return next v_row;
             end loop;
@@ -86,8 +87,8 @@ void prepare_wrong_readers(session& db) {
             end loop;
         end $$;
 
-        -- Pairs of snapshots, but the lower bound is the newest place just before the snapshot: a transaction that has an
-        -- id and a place already can lie beyond the snapshot.
+        -- Pairs of snapshots, but the lower bound is the newest place just before the snapshot: a transaction that has
+        -- an id and a place already can lie beyond the snapshot.
         create function read_early_bound() returns setof outbox language plpgsql as $$
         declare
             v_at    cursor_at;

@@ -94,7 +94,8 @@ void prepare_storm(session& db) {
         begin
             update key_state set seq = seq + 1 where key = p_key returning seq into v_seq;
             insert into committed
-            values (once.publish('proof.staged', 'k' || p_key, json_build_object('seq', coalesce(v_seq, 0))), 'k' || p_key, v_seq);
+            values (once.publish('proof.staged', 'k' || p_key, json_build_object('seq', coalesce(v_seq, 0))),
+                'k' || p_key, v_seq);
         end $$)sql");
 }
 

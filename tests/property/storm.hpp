@@ -42,8 +42,8 @@ void prepare_storm(session& db);
 
 /// Writers that do to the outbox whatever transactions can do, and readers that take part while they do.
 /**
- * Each writer's transactions have savepoints, rollbacks, sleeps, an id that was taken early, two keys in any order (so that
- * some deadlock), or are prepared and decided later. Threads end with this object.
+ * Each writer's transactions have savepoints, rollbacks, sleeps, an id that was taken early, two keys in any order (so
+ * that some deadlock), or are prepared and decided later. Threads end with this object.
  */
 class storm {
 public:

@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: the model of parked messages and the steps that are compared with it belong together.
 #include "support/database.hpp"
 #include "support/seed.hpp"
 #include "support/session.hpp"
@@ -109,7 +111,8 @@ private:
         }
     }
 
-    /// A batch: delivered, failed, rejected, or behind one that did. `crash`: the worker ends, its successor suspects all.
+    /// A batch: delivered, failed, rejected, or behind one that did. `crash`: the worker ends, its successor suspects
+    /// all.
     void read(bool crash) {
         auto const found = next_batch(m_db, "s", 1 + roll(6));
         std::string ids;
@@ -419,7 +422,7 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
     auto const all = next_batch(db, "s", 5);
     db.run("select acknowledge('s', 0, '" + all.token +
            "', 5, 5, '{1,2,3,4,5}', '{suspect,suspect,suspect,suspect,suspect}')");
-    // Whoever gets message 3 dies.
+    // The worker that gets message 3 dies.
     for (int i = 0; i < 100; ++i) {
         auto const taken =
             db.rows("select id from take_parked('s', 0, 100, p_now => clock_timestamp() + interval '1 day')");

@@ -140,7 +140,7 @@ TEST_CASE("of messages that come together, only the one that kills its worker is
     db.run("update subscription set max_attempts = " + std::to_string(attempts));
     std::string delivered;
     int deaths = 0;
-    // Whoever gets message 5 dies when it comes to it.
+    // The worker that gets message 5 dies when it comes to it.
     for (std::string ids = take(db); !ids.empty(); ids = take(db)) {
         if (ids.find('5') != std::string::npos) {
             REQUIRE(++deaths <= attempts + 1);

@@ -50,8 +50,8 @@ public:
         return std::exchange(m_heard, 0);
     }
 
-    /// Sleeps until something comes; false when nothing did for so long. What came with the answer to a statement is not
-    /// at the socket any more, and counts all the same.
+    /// Sleeps until something comes; false when nothing did for so long. What came with the answer to a statement is
+    /// not at the socket any more, and counts all the same.
     bool sleep(std::chrono::milliseconds limit) {
         gather();
         pollfd socket{.fd = PQsocket(m_link.get()), .events = POLLIN, .revents = 0};

@@ -62,7 +62,7 @@ statement effect_statement(std::string const& what) {
 }
 
 request request_of(std::string key) {
-    return {.scope = "test", .key = std::move(key)};
+    return {.scope = "test", .key = std::move(key), .fingerprint = once::no_fingerprint};
 }
 
 request asked(std::string key, std::string const& body) {

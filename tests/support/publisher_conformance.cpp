@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: every rule that a publisher must keep, one function each.
 #include "support/publisher_conformance.hpp"
 
 #include "support/paper_relay.hpp"

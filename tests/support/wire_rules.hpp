@@ -16,8 +16,8 @@ namespace once::testing {
 /** Decides about a message before it is forwarded.
  *
  * Runs in the thread of the message's connection: while it runs, that connection stands still and others do not. It may
- * kill processes, use other connections (through the proxy too) and ask the proxy; it must not destroy the proxy. A rule
- * that throws cuts the connection and leaves its text in wire_proxy::faults().
+ * kill processes, use other connections (through the proxy too) and ask the proxy; it must not destroy the proxy. A
+ * rule that throws cuts the connection and leaves its text in wire_proxy::faults().
  */
 using rule = std::function<action(event const&)>;
 

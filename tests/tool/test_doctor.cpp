@@ -1,5 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
+// More than 400 lines: one claim for each thing that doctor finds, or must not find.
+//
 // doctor is silent on every healthy schema, finds what is not, and what it prints runs.
 #include <once/database.hpp>
 #include <once/migrations.hpp>

@@ -135,6 +135,7 @@ TEST_CASE("migrate up ends with one line that says where the schema is now", "[h
     CHECK(lines_of(db.run({"migrate", "up"}).out).size() == 1);
 }
 
+// More than 60 lines: a table of mistakes.
 TEST_CASE("a mistake in the set-up is told as a sentence with what to do, never as raw SQL", "[help]") {
     command_database<empty_database> const empty;
     auto const check = [](command_result const& result, int status, std::string const& says) {

@@ -69,8 +69,8 @@ long resident_kilobytes(pid_t pid) {
     return 0;
 }
 
-// How long a probe takes, in milliseconds, until it is answered with 200. On a busy machine it can be the oldest of 256 clients
-// before it has sent a byte, and give way; then it asks again.
+// How long a probe takes, in milliseconds, until it is answered with 200. On a busy machine it can be the oldest of 256
+// clients before it has sent a byte, and give way; then it asks again.
 long long probe(int port) {
     auto const begin = std::chrono::steady_clock::now();
     auto const took = [&] {

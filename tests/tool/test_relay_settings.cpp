@@ -13,6 +13,7 @@ using namespace once::testing;
 namespace exit_status = once::command::exit_status;
 namespace fs = std::filesystem;
 
+// More than 60 lines: a table of settings.
 TEST_CASE("a wrong setting ends a relay at its start, and the error names it", "[relay]") {
     relay_database const db;
     temporary_folder const folder;
@@ -128,9 +129,8 @@ TEST_CASE(
     CHECK(status.wait() == exit_status::unreachable);
 }
 
-TEST_CASE(
-    "a relay whose database is not there ends with exit status 3, so that whoever started it can try again",
-    "[relay]") {
+TEST_CASE("a relay whose database is not there ends with exit status 3, so that its supervisor can try again",
+          "[relay]") {
     auto const result = run_command({"-d", "host=/nowhere", "relay", "s", "--to", "jsonl"});
     CHECK(result.status == exit_status::unreachable);
 }

@@ -309,5 +309,5 @@ TEST_CASE("options of a relay that cannot work are refused by name", "[relay]") 
     CHECK(field({.publish_timeout = 7'501ms}) == "relay_options.publish_timeout");
     CHECK(field({.pause_base = 0ms}) == "relay_options.pause_base");
     CHECK(field({.pause_base = 2min}) == "relay_options.pause_base");
-    CHECK(field({.reading = {.slice = -1}}) == "reader_options.slice");
+    CHECK(field({.reader = {.slice = -1}}) == "reader_options.slice");
 }

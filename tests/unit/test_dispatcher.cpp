@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each way in which a receiver can fail, over one script.
 #include "delivery/dispatcher.hpp"
 #include "judgement/call_size.hpp"
 #include "support/paper_relay.hpp"

@@ -57,7 +57,7 @@ TEST_CASE("at COMMIT messages speak, too, through deferred constraints and trigg
     CHECK(judge_sqlstate("57014", during::commit) == fault::database);
 }
 
-TEST_CASE("exceptions are judged as what they are, whoever threw them", "[judgement]") {
+TEST_CASE("exceptions are judged as what they are, from any thrower", "[judgement]") {
     CHECK(judge_failure(once::message_rejected{"no"}, during::message) == fault::rejected);
     CHECK(judge_failure(std::runtime_error{"x"}, during::message) == fault::message);
     CHECK(judge_failure(pqxx::broken_connection{"x"}, during::message) == fault::database);
@@ -74,8 +74,9 @@ TEST_CASE("exceptions are judged as what they are, whoever threw them", "[judgem
     CHECK(judge_failure(std::logic_error{"x"}, during::own_statement) == fault::set_up);
 }
 
-TEST_CASE("what is too much for several messages is tried with fewer; for one alone it is that message's fault",
-          "[judgement]") {
+TEST_CASE(
+    "what is too much for several messages is tried with fewer; for one alone it is that message's fault",
+    "[judgement]") {
     std::bad_alloc const no_memory;
     pqxx::sql_error const servers{"out of memory", "", "53200"};
     CHECK(judge_attempt(no_memory, {.messages = 2}) == fault::too_much);
@@ -93,7 +94,8 @@ TEST_CASE("an attempt that ran out of time is too much, whatever its end looked 
     }
 }
 
-TEST_CASE("an error that ended the session is about the database, whatever its SQLSTATE says", "[judgement]") {
+TEST_CASE("an error that ended the session is about the database, whatever its SQLSTATE says",
+          "[judgement]") {
     pqxx::sql_error const fatal{"terminating", "", "22023"};
     CHECK(judge_attempt(fatal, {.session_ended = true}) == fault::database);
     CHECK(judge_attempt(fatal, {.session_ended = false}) == fault::message);

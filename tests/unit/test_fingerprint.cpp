@@ -41,9 +41,9 @@ TEST_CASE("bytes are taken as they are, NUL included", "[fingerprint]") {
 }
 
 TEST_CASE("no fingerprint is empty, and the fingerprint of an empty part is not", "[fingerprint]") {
-    CHECK(fingerprint{}.empty());
+    CHECK(fingerprint{once::no_fingerprint}.empty());
     CHECK_FALSE(fingerprint{""}.empty());
-    CHECK(fingerprint{} != fingerprint{""});
+    CHECK(fingerprint{once::no_fingerprint} != fingerprint{""});
 }
 
 TEST_CASE("a digest has 32 bytes and nothing else", "[fingerprint]") {

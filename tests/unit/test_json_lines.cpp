@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each way in which a file can be torn or full.
 #include <once/error.hpp>
 #include <once/json_lines_publisher.hpp>
 
@@ -233,7 +235,7 @@ private:
 
 } // namespace
 
-TEST_CASE("each writer of a file begins on a line of its own, whoever tore the last one",
+TEST_CASE("each writer of a file begins on a line of its own, also behind one that another tore",
           "[publisher][json_lines]") {
     own_folder const folder;
     auto const file = folder / "messages.jsonl";

@@ -46,15 +46,14 @@ TEST_CASE("a reply without a response says so instead of making one up", "[respo
     CHECK_FALSE(waiting.has_response());
     CHECK_THROWS_AS(waiting.response(), once::misuse);
     CHECK_THROWS_AS(reply{{.outcome = outcome::replayed}}.response(), once::misuse);
-    reply const done{
-        {.outcome = outcome::started, .response = once::response{.status = 201, .body = body{7}}}};
+    reply const done{{.outcome = outcome::done, .response = once::response{.status = 201, .body = body{7}}}};
     CHECK(done.response().status == 201);
     CHECK(done.as<int>() == 7);
     CHECK(reply{done}.response() == done.response());
 }
 
 TEST_CASE("the outcomes have the words that SQL uses", "[response]") {
-    CHECK(to_string(outcome::started) == "started");
+    CHECK(to_string(outcome::done) == "done");
     CHECK(to_string(outcome::replayed) == "replayed");
     CHECK(to_string(outcome::in_progress) == "in_progress");
     CHECK(to_string(outcome::key_reused) == "key_reused");

@@ -74,6 +74,7 @@ TEST_CASE("a cut inside of a character does not borrow bytes from behind the end
     CHECK_FALSE(is_utf8(std::string_view{euro}.substr(0, 1)));
 }
 
+// More than 60 lines: a table of texts.
 TEST_CASE("JSON is stored as JSON only when the server is sure to take and keep it", "[text]") {
     std::vector<text_case> const table{
         {"object", R"({"a": 1})", true},

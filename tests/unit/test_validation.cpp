@@ -69,10 +69,18 @@ std::vector<text_case> const key_texts{
 TEST_CASE("key and scope are 1 to 255 bytes of printable ASCII without outer spaces", "[validation]") {
     for (auto const& row : key_texts) {
         INFO(row.what);
-        CHECK(refused_field([&] { once::validate(once::request{.scope = "s", .key = row.text}); },
-                            row.text) == (row.good ? "accepted" : "request.key"));
-        CHECK(refused_field([&] { once::validate(once::request{.scope = row.text, .key = "k"}); },
-                            row.text) == (row.good ? "accepted" : "request.scope"));
+        CHECK(refused_field(
+                  [&] {
+                      once::validate(
+                          once::request{.scope = "s", .key = row.text, .fingerprint = once::no_fingerprint});
+                  },
+                  row.text) == (row.good ? "accepted" : "request.key"));
+        CHECK(refused_field(
+                  [&] {
+                      once::validate(
+                          once::request{.scope = row.text, .key = "k", .fingerprint = once::no_fingerprint});
+                  },
+                  row.text) == (row.good ? "accepted" : "request.scope"));
     }
 }
 

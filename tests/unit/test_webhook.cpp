@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each answer of a receiver, and for each part of a request.
 // The webhook publisher against a receiver on a real socket.
 #include <once/webhook_publisher.hpp>
 

@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one table of commands and options, read from top to bottom; what they do stands elsewhere.
 #include "command_line.hpp"
 
 #include <once/error.hpp>
@@ -188,9 +190,9 @@ private:
                   [this](session& db) { return explain_stall(db, m_stall, m_service, how(), m_out); });
         auto* const look =
             m_app.add_subcommand("doctor", "differences of the schema from what it should be with the SQL "
-                                           "that mends them, and settings that "
+                                           "that fixes them, and settings that "
                                            "break a promise (exit status 1 when something is found)");
-        look->add_flag("--sql", m_sql, "only the SQL that mends it");
+        look->add_flag("--sql", m_sql, "only the SQL that fixes it");
         connected(look, "owner", [this](session& db) {
             return doctor(db,
                           m_sql    ? doctor_output::sql

@@ -11,7 +11,7 @@ namespace once::command {
 void refuse_password(std::string const& conninfo, std::string const& option = "--database");
 
 /// The connection string with `keyword` set, where neither it nor libpq's own `variable` (may be null) says it already.
-/// Returns one that libpq does not understand as it is: whoever connects with it says so.
+/// Returns one that libpq does not understand as it is: the attempt to connect says so.
 [[nodiscard]] std::string with_default(std::string const& conninfo, std::string const& keyword,
                                        char const* variable, std::string const& value);
 

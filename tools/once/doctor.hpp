@@ -36,11 +36,11 @@ struct finding {
 /// For people, for machines, or only the SQL that fixes what can be fixed without a decision.
 enum class doctor_output { text, json, sql };
 
-/// `doctor`: compares the schema with what the migrations of this command make, and looks for rights, owners, publications
-/// and settings that break a promise.
+/// `doctor`: compares the schema with what the migrations of this command make, and looks for rights, owners,
+/// publications and settings that break a promise.
 /**
- * The comparison applies the migrations to a scratch schema, in a transaction that is rolled back; it needs the right to
- * create a schema, and makes no role.
+ * The comparison applies the migrations to a scratch schema, in a transaction that is rolled back; it needs the right
+ * to create a schema, and makes no role.
  * @return the exit status: 1 when something was found
  */
 int doctor(session& db, doctor_output how, std::ostream& out);

@@ -12,6 +12,7 @@ namespace once::command {
 namespace {
 
 // What stands at the end of the help of a command, in lines of 80. A test runs each line that begins with "  once".
+// More than 60 lines: a table.
 std::map<std::string_view, std::string_view> const& footers() {
     static std::map<std::string_view, std::string_view> const all{
         {"once", R"(Examples:

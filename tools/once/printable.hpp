@@ -9,8 +9,8 @@ namespace once::command {
 
 /// Text of others as a terminal may get it, on one line.
 /**
- * Control characters (C0, DEL, C1), line breaks, characters that turn the direction of writing or are not seen at all, and
- * bytes that are not UTF-8 are shown escaped: \n, \t, \x1b, \u{202e}. All else stays as it is.
+ * Control characters (C0, DEL, C1), line breaks, characters that turn the direction of writing or are not seen at all,
+ * and bytes that are not UTF-8 are shown escaped: \n, \t, \x1b, \u{202e}. All else stays as it is.
  */
 [[nodiscard]] std::string printable(std::string_view text);
 

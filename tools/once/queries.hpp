@@ -6,19 +6,20 @@
  */
 namespace once::command::queries {
 
-/// The first words of each transaction: what role, database and environment have set otherwise is nothing to a command. A
-/// standby refuses to be written to, and to be told of writing.
+/// The first words of each transaction: what role, database and environment have set otherwise is nothing to a command.
+/// A standby refuses to be written to, and to be told of writing.
 inline constexpr char const* begin_to_write =
     R"sql(set transaction isolation level read committed, read write, not deferrable)sql";
 inline constexpr char const* begin_to_read =
     R"sql(set transaction isolation level read committed, not deferrable)sql";
 inline constexpr char const* is_standby = R"sql(select pg_is_in_recovery())sql";
 
-/// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for; values look
-/// the same whoever asks; names mean those of the system. Not the session, which a pooler hands to others afterwards.
-/// Compiling the views would take seconds, reading them takes milliseconds.
+/// Each transaction: nothing waits for ever, and a table that is being altered is reported instead of waited for;
+/// values look the same to everybody; names mean those of the system. Not the session, which a pooler hands to others
+/// afterwards. Compiling the views would take seconds, reading them takes milliseconds.
 inline constexpr char const* bounds = R"sql(
-set local statement_timeout = '5min'; set local lock_timeout = '5s'; set local idle_in_transaction_session_timeout = '5min';
+set local statement_timeout = '5min'; set local lock_timeout = '5s';
+    set local idle_in_transaction_session_timeout = '5min';
 set local client_min_messages = 'warning'; set local jit = off; set local search_path = pg_catalog, pg_temp;
 set local client_encoding = 'UTF8'; set local datestyle = 'ISO, YMD'; set local intervalstyle = 'postgres';
 set local timezone = 'UTC'; set local bytea_output = 'hex'; set local extra_float_digits = 1;
@@ -94,7 +95,8 @@ inline constexpr char const* schema_exists =
 /// another deploy is no reason to fail. $1 text: schema
 inline constexpr char const* lock_migrations = R"sql(
 select set_config('lock_timeout', '0', true),
-       pg_advisory_xact_lock('pg_namespace'::regclass::oid::integer, to_regnamespace(quote_ident($1))::oid::integer))sql";
+       pg_advisory_xact_lock('pg_namespace'::regclass::oid::integer,
+           to_regnamespace(quote_ident($1))::oid::integer))sql";
 
 /// Behind that lock, where a session may still remember from before that there is no such table. $1 text: schema
 inline constexpr char const* schema_version_exists_now = R"sql(
@@ -108,7 +110,8 @@ from idempotency_record_readable
 where key = $1 and ($2::text is null or scope = $2)
 order by claimed_at)sql";
 
-/// The same without what was answered, and without the fingerprint, from which a short request can be guessed: for inspectors.
+/// The same without what was answered, and without the fingerprint, from which a short request can be guessed: for
+/// inspectors.
 inline constexpr char const* records_of_key_without_response = R"sql(
 select service, scope, key, state, claimed_by, claimed_at, took, expires_at, expired, status
 from idempotency_record_readable
@@ -131,13 +134,15 @@ inline constexpr char const* may_read_payloads =
 
 /// What an inspector is shown. $1 uuid: message
 inline constexpr char const* parked_show_state = R"sql(
-select service, subscription, slice, id, message_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
+select service, subscription, slice, id, message_id, state, attempts, last_error, parked_at, next_attempt_at,
+    started_at,
        published_at, published_by, topic, key, traceparent, content_type
 from parked_message where message_id = $1::uuid)sql";
 
 /// With its headers, and how long it is. $1 uuid: message
 inline constexpr char const* parked_show = R"sql(
-select service, subscription, slice, id, message_id, given_id, state, attempts, last_error, parked_at, next_attempt_at, started_at,
+select service, subscription, slice, id, message_id, given_id, state, attempts, last_error, parked_at,
+    next_attempt_at, started_at,
        published_at, published_by, topic, key, traceparent, content_type, headers::text as headers,
        octet_length(coalesce(payload_json::text, encode(payload_bytes, 'escape'))) as payload_bytes
 from parked_message where message_id = $1::uuid)sql";
@@ -268,14 +273,16 @@ select (select max(version) from schema_version) as schema_version,
        (select count(*) from (select from idempotency_record where expires_at <= clock_timestamp() limit 100000) as e)
            as records_expired,
        (select last_value from outbox_id_seq) as messages_staged,
-       (select pg_size_pretty(sum(pg_total_relation_size(inhrelid))) from pg_inherits where inhparent = 'outbox'::regclass)
+       (select pg_size_pretty(sum(pg_total_relation_size(inhrelid))) from pg_inherits
+           where inhparent = 'outbox'::regclass)
            as outbox_size,
        (select value::bigint from metrics where name = 'once_scheduled_messages') as scheduled_estimated,
        (select count(*) from lease where released_at is null and expires_at > clock_timestamp()) as leases_held)sql";
 
 /// The oldest transaction of the database, if it is older than a minute.
 inline constexpr char const* oldest_transaction = R"sql(
-select pid, usename as role, application_name as application, state, date_trunc('second', clock_timestamp() - xact_start) as age,
+select pid, usename as role, application_name as application, state, date_trunc('second',
+    clock_timestamp() - xact_start) as age,
        case when backend_xid is not null then 'has written' else 'only reads' end as writes
 from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid() and xact_start < clock_timestamp() - interval '1 minute'

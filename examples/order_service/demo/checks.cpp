@@ -16,7 +16,8 @@ namespace {
 constexpr char const* busiest_cart = R"(
     select key from heard.answer where action = 'order' and key not like 'desk-%'
     group by key
-    order by bool_or(in_doubt and outcome = 'replayed') desc, count(distinct outcome) desc, count(*) desc, key limit 1)";
+    order by bool_or(in_doubt and outcome = 'replayed') desc, count(distinct outcome) desc, count(*) desc,
+        key limit 1)";
 
 // Of all messages the one that took the most requests.
 constexpr char const* most_repeated = R"(

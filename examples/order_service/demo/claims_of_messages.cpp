@@ -12,7 +12,8 @@ constexpr std::array of_billing{
         select count(*) filter (where o.number is null or m.messages is distinct from 1), count(*)
         from (select number, v from shop.orders, generate_series(1, version) as v) as o
         full join (select key, (payload_json->>'version')::bigint as v, count(*) as messages
-                   from once.outbox where topic like 'orders.%' group by 1, 2) as m on m.key = o.number and m.v = o.v)"},
+                   from once.outbox where topic like 'orders.%' group by 1, 2) as m on m.key = o.number
+                       and m.v = o.v)"},
     claim{"one message for each vote that was counted", R"(
         select count(*) filter (where v.id is null or m.messages is distinct from 1), count(*)
         from shop.votes as v

@@ -21,7 +21,7 @@ shop::order read_order(client const& self, std::string const& number) {
     throw std::runtime_error{"order " + number + " cannot be read"};
 }
 
-// The clerk opens the order, thinks, and saves. Who was slower is told so, and does it again with what it is then.
+// The clerk opens the order, thinks, and saves. The slower one is told so, and does it again with what it is then.
 void edit_as_seen(client const& self, shop::note_request const& asked, std::mt19937_64& random) {
     int status = 0;
     while (status != 200) {

@@ -13,7 +13,7 @@ void send_votes(client const& self, int piece) {
     auto random = self.random(piece);
     shop::vote const cast{.poll = polls.at(random() % polls.size()),
                           .voter = voters.at(random() % voters.size())};
-    once::request const identity{.scope = cast.poll, .key = cast.voter};
+    once::request const identity{.scope = cast.poll, .key = cast.voter, .fingerprint = once::no_fingerprint};
     auto const vote = [&] {
         self.insist("vote", "plain", identity, [&] { return shop::cast_vote(self.db(), cast, patience()); });
     };

@@ -1,7 +1,7 @@
 -- Only for the demonstration.
 
--- A grand piano takes a quarter of a second, so that clients lose their patience. A posting takes a moment, so that billing is
--- killed in the middle of one.
+-- A grand piano takes a quarter of a second, so that clients lose their patience. A posting takes a moment, so that
+-- billing is killed in the middle of one.
 create function shop.take_time() returns trigger language plpgsql as $$
 begin
     perform pg_sleep(case when new.item = 'grand piano' then 0.25 else 0.01 * random() end);

@@ -24,9 +24,9 @@ void tally::take_answer(std::string const& process, std::string const& action, n
     bool const in_doubt = event.at("in_doubt");
     if (in_doubt && action != "vote") {
         add(action, "in doubt");
-        add(action, outcome == "replayed"  ? "in doubt, committed"
-                    : outcome == "started" ? "in doubt, not committed"
-                                           : "in doubt, " + outcome);
+        add(action, outcome == "replayed" ? "in doubt, committed"
+                    : outcome == "done"   ? "in doubt, not committed"
+                                          : "in doubt, " + outcome);
     }
     if (outcome == "unknown" || outcome == "in_progress") {
         return;
@@ -35,7 +35,7 @@ void tally::take_answer(std::string const& process, std::string const& action, n
         m_votes.push_back({{"process", process}, {"poll", event.at("scope")}, {"voter", event.at("key")}});
         return;
     }
-    if (outcome == "started" && event.at("committed")) {
+    if (outcome == "done" && event.at("committed")) {
         add(action, "took effect");
     }
     if (event.value("status", 0) == 409) {

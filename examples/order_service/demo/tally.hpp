@@ -15,7 +15,7 @@ class tally {
 public:
     void take(std::string const& process, nlohmann::json const& event);
 
-    /// Calls of one action (order, note, vote) with one result (sent, started, replayed, ...).
+    /// Calls of one action (order, note, vote) with one result (sent, done, replayed, ...).
     [[nodiscard]] int count(std::string_view action, std::string_view what) const;
     /// The same over all actions.
     [[nodiscard]] int count(std::string_view what) const;

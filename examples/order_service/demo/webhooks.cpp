@@ -110,7 +110,7 @@ private:
         once::transact(m_db, [&](once::transaction& tx) {
             tx.exec("insert into warehouse.request (message_id, answer) values ($1, '503')",
                     pqxx::params{request.id()});
-        });
+        }).expect_committed();
     }
 
     void do_again(warehouse::webhook const& message) {
@@ -118,7 +118,7 @@ private:
             tx.exec("insert into warehouse.job (message_id, topic) "
                     "select $1, $2 from warehouse.request where message_id = $1 and receipt = 'seen'",
                     pqxx::params{message.id, message.topic});
-        });
+        }).expect_committed();
     }
 
     once::database& m_db;

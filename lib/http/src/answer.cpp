@@ -72,7 +72,7 @@ std::vector<header> without_connection_headers(std::vector<header> headers) {
 
 response answer(reply const& reply, options const& options) {
     switch (reply.outcome()) {
-    case outcome::started: {
+    case outcome::done: {
         auto made = reply.response();
         made.headers = without_connection_headers(std::move(made.headers));
         return made;

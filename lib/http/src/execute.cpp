@@ -36,7 +36,7 @@ response pass_by(database& db, bool safe, callback_type const& callback, options
                     throw not_kept{};
                 }
             },
-            options.call);
+            options.call.transaction());
         if (reply.unknown()) {
             return problem_response(safe ? problem::unknown : problem::unknown_without_key,
                                     options.problem_base, options.retry_after);
@@ -70,7 +70,7 @@ response claimed(database& db, request const& request, std::string const& key, c
                                                       .fingerprint = asked},
                                            work, options.call);
     auto made = answer(reply, options);
-    if (reply.started()) {
+    if (reply.done()) {
         made.headers.insert(made.headers.end(), std::make_move_iterator(cookies.begin()),
                             std::make_move_iterator(cookies.end()));
     }
@@ -85,8 +85,8 @@ bool is_outage(std::exception const& e) {
     }
     auto const* const sql = dynamic_cast<pqxx::sql_error const*>(&e);
     std::string_view const state = sql != nullptr ? std::string_view{sql->sqlstate()} : std::string_view{};
-    // Out of space, memory or connections; cancelled by an operator or a timeout; a failing disk; read-only, as a primary
-    // that is being replaced.
+    // Out of space, memory or connections; cancelled by an operator or a timeout; a failing disk; read-only, as a
+    // primary that is being replaced.
     return state.starts_with("53") || state.starts_with("57") || state.starts_with("58") || state == "25006";
 }
 

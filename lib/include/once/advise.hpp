@@ -22,7 +22,7 @@ enum class advice {
 
 [[nodiscard]] ONCE_EXPORT std::string_view to_string(advice value) noexcept;
 
-/// Says what may be done now, whoever threw: libpqxx, the library, or the caller.
+/// Says what may be done now, for an exception of libpqxx, of the library, or of the caller.
 /**
  * Decides by SQLSTATE, because libpqxx's class tree differs between its major versions and leaves some states
  * without a class. `once::execute` follows the same advice by itself (but for lock_not_available, which it leaves
@@ -32,9 +32,9 @@ enum class advice {
 
 /// The advice for an error of the server by its SQLSTATE alone (PostgreSQL documentation, appendix A).
 /**
- * The SQLSTATE alone does not say whether the session has ended, nor whether COMMIT was under way: an error of severity FATAL
- * or PANIC has ended it, whatever its state. So class 08 is `ask_database_first`, but for 08001 and 08004, where no connection
- * came about: a pooler says 08P01 when it loses the server, also during COMMIT.
+ * The SQLSTATE alone does not say whether the session has ended, nor whether COMMIT was under way: an error of severity
+ * FATAL or PANIC has ended it, whatever its state. So class 08 is `ask_database_first`, but for 08001 and 08004, where
+ * no connection came about: a pooler says 08P01 when it loses the server, also during COMMIT.
  */
 [[nodiscard]] ONCE_EXPORT advice advise_sqlstate(std::string_view sqlstate) noexcept;
 

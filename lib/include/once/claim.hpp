@@ -1,12 +1,11 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/request.hpp>
 #include <once/response.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <chrono>
 #include <optional>
@@ -40,8 +39,6 @@ using claim_result = std::variant<started, replayed, in_progress, key_reused>;
 struct claim_options {
     detail::time_field<"claim_options.wait"> wait{std::chrono::milliseconds{2'000}};
     detail::time_field<"claim_options.retention"> retention{std::chrono::hours{24}};
-    /// The schema that holds the library's objects.
-    std::string schema = "once";
 };
 
 /// Claims `request` in a transaction that the caller owns.
@@ -59,7 +56,7 @@ struct claim_options {
  * @par Thread safety
  * That of `tx`.
  */
-[[nodiscard]] ONCE_EXPORT claim_result claim(pqxx::dbtransaction& tx, request const& request,
+[[nodiscard]] ONCE_EXPORT claim_result claim(borrowed const& tx, request const& request,
                                              claim_options const& options = {});
 
 /// Stores the response of a claimed request; call it before the transaction is committed.
@@ -78,7 +75,7 @@ struct claim_options {
  * `once::invalid_argument` before anything is sent; `pqxx::sql_error` with SQLSTATE ON002 when the claim is not there
  * (any more).
  */
-ONCE_EXPORT void complete(pqxx::dbtransaction& tx, started const& claimed,
-                          std::optional<response> const& response, claim_options const& options = {});
+ONCE_EXPORT void complete(borrowed const& tx, started const& claimed,
+                          std::optional<response> const& response);
 
 } // namespace once

@@ -60,6 +60,13 @@ public:
  *     };
  * @endcode
  *
+ * - `form` says how the column's values travel, and with that what `decode` is given.
+ * - `encode` gives what goes to the server: the text of a value of the column's type, in UTF-8 without NUL, or the raw
+ *   bytes when `form` is `bytes`. It throws `value_error` for what the column cannot keep: never write something else.
+ * - `decode` reads what `form` promises, and throws `value_error` for what the C++ type cannot hold. It must lose
+ *   nothing: encoded again, the value must be the same, since a repository writes what differs from what was read.
+ * - Both may be called from any thread, and see no NULL: that is `std::optional`'s.
+ *
  * | C++ | PostgreSQL |
  * | --- | --- |
  * | `bool` | boolean |
@@ -123,6 +130,7 @@ concept column_duration = std::signed_integral<typename Duration::rep> &&
 
 } // namespace detail
 
+/// `boolean`, as `true` and `false`.
 template <>
 struct ONCE_EXPORT column_type<bool> {
     static constexpr column_form form = column_form::text;
@@ -130,6 +138,7 @@ struct ONCE_EXPORT column_type<bool> {
     [[nodiscard]] static bool decode(std::string_view text);
 };
 
+/// Integers of any width, signed or not. What the server sends is checked against the range of the C++ type.
 template <detail::column_integer Integer>
 struct column_type<Integer> {
     static constexpr column_form form = column_form::text;
@@ -163,6 +172,7 @@ struct ONCE_EXPORT column_type<std::string> {
     [[nodiscard]] static std::string decode(std::string_view text);
 };
 
+/// `bytea`: any bytes.
 template <>
 struct ONCE_EXPORT column_type<std::vector<std::byte>> {
     static constexpr column_form form = column_form::bytes;
@@ -224,6 +234,7 @@ struct column_type<std::chrono::sys_time<Duration>> {
     }
 };
 
+/// `date`. Days that no calendar has (February 30) are refused on the way to the database.
 template <>
 struct ONCE_EXPORT column_type<std::chrono::year_month_day> {
     static constexpr column_form form = column_form::date;
@@ -231,6 +242,8 @@ struct ONCE_EXPORT column_type<std::chrono::year_month_day> {
     [[nodiscard]] static std::chrono::year_month_day decode(std::string_view text);
 };
 
+/// Enums: by `enum_names` where they have some, else the number of the underlying type. A number without an
+/// enumerator is read as it is; a text that is not listed is refused.
 template <class Enum>
     requires std::is_enum_v<Enum>
 struct column_type<Enum> {
@@ -266,6 +279,7 @@ struct column_type<Enum> {
     }
 };
 
+/// Strong typedefs, as the value in them.
 template <strong_typedef Wrapped>
 struct column_type<Wrapped> {
     using inner = column_type<typename Wrapped::value_type>;

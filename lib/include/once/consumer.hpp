@@ -18,6 +18,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 namespace once {
 
@@ -28,12 +29,29 @@ public:
     using error::error;
 };
 
+/// What a consumer did.
+struct consumer_summary {
+    /// Whether it is the active one of its slice; false: it stands by.
+    bool active = false;
+    /// Messages whose effect was committed.
+    std::size_t handled = 0;
+    /// Failed attempts; the message comes again, or is dead when its attempts are used up.
+    std::size_t retried = 0;
+    /// Messages that the handler rejected.
+    std::size_t rejected = 0;
+    /// Messages that were parked untried, because an earlier one of their key is.
+    std::size_t behind = 0;
+
+    [[nodiscard]] bool idle() const noexcept { return handled + retried + rejected + behind == 0; }
+};
+
 /// How a consumer works.
 struct consumer_options {
     reader_options reader{};
 
-    /// One transaction: the handler with all messages of a batch, and COMMIT. When it is not enough, batches get smaller. 100 milliseconds to 1 hour, and at least half
-    /// a second shorter than `reader.lease`, so that nobody else takes the slice over meanwhile.
+    /// One transaction: the handler with all messages of a batch, and COMMIT. When it is not enough, batches get
+    /// smaller. 100 milliseconds to 1 hour, and at least half a second shorter than `reader.lease`, so that nobody else
+    /// takes the slice over meanwhile.
     detail::time_field<"consumer_options.deadline"> deadline{std::chrono::milliseconds{10'000}};
 
     isolation isolation_level = isolation::read_committed;
@@ -42,27 +60,17 @@ struct consumer_options {
     int max_attempts = 20;
 
     once::durability durability = once::durability::at_least_on;
+
+    /// Gets lines for people: lost connections, a takeover, why it waits. Empty: that of the database.
+    std::function<void(std::string_view)> log{};
+
+    /// Gets each round that was not idle, for metrics. It must not throw.
+    std::function<void(consumer_summary const&)> observer{};
 };
 
 /// Checks the ranges above.
 /// @throws once::invalid_argument naming the field.
 ONCE_EXPORT void validate(consumer_options const& options);
-
-/// What a consumer did.
-struct consumer_summary {
-    /// Whether it is the active one of its slice; false: it stands by.
-    bool active = false;
-    /// Messages whose effect was committed.
-    std::size_t handled = 0;
-    /// Failed attempts; the message comes again, or is dead when its attempts are used up.
-    std::size_t failed = 0;
-    /// Messages that the handler rejected.
-    std::size_t rejected = 0;
-    /// Messages that were parked untried, because an earlier one of their key is.
-    std::size_t behind = 0;
-
-    [[nodiscard]] bool idle() const noexcept { return handled + failed + rejected + behind == 0; }
-};
 
 /// Receives messages in a service that shares the database: the handler's writes and the position are one transaction.
 /**
@@ -70,14 +78,15 @@ struct consumer_summary {
  * neither is and the message comes again. What the handler does outside of the database is repeated then.
  *
  * The handler gets an ordinary `once::transaction`, in which it may also `publish`. When it throws, everything of the
- * transaction is rolled back; the messages before the failing one are handled again and committed, and the failing one is
- * parked: it comes again after a pause (`subscription_options`), alone, and later ones of its key wait behind it.
+ * transaction is rolled back; the messages before the failing one are handled again and committed, and the failing one
+ * is parked: it comes again after a pause (`subscription_options`), alone, and later ones of its key wait behind it.
  * Everything else flows. `message_rejected` makes the message dead at once. Conflicts (40001, 40P01) are no failure:
- * the transaction is begun anew. Neither is a lost connection, a full disk, a server that shuts down: everything comes again.
+ * the transaction is begun anew. Neither is a lost connection, a full disk, a server that shuts down: everything comes
+ * again.
  *
  * Of all consumers of a slice, in whatever process, one is active; the others stand by and take over within
- * `reader_options::lease`. After a takeover from one that died, the messages that it may have had come one at a time, with the
- * attempt counted before: so a message that kills its process ends up dead.
+ * `reader_options::lease`. After a takeover from one that died, the messages that it may have had come one at a time,
+ * with the attempt counted before: so a message that kills its process ends up dead.
  *
  * @par Connections
  * It keeps one connection of `db` for itself.
@@ -93,8 +102,8 @@ public:
     /// @throws once::invalid_argument. Does not connect yet.
     consumer(database& db, std::string subscription, handler handle, consumer_options const& options = {});
 
-    /// Handles messages in batches, in order, never empty. When it throws, halves of the batch come, to find the failing
-    /// message.
+    /// Handles messages in batches, in order, never empty. When it throws, halves of the batch come, to find the
+    /// failing message.
     consumer(database& db, std::string subscription, batch_handler handle,
              consumer_options const& options = {});
 
@@ -118,17 +127,17 @@ public:
     /**
      * @par Throws
      * what `database::check` throws; `pqxx::broken_connection` when the connection was lost: call it again.
-     * `pqxx::sql_error` with SQLSTATE ON060 (no such subscription, or slice), ON061 (it is paused or expired), ON062 (the
-     * database was restored, see rebase()). `once::misuse` when the handler broke the rules of `transaction`.
+     * `pqxx::sql_error` with SQLSTATE ON060 (no such subscription, or slice), ON061 (it is paused or expired), ON062
+     * (the database was restored, see rebase()). `once::misuse` when the handler broke the rules of `transaction`.
      */
-    consumer_summary run_once();
+    [[nodiscard]] consumer_summary run_once();
 
     /// Goes on until a stop is requested, then gives the slice to another consumer that stands by. Returns what it
     /// did in all.
     /**
      * It finishes the message that it is at, and commits what it has done.
      *
-     * Waited out and logged (`database_options::log`), as by every worker of the library: a database that cannot be
+     * Waited out and logged, as by every worker of the library: a database that cannot be
      * reached, is shut down or read-only, has no disk or memory left, a statement that was cancelled, conflicts, and a
      * subscription that is paused or expired.
      * @throws what no waiting can fix: no such subscription, a schema that is missing or does not fit, missing rights,

@@ -13,8 +13,12 @@
 
 namespace once {
 
+class database;
+
 namespace detail {
 class connection_pool;
+/// Its connections, for the library.
+[[nodiscard]] connection_pool& pool_of(database const& db) noexcept;
 }
 
 /// How a `database` connects. Checked when it is constructed.
@@ -70,10 +74,9 @@ public:
     /// The schema given at construction.
     [[nodiscard]] std::string const& schema() const noexcept;
 
-    /// For the library.
-    [[nodiscard]] detail::connection_pool& pool() const noexcept { return *m_pool; }
-
 private:
+    friend detail::connection_pool& detail::pool_of(database const& db) noexcept;
+
     std::unique_ptr<detail::connection_pool> m_pool;
 };
 

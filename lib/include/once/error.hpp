@@ -2,6 +2,7 @@
 #pragma once
 
 #include <once/export.hpp>
+#include <once/outcome.hpp>
 
 #include <stdexcept>
 #include <string>
@@ -11,7 +12,7 @@ namespace once {
 /// Root of every exception that this library itself throws.
 /**
  * Expected outcomes (a repeat, a stale version, a missing row) are values, never exceptions. An exception means
- * misuse, a bad configuration, a schema that does not fit, or a world that is broken beyond what a retry can mend.
+ * misuse, a bad configuration, a schema that does not fit, or a world that is broken beyond what a retry can fix.
  *
  * Texts say what was attempted, with which key or id, and what to do next. They never contain payloads, responses,
  * request bodies or passwords.
@@ -73,6 +74,18 @@ public:
 class ONCE_EXPORT corrupt_record : public error {
 public:
     using error::error;
+};
+
+/// `reply::expect_committed` was called, and the effect does not stand, or nobody knows: the text and `outcome` say
+/// which.
+class ONCE_EXPORT not_committed : public error {
+public:
+    explicit not_committed(once::outcome outcome);
+
+    [[nodiscard]] once::outcome outcome() const noexcept { return m_outcome; }
+
+private:
+    once::outcome m_outcome;
 };
 
 /// The deadline of a call passed before anything was committed. Certain: nothing took effect.

@@ -24,7 +24,7 @@ namespace detail {
 ONCE_EXPORT reply execute(database& db, request const& request,
                           std::function<response(transaction&)> const& callback, call_options const& options);
 ONCE_EXPORT reply transact(database& db, std::function<void(transaction&)> const& callback,
-                           call_options const& options);
+                           transaction_options const& options);
 
 /// What stands where a callback should, and is none: neither to be called with a transaction, nor statements.
 template <class Callback>
@@ -68,8 +68,8 @@ response call(Callback& callback, transaction& tx) {
  * to wait for a connection that was lost. Writes one row of `idempotency_record`. Waits up to `options.wait` for a
  * running duplicate.
  * @par Outcome
- * started, replayed, in_progress, key_reused, unknown; a response whose status `options.stored` does not keep is
- * returned as started with `reply::committed()` false.
+ * done, replayed, in_progress, key_reused, unknown; a response whose status `options.stored` does not keep is
+ * returned as done with `reply::committed()` false.
  * @par Throws
  * What the callback throws, after the rollback; the key is then free again. `once::invalid_argument` before anything
  * is sent; `once::misuse` and `once::transaction_poisoned` when the callback broke the rules of `transaction`;
@@ -95,8 +95,8 @@ reply execute(database&, request const&, Callback&&, call_options const& = {}) {
 
 /// The same in one round trip, for work that is known beforehand: statements with bound parameters.
 /**
- * BEGIN, the claim, the statements, the stored response and COMMIT go out as one pipeline. A claim that is not
- * `started` raises an error on the server, so that nothing behind it runs; the stored response is then read.
+ * BEGIN, the claim, the statements, the stored response and COMMIT go out as one pipeline. A claim that does
+ * not start raises an error on the server, so that nothing behind it runs; the stored response is then read.
  *
  * The response is the row that the last statement returns, as a JSON object with the column names, and `status`.
  * The last statement is wrapped in a common table expression, so it must be a single SELECT, or INSERT, UPDATE,
@@ -119,11 +119,11 @@ reply execute(database&, request const&, Callback&&, call_options const& = {}) {
  * do it twice. Use it for reads and for work that is idempotent by itself (a version, a natural key).
  *
  * @par Outcome
- * started (committed) or unknown; never any other. `reply` carries no response. What the callback returns is dropped.
+ * done (committed) or unknown; never any other. `reply` carries no response. What the callback returns is dropped.
  */
 template <class Callback>
     requires std::invocable<Callback&, transaction&>
-reply transact(database& db, Callback&& callback, call_options const& options = {}) {
+[[nodiscard]] reply transact(database& db, Callback&& callback, transaction_options const& options = {}) {
     return detail::transact(
         db, [&](transaction& tx) { static_cast<void>(std::invoke(callback, tx)); }, options);
 }
@@ -131,7 +131,7 @@ reply transact(database& db, Callback&& callback, call_options const& options = 
 /// Refused by the compiler: a callback that does not fit.
 template <class Callback>
     requires(detail::no_callback<Callback>)
-reply transact(database&, Callback&&, call_options const& = {}) {
+reply transact(database&, Callback&&, transaction_options const& = {}) {
     static_assert(detail::never<Callback>, "once: the callback of once::transact takes (once::transaction&)");
     return detail::nothing<reply>();
 }

@@ -11,9 +11,9 @@ namespace once {
 /// Proof of one acquisition of a lease: the lease's name and the number that this acquisition got.
 /**
  * A value that may travel: the process that acquired the lease can give it to the one that does the work. The number
- * grows with each acquisition of the lease, also over a failover, so whoever gets it with an action can refuse an
- * older one. Transactions of this database are guarded by `call_options::fence` or `assert_fence`; give the number to
- * other systems that can compare it.
+ * grows with each acquisition of the lease, also over a failover, so a receiver that gets it with an action can refuse
+ * an older one. Transactions of this database are guarded by `call_options::fence` or `assert_fence`; give the number
+ * to other systems that can compare it.
  */
 struct fence {
     std::string lease{};

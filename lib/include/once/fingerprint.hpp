@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/detail/fields.hpp>
 #include <once/export.hpp>
 
 #include <concepts>
@@ -10,6 +11,12 @@
 #include <string_view>
 
 namespace once {
+
+/// Says that a request has no fingerprint: its key alone tells what was asked.
+struct no_fingerprint_t {
+    explicit no_fingerprint_t() = default;
+};
+inline constexpr no_fingerprint_t no_fingerprint{};
 
 /// What was asked, so that the same key with another question is refused instead of answered.
 /**
@@ -25,8 +32,17 @@ namespace once {
  */
 class ONCE_EXPORT fingerprint {
 public:
-    /// No fingerprint: every request with the key counts as the same one.
-    fingerprint() = default;
+    /// No fingerprint: every request with the key counts as the same one, and gets the same answer whatever it asks.
+    fingerprint(no_fingerprint_t) noexcept {} // NOLINT(google-explicit-constructor): it reads as a value
+
+    /// Refused by the compiler: to leave it out takes a word.
+    template <class Nothing = void>
+    fingerprint() {
+        static_assert(
+            detail::never<Nothing>,
+            "once: a request needs its fingerprint: write .fingerprint = once::fingerprint{method, body}, or "
+            "once::no_fingerprint where the key alone tells what was asked");
+    }
 
     /// The fingerprint of these parts, in this order.
     template <std::convertible_to<std::string_view>... Parts>

@@ -40,8 +40,8 @@ inline constexpr std::string_view schema_name_rule =
     "its name must be lower-case letters, digits and underscores, not beginning with a digit, at most 49 "
     "bytes, and not public";
 
-/// Whether a schema of this name may hold the library's objects: the first migration refuses others, and so does all that
-/// connects to one.
+/// Whether a schema of this name may hold the library's objects: the first migration refuses others, and so does all
+/// that connects to one.
 [[nodiscard]] constexpr bool is_schema_name(std::string_view name) noexcept {
     return is_identifier(name) && name.size() <= max_schema_name_size && name != "public";
 }

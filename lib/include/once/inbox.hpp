@@ -1,12 +1,11 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fingerprint.hpp>
 #include <once/message_id.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <chrono>
 #include <cstddef>
@@ -24,7 +23,7 @@ struct incoming {
     message_id id;
     /// What it says, so that the same id with other bytes is noticed: `once::fingerprint{bytes}`. Without one, only
     /// the id decides. The bytes travel to the database to be hashed and are not stored.
-    once::fingerprint fingerprint{};
+    once::fingerprint fingerprint = no_fingerprint;
     /// When it was sent, if the broker or the id (`message_id::time`) says so. Then a message that is older than what
     /// the inbox remembers is told apart from a new one.
     std::optional<std::chrono::system_clock::time_point> sent_at{};
@@ -54,8 +53,6 @@ struct inbox_options {
     detail::time_field<"inbox_options.retention"> retention{std::chrono::hours{24 * 30}};
     /// How long to wait for another transaction that works on the same message, 0 to 1 hour.
     detail::time_field<"inbox_options.wait"> wait{std::chrono::milliseconds{2'000}};
-    /// The schema that holds the library's objects.
-    std::string schema = "once";
 };
 
 /// Most messages in one batch.
@@ -71,8 +68,8 @@ inline constexpr std::size_t max_inbox_batch = 10'000;
  *     if (inbox.receive(tx, message) == once::receipt::fresh) {
  *         // the work
  *     }
- * });
- * // committed: acknowledge the message to the broker
+ * }).expect_committed();
+ * // acknowledge the message to the broker
  * @endcode
  *
  * A crash before COMMIT leaves nothing, and the broker delivers again. A crash after it is answered `seen`. When the
@@ -93,7 +90,7 @@ public:
     explicit inbox(std::string consumer, inbox_options options = {});
 
     /// Takes one message in.
-    [[nodiscard]] receipt receive(pqxx::dbtransaction& tx, incoming const& message) const;
+    [[nodiscard]] receipt receive(borrowed const& tx, incoming const& message) const;
 
     /// Takes up to `max_inbox_batch` messages in with one statement; the answers are in their order.
     /**
@@ -103,21 +100,17 @@ public:
      * (lock_not_available), and `tx` is then unusable, because one message cannot be left out of the statement.
      * @throws once::invalid_argument when there are too many
      */
-    [[nodiscard]] std::vector<receipt> receive_many(pqxx::dbtransaction& tx,
+    [[nodiscard]] std::vector<receipt> receive_many(borrowed const& tx,
                                                     std::span<incoming const> messages) const;
 
     /// `receive_many` by the ids alone: those that are new, in the order given, each once.
-    [[nodiscard]] std::vector<message_id> new_ones(pqxx::dbtransaction& tx,
-                                                   std::span<message_id const> ids) const;
+    [[nodiscard]] std::vector<message_id> new_ones(borrowed const& tx, std::span<message_id const> ids) const;
 
     [[nodiscard]] std::string const& consumer() const noexcept { return m_consumer; }
 
 private:
     std::string m_consumer;
     inbox_options m_options;
-    std::string m_receive;
-    std::string m_receive_many;
-    std::string m_new_ones;
 };
 
 } // namespace once

@@ -37,15 +37,16 @@ struct json_lines_options {
  *  "headers":[["name","value"]],"traceparent":"00-...","content_type":"application/json","payload":{"order":"A-17"}}
  * @endcode
  * (in one line), and behind id a given_id when the application gave one. key, headers, traceparent and content_type are
- * left out when the message has none. A payload that is JSON stands under `payload`, as the exact text; one that is not,
- * or that has a line break between its tokens, stands under `payload_base64`. The same message gives the same line at
- * each attempt.
+ * left out when the message has none. A payload that is JSON stands under `payload`, as the exact text; one that is
+ * not, or that has a line break between its tokens, stands under `payload_base64`. The same message gives the same line
+ * at each attempt.
  *
- * Whoever reads it must expect a line twice, by its id, and skip a line that is not JSON: a write that a full disk or
+ * Readers must expect a line twice, by its id, and skip a line that is not JSON: a write that a full disk or
  * a crash cut short stays as a torn line, and what follows begins on a line of its own.
  *
- * Several publishers, of one process or of many, may write to one file on a local file system: each takes a lock (flock) for
- * what it writes at a time, and begins on a line of its own whoever tore the last one. A FIFO has one writer.
+ * Several publishers, of one process or of many, may write to one file on a local file system: each takes a lock
+ * (flock) for what it writes at a time, and begins on a line of its own even where another one tore the last. A FIFO
+ * has one writer.
  *
  * @par Thread safety
  * One thread at a time, but for `reopen`.

@@ -1,12 +1,11 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/database.hpp>
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
 #include <once/fence.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <chrono>
 #include <cstdint>
@@ -94,7 +93,7 @@ public:
     /// Lets the lease run out a full duration from now (the one that it was acquired with, or a new one).
     /**
      * @par Outcome
-     * false: it was released, or somebody else has acquired it. It is not held any more; stop. A lease that ran out
+     * false: it was released, or another process has acquired it. It is not held any more; stop. A lease that ran out
      * and that nobody took is renewed.
      * @par Throws
      * `pqxx::broken_connection` and other errors of the connection: the lease may be renewed or not, and
@@ -109,7 +108,7 @@ public:
     bool release();
 
     /// Lets the lease go on without this object, until it runs out.
-    /// @return the fence, with which somebody else can act
+    /// @return the fence, to act with elsewhere
     once::fence detach() noexcept;
 
 private:
@@ -158,6 +157,6 @@ private:
  * @par Thread safety
  * That of `tx`.
  */
-ONCE_EXPORT void assert_fence(pqxx::dbtransaction& tx, fence const& fence, std::string_view schema = "once");
+ONCE_EXPORT void assert_fence(borrowed const& tx, fence const& fence);
 
 } // namespace once

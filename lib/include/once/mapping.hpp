@@ -9,7 +9,7 @@
 
 namespace once {
 
-/// How a struct lies in a table. Specialise it for each struct that a `repository` shall keep:
+/// How a struct lies in a table. Specialise it for each struct that a `repository` keeps:
 /**
  * @code
  *     struct order {
@@ -90,7 +90,7 @@ template <class T, class Value>
 
 /// The version of the row, a `bigint not null`. Each update adds 1.
 /**
- * Whoever holds a copy of a row with the version that the table has, holds what is in the table. So no version of a key
+ * A copy of a row with the version that the table has is what is in the table. So no version of a key
  * may come again. Where the database chooses the id, no id comes again, and `insert` writes what the struct holds.
  * Where the application chooses it (`once::id`), a row can be erased and its id inserted again; so `insert` begins with
  * the clock of the database, in microseconds, and what the struct holds is not used. A service that inserts with SQL of

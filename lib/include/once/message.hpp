@@ -14,13 +14,14 @@
 
 namespace once {
 
-/// Longest payload of a message, in bytes. What is larger belongs into a table or a store, and its name into the message.
+/// Longest payload of a message, in bytes. Put what is larger into a table or a store, and its name into the
+/// message.
 inline constexpr std::size_t max_payload_bytes = std::size_t{1024} * 1024;
 
 /// A message to stage: it is delivered if and only if the transaction that staged it commits.
 struct message {
-    /// What it is about, for example "orders.placed": words of ASCII letters, digits, _ and -, joined by dots, up to 249
-    /// bytes. That is what every broker can take as a name.
+    /// What it is about, for example "orders.placed": words of ASCII letters, digits, _ and -, joined by dots, up to
+    /// 249 bytes. That is what every broker can take as a name.
     std::string topic{};
     /// Messages of one key are delivered in the order in which their transactions wrote, as far as something (a row
     /// lock, a version) has put these in an order. UTF-8 without control characters, up to 255 bytes. Empty: no order.
@@ -32,9 +33,9 @@ struct message {
     /// W3C Trace Context of the request that caused it: "00-<32 hex>-<16 hex>-<2 hex>", lower case. Empty: none.
     std::string traceparent{};
     /// Leave it empty, and an id is made. Give one to make staging itself idempotent: the same id with the same content
-    /// again stages nothing, with other content it is an error (SQLSTATE ON050). It counts within the service, for 60 days.
-    /// Receivers get an id made from both (`delivery::id`), and the given one beside it (`delivery::given_id`). For an id
-    /// that is a text, see `message_id::from_name`.
+    /// again stages nothing, with other content it is an error (SQLSTATE ON050). It counts within the service, for 60
+    /// days. Receivers get an id made from both (`delivery::id`), and the given one beside it (`delivery::given_id`).
+    /// For an id that is a text, see `message_id::from_name`.
     std::optional<message_id> id{};
     /// Not before this time by the clock of the database; empty: as soon as the transaction has committed.
     std::optional<std::chrono::sys_time<std::chrono::microseconds>> deliver_at{};
@@ -60,7 +61,8 @@ struct delivery {
     std::string service{};
     /// When it was staged, by the clock of the database.
     std::chrono::sys_time<std::chrono::microseconds> published_at{};
-    /// Its place in the log of the subscription. Not an identity: after a failover that lost commits, numbers come again.
+    /// Its place in the log of the subscription. Not an identity: after a failover that lost commits, numbers come
+    /// again.
     std::int64_t position = 0;
     /// 1 for the first attempt.
     int attempt = 1;

@@ -56,11 +56,12 @@ public:
 
     /// The id of a message that its source names by a text: `from_name("stripe", "evt_1PqJ")`.
     /**
-     * The same two texts give the same id, here and in `message_id_from_name()` of the schema: a UUID of version 8, from
-     * SHA-256. `source` keeps the names of one source apart from those of another.
+     * The same two texts give the same id, here and in `message_id_from_name()` of the schema: a UUID of version 8,
+     * from SHA-256. `source` keeps the names of one source apart from those of another.
      * @param source 1 to 255 bytes of UTF-8 without NUL
      * @param name   1 to 4096 bytes of UTF-8 without NUL
-     * @throws once::invalid_argument when one of them is not. Never make a name up for such a message: put it aside for a
+     * @throws once::invalid_argument when one of them is not. Never make a name up for such a message: put it aside for
+     * a
      *         person.
      */
     [[nodiscard]] static message_id from_name(std::string_view source, std::string_view name);
@@ -70,7 +71,7 @@ public:
 
     [[nodiscard]] byte_array const& bytes() const noexcept { return m_bytes; }
 
-    /// When it was made, by the clock of whoever made it; only version 7 says.
+    /// When it was made, by the clock of the process that made it; only version 7 says.
     [[nodiscard]] std::optional<std::chrono::sys_time<std::chrono::milliseconds>> time() const noexcept;
 
     /// By bytes, as PostgreSQL orders uuid.

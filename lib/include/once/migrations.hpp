@@ -8,7 +8,8 @@
 
 namespace once {
 
-/// One step of the schema: the two files of `migrations/` that share a number, as they were when this library was built.
+/// One step of the schema: the two files of `migrations/` that share a number, as they were when this library was
+/// built.
 struct migration {
     /// 1, 2, 3, ... without a gap; `installed_version()` of a schema is the number of its newest one.
     int version;

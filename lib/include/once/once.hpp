@@ -3,6 +3,7 @@
 
 // Everything. Each header also stands alone.
 #include <once/advise.hpp>
+#include <once/borrowed.hpp>
 #include <once/claim.hpp>
 #include <once/cloud_event.hpp>
 #include <once/consumer.hpp>
@@ -17,6 +18,7 @@
 #include <once/message.hpp>
 #include <once/message_id.hpp>
 #include <once/migrations.hpp>
+#include <once/operation.hpp>
 #include <once/operation_worker.hpp>
 #include <once/options.hpp>
 #include <once/outcome.hpp>
@@ -30,7 +32,6 @@
 #include <once/request.hpp>
 #include <once/request_window.hpp>
 #include <once/response.hpp>
-#include <once/resumable.hpp>
 #include <once/statement.hpp>
 #include <once/subscription.hpp>
 #include <once/token.hpp>

@@ -4,7 +4,7 @@
 #include <once/database.hpp>
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
-#include <once/resumable.hpp>
+#include <once/operation.hpp>
 
 #include <chrono>
 #include <functional>
@@ -13,6 +13,22 @@
 #include <vector>
 
 namespace once {
+
+/// What one round of a worker came to.
+struct operation_summary {
+    int taken = 0;
+    int done = 0;
+    /// A phase threw; it will be begun again later.
+    int retried = 0;
+    /// Somebody else took it over meanwhile.
+    int lost = 0;
+    /// Now waiting for a person.
+    int unknown_effect = 0;
+    int failed = 0;
+
+    [[nodiscard]] bool idle() const noexcept { return taken == 0; }
+    bool operator==(operation_summary const&) const = default;
+};
 
 /// How a worker behaves. Checked when it is constructed.
 struct operation_worker_options {
@@ -23,21 +39,9 @@ struct operation_worker_options {
     /// Gets a line for people when an operation failed or the database could not be asked. Never with payloads of the
     /// library; what the exception of a phase says is its author's. Empty: that of the database.
     std::function<void(std::string_view)> log{};
-};
 
-/// What one round of a worker came to.
-struct operation_summary {
-    int taken = 0;
-    int finished = 0;
-    /// A phase threw; it will be begun again later.
-    int postponed = 0;
-    /// Somebody else took it over meanwhile.
-    int lost = 0;
-    /// Now waiting for a person.
-    int unknown_effect = 0;
-    int failed = 0;
-
-    bool operator==(operation_summary const&) const = default;
+    /// Gets each round that was not idle, for metrics. It must not throw.
+    std::function<void(operation_summary const&)> observer{};
 };
 
 /// Completes operations whose owners have vanished or given up.
@@ -53,27 +57,27 @@ public:
     /// @param db    must live longer
     /// @param kinds the operations that it knows how to complete; others are left to other workers
     /// @throws once::invalid_argument naming the field
-    operation_worker(database& db, std::vector<resumable> kinds, operation_worker_options options = {});
+    operation_worker(database& db, std::vector<operation> kinds, operation_worker_options options = {});
 
     /// Takes over abandoned operations, one after the other, and runs each to its end, until none is left or `batch`.
     /// @throws what asking the database throws; an exception of a phase is counted, logged and kept in `last_error`
-    operation_summary run_once();
+    [[nodiscard]] operation_summary run_once();
 
-    /// `run_once` until asked to stop; finishes the operation in hand first. It holds nothing in between, so another
-    /// worker goes on at once.
+    /// `run_once` until asked to stop; finishes the operation in hand first. Returns what it did in all. It holds
+    /// nothing in between, so another worker goes on at once.
     /**
      * Waited out, logged, and tried again after `poll`, as by every worker of the library: a database that cannot be
      * reached, is shut down or read-only, has no disk or memory left, a statement that was cancelled, conflicts.
      * @throws what no waiting can fix: a schema that is missing or does not fit, missing rights
      */
-    void run(std::stop_token stop);
+    operation_summary run(std::stop_token stop);
 
 private:
     operation_summary round(std::stop_token const& stop);
     void log(std::string const& line) const;
 
     database* m_db;
-    std::vector<resumable> m_kinds;
+    std::vector<operation> m_kinds;
     operation_worker_options m_options;
 };
 

@@ -38,7 +38,28 @@ enum class durability {
     as_configured,
 };
 
-/// How one call behaves. All times are bounded by the deadline.
+/// How a transaction of the library's behaves. All times are bounded by the deadline.
+struct transaction_options {
+    isolation isolation_level = isolation::read_committed;
+
+    /// The whole call, retries included. 100 milliseconds to 1 hour. The server ends an abandoned transaction of the
+    /// call after it, too (idle_in_transaction_session_timeout).
+    detail::time_field<"transaction_options.deadline"> deadline{std::chrono::milliseconds{30'000}};
+
+    /// The longest silence of the server in an exchange of the library's own (begin, COMMIT). A connection that is
+    /// silent for longer counts as broken. From 100 milliseconds.
+    detail::time_field<"transaction_options.reply_timeout"> reply_timeout{std::chrono::milliseconds{10'000}};
+
+    /// How often the transaction is begun before the last error is passed on, 1 to 1000.
+    int max_attempts = 20;
+
+    once::durability durability = once::durability::at_least_on;
+
+    /// The lease that the work is done under, as in `call_options`.
+    std::optional<once::fence> fence{};
+};
+
+/// How a call with a claim behaves. All times are bounded by the deadline.
 struct call_options {
     isolation isolation_level = isolation::read_committed;
 
@@ -67,14 +88,25 @@ struct call_options {
 
     once::durability durability = once::durability::at_least_on;
 
-    /// The lease that the work is done under. When it is not held with this fence, nothing runs, or everything is rolled
-    /// back, and the outcome is `lease_lost`: a look before the work, and the guard (`assert_fence`) with COMMIT, both
-    /// at no round trip of their own. A repeat of a request that took effect is answered without it.
+    /// The lease that the work is done under. When it is not held with this fence, nothing runs, or everything is
+    /// rolled back, and the outcome is `lease_lost`: a look before the work, and the guard (`assert_fence`) with
+    /// COMMIT, both at no round trip of their own. A repeat of a request that took effect is answered without it.
     std::optional<once::fence> fence{};
+
+    /// The part of it that is about the transaction, for `transact`.
+    [[nodiscard]] transaction_options transaction() const {
+        return {.isolation_level = isolation_level,
+                .deadline = deadline,
+                .reply_timeout = reply_timeout,
+                .max_attempts = max_attempts,
+                .durability = durability,
+                .fence = fence};
+    }
 };
 
 /// Checks the ranges above.
 /// @throws once::invalid_argument naming the field.
+ONCE_EXPORT void validate(transaction_options const& options);
 ONCE_EXPORT void validate(call_options const& options);
 
 } // namespace once

@@ -51,12 +51,8 @@ class operation_run;
  * @par Thread safety
  * One thread at a time; it must not be used after the phase returned.
  */
-class ONCE_EXPORT operation {
+class ONCE_EXPORT running_operation {
 public:
-    /// For the library.
-    // (Braces would make an array of the JSON.)
-    operation(detail::operation_run& run, nlohmann::json data) : m_run{run}, m_data(std::move(data)) {}
-
     [[nodiscard]] std::string const& scope() const noexcept;
     [[nodiscard]] std::string const& key() const noexcept;
 
@@ -78,10 +74,15 @@ public:
     [[nodiscard]] std::chrono::steady_clock::time_point owned_until() const noexcept;
 
     /// Renews the lease, in a transaction of its own.
-    /// @throws once::ownership_lost when somebody else has taken the operation over: stop.
+    /// @throws once::ownership_lost when another process has taken the operation over: stop.
     void renew();
 
 private:
+    friend class detail::operation_run;
+    // Braces would make an array of the JSON.
+    running_operation(detail::operation_run& run, nlohmann::json data)
+        : m_run{run}, m_data(std::move(data)) {}
+
     detail::operation_run& m_run;
     nlohmann::json m_data;
 };
@@ -99,24 +100,26 @@ struct phase {
     std::string name;
     once::effect effect;
     /// Set for `in_database`.
-    std::function<std::optional<response>(transaction&, operation&)> work{};
+    std::function<std::optional<response>(transaction&, running_operation&)> work{};
     /// Set for the other two.
-    std::function<void(operation&)> call{};
+    std::function<void(running_operation&)> call{};
 };
 
 /// A phase with SQL only. It may run more than once; each run starts from a rolled back database (see `execute`).
 /**
- * `work(transaction&, operation&)` returns nothing or `std::nullopt` to go on with the next phase, or a `response` to
- * finish the operation with. The response is stored, whatever its status: what was done outside cannot be rolled back.
+ * `work(transaction&, running_operation&)` returns nothing or `std::nullopt` to go on with the next phase, or a
+ * `response` to finish the operation with. The response is stored, whatever its status: what was done outside cannot be
+ * rolled back.
  */
 template <class Work>
-    requires std::invocable<Work&, transaction&, operation&>
+    requires std::invocable<Work&, transaction&, running_operation&>
 [[nodiscard]] phase in_database(std::string name, Work work) {
-    using result = std::invoke_result_t<Work&, transaction&, operation&>;
+    using result = std::invoke_result_t<Work&, transaction&, running_operation&>;
     static_assert(std::is_void_v<result> || std::convertible_to<result, std::optional<response>>,
                   "a phase in the database returns nothing, once::response or std::optional<once::response>");
     phase made{.name = std::move(name), .effect = effect::in_database};
-    made.work = [work = std::move(work)](transaction& tx, operation& op) mutable -> std::optional<response> {
+    made.work = [work = std::move(work)](transaction& tx,
+                                         running_operation& op) mutable -> std::optional<response> {
         if constexpr (std::is_void_v<result>) {
             std::invoke(work, tx, op);
             return std::nullopt;
@@ -129,25 +132,27 @@ template <class Work>
 
 /// Refused by the compiler: a phase that does not fit.
 template <class Work>
-    requires(!std::invocable<Work&, transaction&, operation&>)
+    requires(!std::invocable<Work&, transaction&, running_operation&>)
 phase in_database(std::string, Work) {
     static_assert(detail::never<Work>,
-                  "once: the work of once::in_database takes (once::transaction&, once::operation&)");
+                  "once: the work of once::in_database takes (once::transaction&, once::running_operation&)");
     return detail::nothing<phase>();
 }
 
-/// A call to a receiver that takes `operation::call_key` and never acts twice on one key.
+/// A call to a receiver that takes `running_operation::call_key` and never acts twice on one key.
 /**
- * `call(operation&)` runs outside of any transaction. It puts what the receiver answered into `data`. When it throws,
- * nothing is known and nothing need be: it is made again later.
+ * `call(running_operation&)` runs outside of any transaction. It puts what the receiver answered into `data`. When it
+ * throws, nothing is known and nothing need be: it is made again later.
  */
-[[nodiscard]] ONCE_EXPORT phase idempotent_remote(std::string name, std::function<void(operation&)> call);
+[[nodiscard]] ONCE_EXPORT phase idempotent_remote(std::string name,
+                                                  std::function<void(running_operation&)> call);
 
 /// Refused by the compiler: a call that does not fit.
 template <class Call>
-    requires(!std::convertible_to<Call, std::function<void(operation&)>>)
+    requires(!std::convertible_to<Call, std::function<void(running_operation&)>>)
 phase idempotent_remote(std::string, Call&&) {
-    static_assert(detail::never<Call>, "once: the call of once::idempotent_remote takes (once::operation&)");
+    static_assert(detail::never<Call>,
+                  "once: the call of once::idempotent_remote takes (once::running_operation&)");
     return detail::nothing<phase>();
 }
 
@@ -156,13 +161,14 @@ phase idempotent_remote(std::string, Call&&) {
  * That it is about to be made is committed first. When it throws anything but `call_not_made`, or its process
  * vanishes, the operation is `unknown_effect`, until a person looks at the receiver and decides.
  */
-[[nodiscard]] ONCE_EXPORT phase at_most_once(std::string name, std::function<void(operation&)> call);
+[[nodiscard]] ONCE_EXPORT phase at_most_once(std::string name, std::function<void(running_operation&)> call);
 
 /// Refused by the compiler: a call that does not fit.
 template <class Call>
-    requires(!std::convertible_to<Call, std::function<void(operation&)>>)
+    requires(!std::convertible_to<Call, std::function<void(running_operation&)>>)
 phase at_most_once(std::string, Call&&) {
-    static_assert(detail::never<Call>, "once: the call of once::at_most_once takes (once::operation&)");
+    static_assert(detail::never<Call>,
+                  "once: the call of once::at_most_once takes (once::running_operation&)");
     return detail::nothing<phase>();
 }
 

@@ -17,7 +17,8 @@ struct postgres_publisher_options {
     /// Under this name the inbox of the other database remembers the messages. 1 to 255 bytes of printable ASCII.
     std::string consumer{};
 
-    /// The statement that runs once for each message that is new there. It finds the message as the one row of `message`:
+    /// The statement that runs once for each message that is new there. It finds the message as the one row of
+    /// `message`:
     /**
      * | column | type | |
      * | --- | --- | --- |
@@ -39,16 +40,16 @@ struct postgres_publisher_options {
      */
     std::string sql{};
 
-    /// How long the inbox remembers a message, 1 second to 3660 days. Longer than messages can be on their way, parked or
-    /// dead. An id that an application gave is free again after 60 days, so with more than 30 here the second message of
-    /// such an id is refused, or taken for the first.
+    /// How long the inbox remembers a message, 1 second to 3660 days. Longer than messages can be on their way, parked
+    /// or dead. An id that an application gave is free again after 60 days, so with more than 30 here the second
+    /// message of such an id is refused, or taken for the first.
     detail::time_field<"postgres_publisher_options.retention"> retention{std::chrono::hours{24 * 30}};
 };
 
 /// Writes each message into another PostgreSQL database, with exactly one effect and no broker in between.
 /**
- * The inbox of that database and the statement are one transaction there: a message that comes again, because the answer
- * to COMMIT was lost or a relay died, finds itself in the inbox and does nothing.
+ * The inbox of that database and the statement are one transaction there: a message that comes again, because the
+ * answer to COMMIT was lost or a relay died, finds itself in the inbox and does nothing.
  *
  * | there | result |
  * | --- | --- |
@@ -62,9 +63,9 @@ struct postgres_publisher_options {
  * target, but a trigger may raise them for one row. When nothing else was committed, the report says "unavailable"
  * with them, and the relay finds out which it is.
  *
- * When a statement fails, what came before it in the batch is committed without it, and what comes after it is tried in a
- * transaction of its own. Errors name the SQLSTATE, and the constraint, table or column that the server names; never its
- * message, which may quote data.
+ * When a statement fails, what came before it in the batch is committed without it, and what comes after it is tried in
+ * a transaction of its own. Errors name the SQLSTATE, and the constraint, table or column that the server names; never
+ * its message, which may quote data.
  *
  * How many messages one transaction has follows from the time that they take: what was committed stays, and where
  * time ran out the next transaction has fewer.

@@ -1,11 +1,10 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/export.hpp>
 #include <once/message.hpp>
 #include <once/statement.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <cstdint>
 #include <functional>
@@ -13,16 +12,10 @@
 #include <optional>
 #include <ranges>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace once {
-
-/// How messages are staged in a transaction that the caller owns.
-struct publish_options {
-    /// The schema that holds the library's objects.
-    std::string schema = "once";
-};
 
 /// Stages a message in a transaction that the caller owns: it is delivered if and only if that commits.
 /**
@@ -38,17 +31,15 @@ struct publish_options {
  * @par Thread safety
  * That of `tx`.
  */
-ONCE_EXPORT message_id publish(pqxx::dbtransaction& tx, message const& message,
-                               publish_options const& options = {});
+ONCE_EXPORT message_id publish(borrowed const& tx, message const& message);
 
 /// Stages any number of messages, in their order; returns their ids.
 /**
  * All are checked before the first is sent. As arrays in PostgreSQL's binary format, in statements of about 1 MiB or
- * 4096 messages each, one round trip per statement. When one of a statement's messages has an id of the application's, all
- * of that statement are remembered by id. Otherwise as above.
+ * 4096 messages each, one round trip per statement. When one of a statement's messages has an id of the application's,
+ * all of that statement are remembered by id. Otherwise as above.
  */
-ONCE_EXPORT std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<message const> messages,
-                                            publish_options const& options = {});
+ONCE_EXPORT std::vector<message_id> publish(borrowed const& tx, std::span<message const> messages);
 
 /// Stages messages that are made one at a time, in bounded memory; returns how many it was given.
 /**
@@ -56,14 +47,13 @@ ONCE_EXPORT std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<m
  * When it throws, or a message is not valid, the exception passes through, and what was sent before is staged if the
  * caller commits all the same. Otherwise as above.
  */
-ONCE_EXPORT std::uint64_t publish_each(pqxx::dbtransaction& tx,
-                                       std::function<std::optional<message>()> const& next,
-                                       publish_options const& options = {});
+ONCE_EXPORT std::uint64_t publish_each(borrowed const& tx,
+                                       std::function<std::optional<message>()> const& next);
 
 /// The same for a range, which may be lazy: it is walked once.
 template <std::ranges::input_range Range>
     requires std::convertible_to<std::ranges::range_reference_t<Range>, message>
-std::uint64_t publish_each(pqxx::dbtransaction& tx, Range&& range, publish_options const& options = {}) {
+std::uint64_t publish_each(borrowed const& tx, Range&& range) {
     auto at = std::ranges::begin(range);
     auto const end = std::ranges::end(range);
     return publish_each(tx, std::function<std::optional<message>()>{[&]() -> std::optional<message> {
@@ -73,17 +63,17 @@ std::uint64_t publish_each(pqxx::dbtransaction& tx, Range&& range, publish_optio
                             message made = *at;
                             ++at;
                             return made;
-                        }},
-                        options);
+                        }});
 }
 
 /// The statement that stages a message, for the one-round-trip form of `execute` and for `transaction::at_commit`.
 /**
  * It yields one row. A message without an id gets one now; so the statement stages the same message however often
  * `execute` has to begin anew.
+ * @param schema the schema that holds the library's objects
  * @throws once::invalid_argument
  */
 [[nodiscard]] ONCE_EXPORT statement publish_statement(message const& message,
-                                                      publish_options const& options = {});
+                                                      std::string_view schema = "once");
 
 } // namespace once

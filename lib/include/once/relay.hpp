@@ -20,12 +20,12 @@ namespace once {
 
 /// What one round of a relay did.
 struct relay_summary {
-    /// Another relay has the slice; nothing was done.
-    bool standby = false;
+    /// Whether it is the active one of its slice; false: it stands by, and nothing was done.
+    bool active = false;
     /// Messages that the publisher accepted, parked ones among them.
     std::size_t accepted = 0;
     /// Asked for again: parked until their next attempt, or dead when that was the last one.
-    std::size_t retry = 0;
+    std::size_t retried = 0;
     /// Rejected: dead until a person decides.
     std::size_t rejected = 0;
     /// Parked without an attempt: behind an earlier message of their key, or not sent before the receiver became
@@ -41,12 +41,13 @@ struct relay_summary {
     std::optional<std::chrono::milliseconds> retry_after{};
     /// From the first call of the publisher to the last answer.
     std::chrono::milliseconds published_for{0};
-    /// The batch was acknowledged by somebody else meanwhile: this relay was too slow, and its messages may arrive twice.
+    /// The batch was acknowledged by another relay meanwhile: this relay was too slow, and its messages may arrive
+    /// twice.
     bool overtaken = false;
 
     /// Whether there was nothing to do.
     [[nodiscard]] bool idle() const noexcept {
-        return accepted + retry + rejected + behind == 0 && !unavailable && !stuck && !overtaken;
+        return accepted + retried + rejected + behind == 0 && !unavailable && !stuck && !overtaken;
     }
 };
 
@@ -54,7 +55,7 @@ struct relay_summary {
 struct relay_options {
     /// Slice, size of a batch, lease, sleep. One checkpoint is written for each batch, so that a large batch means few
     /// checkpoints, and more repeats after a crash.
-    reader_options reading{};
+    reader_options reader{};
 
     /// Most messages that the publisher gets at once, 1 to 100 000. A batch is published in as many calls as it
     /// takes. When so many are too much for the time or the memory, calls get smaller, and grow again.
@@ -63,13 +64,14 @@ struct relay_options {
     /// After so long a checkpoint is written although the batch is not through. 1 millisecond to 1 hour.
     detail::time_field<"relay_options.checkpoint_every"> checkpoint_every{std::chrono::milliseconds{5'000}};
 
-    /// For one call of the publisher, at most half of the lease. 0: two fifths of it. The relay makes sure before each call
-    /// that its lease lasts longer than that; so whoever takes over does not send beside it. For slow receivers raise the
-    /// lease.
+    /// For one call of the publisher, at most half of the lease. 0: two fifths of it. The relay makes sure before each
+    /// call that its lease lasts longer than that; so the one that takes over does not send beside it. For slow
+    /// receivers raise the lease.
     detail::time_field<"relay_options.publish_timeout"> publish_timeout{std::chrono::milliseconds{0}};
 
-    /// When the receiver is unavailable: the limit of the first pause, from 1 millisecond. It doubles up to the cap; the
-    /// pause is between half and all of it, by chance. A longer one that the receiver asked for counts up to the cap.
+    /// When the receiver is unavailable: the limit of the first pause, from 1 millisecond. It doubles up to the cap;
+    /// the pause is between half and all of it, by chance. A longer one that the receiver asked for counts up to the
+    /// cap.
     detail::time_field<"relay_options.pause_base"> pause_base{std::chrono::milliseconds{250}};
     detail::time_field<"relay_options.pause_cap"> pause_cap{std::chrono::minutes{1}};
 
@@ -128,10 +130,11 @@ public:
      * @throws what went wrong at the database; the next call connects again. SQLSTATE ON060: no such subscription,
      *         ON061: it is paused or expired, ON062: the database was restored, see rebase().
      */
-    relay_summary run_once();
+    [[nodiscard]] relay_summary run_once();
 
     /// Rounds until a stop is requested. Then the publisher's call under way is finished, what was accepted is
-    /// acknowledged, the rest is left for the next relay, and the slice is given back.
+    /// acknowledged, the rest is left for the next relay, and the slice is given back. Returns what it did in all: the
+    /// counters.
     /**
      * Waited out and logged, as by every worker of the library: a database that cannot be reached, is shut down or
      * read-only, has no disk or memory left, a statement that was cancelled, conflicts, a subscription that is paused
@@ -139,7 +142,7 @@ public:
      * @throws what no waiting can fix: no such subscription, a schema that is missing or does not fit, missing rights,
      *         a database that was restored, a publisher that answers too few or too many messages
      */
-    void run(std::stop_token stop);
+    relay_summary run(std::stop_token stop);
 
 private:
     std::unique_ptr<detail::relay_worker> m_worker;

@@ -32,7 +32,7 @@ public:
     explicit reply(facts value) : m_facts{std::move(value)} {}
 
     [[nodiscard]] once::outcome outcome() const noexcept { return m_facts.outcome; }
-    [[nodiscard]] bool started() const noexcept { return m_facts.outcome == once::outcome::started; }
+    [[nodiscard]] bool done() const noexcept { return m_facts.outcome == once::outcome::done; }
     [[nodiscard]] bool replayed() const noexcept { return m_facts.outcome == once::outcome::replayed; }
     [[nodiscard]] bool in_progress() const noexcept { return m_facts.outcome == once::outcome::in_progress; }
     [[nodiscard]] bool key_reused() const noexcept { return m_facts.outcome == once::outcome::key_reused; }
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] bool lease_lost() const noexcept { return m_facts.outcome == once::outcome::lease_lost; }
     [[nodiscard]] bool unknown() const noexcept { return m_facts.outcome == once::outcome::unknown; }
 
-    /// Whether there is a response: always when `started`; when `replayed`, unless only the key was kept.
+    /// Whether there is a response: always when `done`; when `replayed`, unless only the key was kept.
     [[nodiscard]] bool has_response() const noexcept { return m_facts.response.has_value(); }
 
     /// The response.
@@ -54,9 +54,13 @@ public:
         return response().body.template as<T>();
     }
 
-    /// Whether the effect stands: true when `replayed`, and when `started` unless `call_options::stored` made the
+    /// Whether the effect stands: true when `replayed`, and when `done` unless `call_options::stored` made the
     /// library roll the response's transaction back (an error status that is not kept).
     [[nodiscard]] bool committed() const noexcept { return m_facts.committed; }
+
+    /// For calls where everything else is an error: returns when `committed`.
+    /// @throws once::not_committed with the outcome
+    void expect_committed() const;
 
     /// The server cancelled the wait for its synchronous standby: committed on the primary, but a failover may lose
     /// it.

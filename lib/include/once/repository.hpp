@@ -206,8 +206,8 @@ public:
      * nothing was written, the transaction stays usable.
      *
      * @par Transaction
-     * Two round trips; one for `stale` and `missing`. Locks the row when it writes; waits for who has it locked. The
-     * form with `before` takes one.
+     * Two round trips; one for `stale` and `missing`. Locks the row when it writes; waits for the transaction that has
+     * it locked. The form with `before` takes one.
      * @throws once::error when the row is there with this version and the UPDATE does not reach it: a row security
      *         policy or a trigger forbids it
      */
@@ -247,8 +247,8 @@ public:
         return missing{};
     }
 
-    /// Reads the row, lets `change(T&)` change it, writes it; again from what it is then, whenever somebody else was
-    /// faster.
+    /// Reads the row, lets `change(T&)` change it, writes it; again from what it is then, whenever another transaction
+    /// was faster.
     /**
      * `change` may run many times: it computes, and has no other effects. What it does to the id and the version is
      * ignored. What it throws comes out.

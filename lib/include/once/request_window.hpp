@@ -9,8 +9,6 @@
 #include <once/response.hpp>
 #include <once/transaction.hpp>
 
-#include <pqxx/dbtransaction>
-
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -50,7 +48,7 @@ public:
  * @par Thread safety
  * That of `tx`.
  */
-[[nodiscard]] ONCE_EXPORT claim_result open_window(pqxx::dbtransaction& tx, request const& request,
+[[nodiscard]] ONCE_EXPORT claim_result open_window(borrowed const& tx, request const& request,
                                                    std::chrono::milliseconds window,
                                                    claim_options const& options = {});
 
@@ -60,7 +58,7 @@ public:
  * once::execute(db, request, once::per_window(request, 10s, [&](once::transaction& tx) { ... }));
  * @endcode
  *
- * A second key within the window gets the response of the first one, as `started`: it is stored under its own key,
+ * A second key within the window gets the response of the first one, as `done`: it is stored under its own key,
  * too. (204 when only the key of the first was kept.) When the first one is still running after the wait, the call
  * throws `duplicate_in_progress`, and nothing took effect.
  *

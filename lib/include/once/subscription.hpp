@@ -1,10 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <chrono>
 #include <cstddef>
@@ -44,7 +43,7 @@ struct subscription_options {
     /// At most 7 days.
     detail::time_field<"subscription_options.backoff_cap"> backoff_cap{std::chrono::minutes{10}};
 
-    /// Whether a dead message holds back later ones of its key until somebody calls redrive() or discard() in SQL.
+    /// Whether a dead message holds back later ones of its key until an operator calls redrive() or discard() in SQL.
     bool dead_blocks_key = true;
 
     /// When it has acknowledged nothing for so long although messages wait, it no longer keeps them in the outbox.
@@ -59,24 +58,21 @@ ONCE_EXPORT void validate(subscription_options const& options);
 /// Makes a subscription of the service that is connected.
 /**
  * @param name   unique within the service: 1 to 63 bytes of printable ASCII
- * @param schema the schema that holds the library's objects
  * @return false when it is there already: nothing is changed then, whatever the options say
  * @par Transaction
  * One round trip. It exists when `tx` commits, and gets messages of transactions that commit later.
  * @par Throws
  * `once::invalid_argument` before anything is sent; else what libpqxx throws.
  */
-ONCE_EXPORT bool subscribe(pqxx::dbtransaction& tx, std::string const& name,
-                           subscription_options const& options = {}, std::string const& schema = "once");
+ONCE_EXPORT bool subscribe(borrowed const& tx, std::string const& name,
+                           subscription_options const& options = {});
 
 /// Ends a subscription: its position and its parked messages are gone. False when there is none of this name.
 /// Waits for acknowledgements that are under way, and holds up those of all subscriptions until `tx` ends.
-ONCE_EXPORT bool unsubscribe(pqxx::dbtransaction& tx, std::string const& name,
-                             std::string const& schema = "once");
+ONCE_EXPORT bool unsubscribe(borrowed const& tx, std::string const& name);
 
 /// Stops handing out messages, or goes on with it; they are kept meanwhile. False when it was so already.
-ONCE_EXPORT bool pause_subscription(pqxx::dbtransaction& tx, std::string const& name, bool paused = true,
-                                    std::string const& schema = "once");
+ONCE_EXPORT bool pause_subscription(borrowed const& tx, std::string const& name, bool paused = true);
 
 /// How a worker (a `consumer`, a relay) reads one slice of a subscription.
 /**
@@ -96,8 +92,8 @@ struct reader_options {
     /// How long the slice stays reserved for a worker that is not heard of. 1 second to 1 hour.
     detail::time_field<"reader_options.lease"> lease{std::chrono::milliseconds{15'000}};
 
-    /// Whether to LISTEN for messages. Not through a pooler, which may hand the session to others: there the worker says
-    /// so in the log, and asks every `longest_poll` instead, as it does when this is off.
+    /// Whether to LISTEN for messages. Not through a pooler, which may hand the session to others: there the worker
+    /// says so in the log, and asks every `longest_poll` instead, as it does when this is off.
     bool listen = true;
 
     /// The longest sleep, and so the longest delay that a lost notification could cause. 100 milliseconds to 1 hour.

@@ -1,14 +1,13 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/borrowed.hpp>
 #include <once/claim.hpp>
 #include <once/database.hpp>
 #include <once/detail/fields.hpp>
 #include <once/execute.hpp>
 #include <once/export.hpp>
 #include <once/fingerprint.hpp>
-
-#include <pqxx/dbtransaction>
 
 #include <chrono>
 #include <cstddef>
@@ -36,10 +35,10 @@ struct redemption {
     std::string token{};
     /// Who sent it, from the authenticated session and never from the request; ranges as in `token_terms`.
     std::string principal{};
-    /// What it shall be good for; ranges as in `token_terms`.
+    /// What it is to be good for; ranges as in `token_terms`.
     std::string purpose{};
     /// What was asked, so that a repeat with another question is `key_reused`. Without one, the token alone decides.
-    once::fingerprint fingerprint{};
+    once::fingerprint fingerprint = no_fingerprint;
 };
 
 /// Checks principal, purpose and lifetime.
@@ -75,11 +74,9 @@ ONCE_EXPORT void validate(redemption const& redemption);
  * @par Thread safety
  * That of `tx`.
  */
-[[nodiscard]] ONCE_EXPORT std::vector<std::string> issue_tokens(pqxx::dbtransaction& tx,
-                                                                token_terms const& terms, std::size_t count,
-                                                                std::string_view schema = "once");
-[[nodiscard]] ONCE_EXPORT std::string issue_token(pqxx::dbtransaction& tx, token_terms const& terms,
-                                                  std::string_view schema = "once");
+[[nodiscard]] ONCE_EXPORT std::vector<std::string> issue_tokens(borrowed const& tx, token_terms const& terms,
+                                                                std::size_t count);
+[[nodiscard]] ONCE_EXPORT std::string issue_token(borrowed const& tx, token_terms const& terms);
 
 /// The idempotency record that a redeemed token turns into: scope "token PURPOSE PRINCIPAL", key the SHA-256 in hex.
 [[nodiscard]] ONCE_EXPORT request record_of(redemption const& redemption);
@@ -139,7 +136,7 @@ using redeem_result = std::variant<started, replayed, in_progress, key_reused, r
  * @par Thread safety
  * That of `tx`.
  */
-[[nodiscard]] ONCE_EXPORT redeem_result redeem(pqxx::dbtransaction& tx, redemption const& redemption,
+[[nodiscard]] ONCE_EXPORT redeem_result redeem(borrowed const& tx, redemption const& redemption,
                                                claim_options const& options = {});
 
 } // namespace once

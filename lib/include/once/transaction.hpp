@@ -28,8 +28,6 @@ class work;
  */
 class ONCE_EXPORT transaction final : public pqxx::dbtransaction {
 public:
-    /// For the library.
-    explicit transaction(detail::work& work);
     ~transaction() noexcept override;
 
     transaction(transaction const&) = delete;
@@ -41,14 +39,17 @@ public:
     /// made it run again. What the callback does outside of the database happens once per run.
     [[nodiscard]] int attempt() const noexcept;
 
+    /// The schema that holds the library's objects.
+    [[nodiscard]] std::string const& schema() const noexcept;
+
     /// When the whole call ends. A statement that runs past it loses its connection.
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept;
 
     /// Adds a statement that travels with COMMIT, at no round trip of its own; nobody reads its rows.
     /**
      * Statements run in the order in which they were added, before the response is stored. If one fails, the whole
-     * transaction is rolled back and its error comes out of `execute`. What is added in a `pqxx::subtransaction`, or any
-     * other savepoint, goes when that is rolled back; for that, the first one that is added after a command about
+     * transaction is rolled back and its error comes out of `execute`. What is added in a `pqxx::subtransaction`, or
+     * any other savepoint, goes when that is rolled back; for that, the first one that is added after a command about
      * savepoints costs a round trip.
      * @throws once::transaction_poisoned in a savepoint whose statement failed, and that was not rolled back yet
      * @throws once::misuse after a savepoint, while a stream or a pipeline is open
@@ -69,6 +70,7 @@ public:
 
 private:
     friend class detail::work;
+    explicit transaction(detail::work& work);
 
 #if defined(PQXX_VERSION_MAJOR) && PQXX_VERSION_MAJOR >= 8
     void do_commit(pqxx::sl) override;

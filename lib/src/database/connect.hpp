@@ -51,8 +51,8 @@ struct server_facts {
 /// Whether a second connection meets the statements that `first` has prepared: a pooler hands sessions of the server
 /// from client to client and does not keep their statements apart.
 /**
- * True is certain; false is not, since the second one can be given another session. Bounded by a second, and false where
- * no second connection is to be had.
+ * True is certain; false is not, since the second one can be given another session. Bounded by a second, and false
+ * where no second connection is to be had.
  * @param first has been inspected, and prepares its statements
  */
 [[nodiscard]] bool shares_prepared_statements(session& first, connect_plan const& plan, time_point deadline);

@@ -27,7 +27,7 @@ namespace {
 connection_pool::connection_pool(std::string const& conninfo, database_options options)
     : m_options{std::move(options)}, m_plan{conninfo}, m_prepare{m_options.prepared_statements} {}
 
-connection_pool::lease::~lease() {
+connection_pool::checkout::~checkout() {
     if (m_session) {
         m_pool->give_back(std::move(m_session));
     }
@@ -42,7 +42,7 @@ void connection_pool::log(std::string_view line) const noexcept {
     }
 }
 
-connection_pool::lease connection_pool::take(time_point deadline) {
+connection_pool::checkout connection_pool::take(time_point deadline) {
     std::unique_lock lock{m_mutex};
     for (;;) {
         if (!m_returned.wait_until(
@@ -63,14 +63,14 @@ connection_pool::lease connection_pool::take(time_point deadline) {
         session->settle(std::min(deadline, std::chrono::steady_clock::now() + m_options.connect_timeout));
         session->hand_out_again(m_through_pooler);
         if (session->open()) {
-            return lease{*this, std::move(session)};
+            return checkout{*this, std::move(session)};
         }
         lock.lock();
         --m_open;
     }
     lock.unlock();
     try {
-        return lease{*this, open_session(deadline)};
+        return checkout{*this, open_session(deadline)};
     } catch (...) {
         lock.lock();
         --m_open;
@@ -82,7 +82,7 @@ connection_pool::lease connection_pool::take(time_point deadline) {
 
 pg_result connection_pool::ask(statement const& statement, time_point deadline, bool repeatable) {
     for (bool again = false;; again = true) {
-        std::optional<lease> taken{take(deadline)};
+        std::optional<checkout> taken{take(deadline)};
         // It goes back first in case of failure, or the pool would not distrust it with the others.
         try {
             return (*taken)->ask(statement, deadline);

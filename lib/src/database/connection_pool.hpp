@@ -26,16 +26,16 @@ class connection_pool {
 public:
     connection_pool(std::string const& conninfo, database_options options);
 
-    /// A session for one call; goes back when the lease ends.
-    class lease {
+    /// A session for one call; goes back when the checkout ends.
+    class checkout {
     public:
-        lease(connection_pool& pool, std::unique_ptr<session> session) noexcept
+        checkout(connection_pool& pool, std::unique_ptr<session> session) noexcept
             : m_pool{&pool}, m_session{std::move(session)} {}
-        ~lease();
-        lease(lease&& other) noexcept = default;
-        lease& operator=(lease&&) = delete;
-        lease(lease const&) = delete;
-        lease& operator=(lease const&) = delete;
+        ~checkout();
+        checkout(checkout&& other) noexcept = default;
+        checkout& operator=(checkout&&) = delete;
+        checkout(checkout const&) = delete;
+        checkout& operator=(checkout const&) = delete;
 
         [[nodiscard]] session& operator*() const noexcept { return *m_session; }
         [[nodiscard]] session* operator->() const noexcept { return m_session.get(); }
@@ -48,10 +48,10 @@ public:
     /// Takes a free session, or opens one, or waits for one.
     /**
      * @throws pqxx::broken_connection when the server cannot be reached, or is a standby or an old primary: all that a
-     *         later attempt can find mended. once::deadline_exceeded when every session stays busy. once::schema_error
+     *         later attempt can find fixed. once::deadline_exceeded when every session stays busy. once::schema_error
      *         and once::configuration_error when the library cannot work there.
      */
-    [[nodiscard]] lease take(time_point deadline);
+    [[nodiscard]] checkout take(time_point deadline);
 
     /// Asks one statement outside of any call: on a session of its own, in a transaction of its own.
     /**
@@ -72,7 +72,8 @@ public:
     /// After the server forgot a prepared statement: stop using them, a pooler is in between.
     void stop_preparing() noexcept;
 
-    /// The newest timeline that a server has shown to this process; 0: none yet. What a pooler leads back to an older one is refused.
+    /// The newest timeline that a server has shown to this process; 0: none yet. What a pooler leads back to an older
+    /// one is refused.
     [[nodiscard]] std::int64_t newest_timeline() const noexcept { return m_timeline; }
     void note_timeline(std::int64_t timeline) noexcept;
     /// @throws pqxx::broken_connection when it is older than the newest

@@ -34,6 +34,10 @@ void database::check() {
     static_cast<void>(m_pool->take(std::chrono::steady_clock::now() + m_pool->options().connect_timeout));
 }
 
+detail::connection_pool& detail::pool_of(database const& db) noexcept {
+    return *db.m_pool;
+}
+
 std::string const& database::schema() const noexcept {
     return m_pool->options().schema;
 }

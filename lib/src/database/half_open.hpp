@@ -12,10 +12,10 @@ namespace once::detail {
 
 /// Ends sessions of the server that wait for the rest of what a client sent them, and hold what others need.
 /**
- * When a network swallows the rest of an exchange, the server's session stands inside a transaction and waits for the next
- * message. It is not idle, so no timeout of PostgreSQL before 17 ends it; only TCP keepalives do, after two hours by
- * default. The library never pauses inside an exchange: a session of its own role that has waited there for longer than
- * a reply may take has lost its client.
+ * When a network swallows the rest of an exchange, the server's session stands inside a transaction and waits for the
+ * next message. It is not idle, so no timeout of PostgreSQL before 17 ends it; only TCP keepalives do, after two hours
+ * by default. The library never pauses inside an exchange: a session of its own role that has waited there for longer
+ * than a reply may take has lost its client.
  *
  * @par Thread safety
  * Any thread.

@@ -8,11 +8,11 @@
 
 namespace once::detail {
 
-/// Counts the commands of a connection that begin or end a savepoint, whoever sends them: pqxx::subtransaction, or SQL of the
-/// caller's.
+/// Counts the commands of a connection that begin or end a savepoint, from any source: pqxx::subtransaction, or SQL
+/// of the caller's.
 /**
- * It goes by the tags of the answers, which do not name the savepoint: the count says that something may have been rolled
- * back, never what.
+ * It goes by the tags of the answers, which do not name the savepoint: the count says that something may have been
+ * rolled back, never what.
  */
 class savepoint_watch {
 public:

@@ -29,7 +29,7 @@ public:
     watchdog& operator=(watchdog&&) = delete;
 
     /// Watches one socket while it lives; by a duplicate, since libpq closes a broken socket and its number may be
-    /// somebody else's by the time of the deadline.
+    /// another connection's by the time of the deadline.
     class guard {
     public:
         guard(watchdog& owner, int socket, time_point deadline)

@@ -76,7 +76,8 @@ public:
     void set_aside();
 
     /// What can be acknowledged now: up to the last message that was settled. Those before it that were not sent are
-    /// parked, which costs them no attempt; those after it stay, and come with the next batch. Nothing: none was settled.
+    /// parked, which costs them no attempt; those after it stay, and come with the next batch. Nothing: none was
+    /// settled.
     [[nodiscard]] std::optional<progress> settle() const;
     /// The same for messages that were parked before: what came of each.
     [[nodiscard]] std::vector<settlement> settlements() const;

@@ -23,9 +23,9 @@ constexpr int most_released = 1000;
 // However little memory there is, a batch brings at least so much.
 constexpr std::size_t least_bytes = 65'536;
 
-// A look at the outbox costs nearly as much for ten messages as for a hundred, and a reader at the heels of busy writers
-// takes that from them. So it lets some gather, longer while that goes on; a burst is over before. One or two in a batch
-// are a trickle, where only the delay would be felt.
+// A look at the outbox costs nearly as much for ten messages as for a hundred, and a reader at the heels of busy
+// writers takes that from them. So it lets some gather, longer while that goes on; a burst is over before. One or two
+// in a batch are a trickle, where only the delay would be felt.
 constexpr std::size_t trickle = 3;
 constexpr milliseconds first_gathering = 1ms;
 constexpr milliseconds longest_gathering = 4ms;
@@ -59,8 +59,8 @@ batch_reader::batch_reader(database& db, std::string subscription, reader_option
     : m_options{options},
       m_subscription{std::move(subscription)},
       m_session{db, options.reply_timeout},
-      m_texts{db.pool().texts<sql::outbox_statements>()},
-      m_lease_texts{db.pool().texts<sql::lease_statements>()},
+      m_texts{pool_of(db).texts<sql::outbox_statements>()},
+      m_lease_texts{pool_of(db).texts<sql::lease_statements>()},
       m_lease{m_subscription, options.slice, options.lease, needed},
       m_bytes{options.batch_bytes},
       m_parked_limit{options.batch_messages},
@@ -70,7 +70,7 @@ std::vector<pg_result> batch_reader::exchange(pipeline const& pipeline) {
     try {
         return m_session.exchange(pipeline);
     } catch (session_is_shared const& e) {
-        // A pooler hands the session around: what is prepared or listened to on it belongs to somebody else.
+        // A pooler hands the session around: what is prepared or listened to on it belongs to another client.
         m_session.pool().log(e.what());
         m_session.pool().stop_preparing();
         m_session.drop();
@@ -221,8 +221,8 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
     }
 }
 
-// The server looks how large as many messages are as it is asked for, and hands out what fits: so it is not asked for many
-// more than that.
+// The server looks how large as many messages are as it is asked for, and hands out what fits: so it is not asked for
+// many more than that.
 void batch_reader::note_parked(std::vector<delivery> const& taken, int limit) {
     auto const count = static_cast<int>(taken.size());
     bool const may_be_cut = bytes_of_payloads(taken) > m_bytes / 2;
@@ -244,7 +244,7 @@ void batch_reader::read(bool look_for_due) {
     auto const at = add_read(one, look_for_due);
     unless_taken([&] { take_read(at, exchange(one)); });
     if (!m_batch) {
-        m_batch.emplace(); // somebody else leads: nothing to do
+        m_batch.emplace(); // another reader leads: nothing to do
         m_shown = false;
     }
 }

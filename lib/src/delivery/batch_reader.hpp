@@ -18,8 +18,8 @@
 
 namespace once::detail {
 
-/// Whether an error says that what this reader holds is not good any more: another one is at work (ON065 acknowledged before,
-/// ON010 the lease), or there was a failover (ON069). It asks for the lease and reads again.
+/// Whether an error says that what this reader holds is not good any more: another one is at work (ON065 acknowledged
+/// before, ON010 the lease), or there was a failover (ON069). It asks for the lease and reads again.
 [[nodiscard]] bool taken_by_another(std::exception const& e) noexcept;
 
 /// Reads one slice of a subscription: batches, parked messages that are due, and sleep in between.
@@ -32,8 +32,8 @@ namespace once::detail {
  *     }
  *     if (nothing was done) reader.wait(stop);
  *
- * Every function that talks to the server throws what libpqxx throws. After pqxx::broken_connection the next call connects
- * anew and reads the position again; whatever was not acknowledged comes again. Nothing is retried in here.
+ * Every function that talks to the server throws what libpqxx throws. After pqxx::broken_connection the next call
+ * connects anew and reads the position again; whatever was not acknowledged comes again. Nothing is retried in here.
  *
  * @par Thread safety
  * One thread.
@@ -48,7 +48,7 @@ public:
     /**
      * After a takeover from a reader that died, the batch that it may have been working on is parked first, so that its
      * messages come one at a time and one that kills its worker is found.
-     * @return false: somebody else is active
+     * @return false: another reader is active
      */
     [[nodiscard]] bool lead();
     [[nodiscard]] bool leads() const noexcept { return m_lease.held(); }
@@ -63,11 +63,12 @@ public:
     /// The batch at hand, read when there is none; an empty one stays, until `wait` or `look_again`.
     [[nodiscard]] delivery_batch const& held_batch();
 
-    /// The next messages; read when there is no batch yet, or an empty one was returned before. Valid until the next call that talks to the server.
+    /// The next messages; read when there is no batch yet, or an empty one was returned before. Valid until the next
+    /// call that talks to the server.
     [[nodiscard]] delivery_batch const& batch();
     [[nodiscard]] bool has_batch() const noexcept { return m_batch.has_value(); }
 
-    /// Forgets a batch that was empty, so that the next one is read: for who does not `wait`.
+    /// Forgets a batch that was empty, so that the next one is read: for callers that do not `wait`.
     void look_again() noexcept {
         if (m_batch && m_batch->empty()) {
             m_batch.reset();
@@ -88,16 +89,18 @@ public:
     /// The same as a statement, for a transaction that does more. Tell the outcome with `acknowledged` or `lost`.
     [[nodiscard]] statement acknowledgement(progress const& made) const;
     void acknowledged() noexcept { m_batch.reset(); }
-    /// ON065 or ON010 came: somebody else is at work, so the next `lead` asks for the lease.
+    /// ON065 or ON010 came: another reader is at work, so the next `lead` asks for the lease.
     void lost() noexcept;
 
     /// Whether a parked message is due, as far as the last look told.
     [[nodiscard]] bool parked_is_due() const noexcept;
-    /// Takes parked messages that are due, of up to so many keys, in order. Their attempts are counted, but for those that
-    /// come behind another one of their key: none of them may take effect unless all before it have. Report each one.
+    /// Takes parked messages that are due, of up to so many keys, in order. Their attempts are counted, but for those
+    /// that come behind another one of their key: none of them may take effect unless all before it have. Report each
+    /// one.
     [[nodiscard]] std::vector<delivery> take_parked(int most_messages, int most_keys);
-    /// For whoever has delivered all of those: when they were the last ones, what waited behind them in the batch at hand
-    /// need not be parked. So it is read again; else a key with a message in every batch would never get out.
+    /// For the caller that has delivered all of those: when they were the last ones, what waited behind them in the
+    /// batch at hand need not be parked. So it is read again; else a key with a message in every batch would never get
+    /// out.
     void look_behind_again() noexcept {
         if (m_took_all_parked && m_batch && !m_batch->behind.empty()) {
             m_batch.reset();

@@ -52,7 +52,7 @@ std::vector<settlement> settlements(std::span<delivery const> messages, std::siz
 
 consumer_worker::consumer_worker(database& db, std::string subscription, run_handler handle,
                                  consumer_options const& options)
-    : m_pool{db.pool()},
+    : m_pool{pool_of(db)},
       m_subscription{subscription},
       m_handle{std::move(handle)},
       m_options{options},
@@ -68,6 +68,9 @@ consumer_summary consumer_worker::run_once(std::stop_token const& stop) {
         handle_batch(stop, summary);
     }
     summary.active = m_reader.leads();
+    if (m_options.observer && !summary.idle()) {
+        m_options.observer(summary);
+    }
     return summary;
 }
 
@@ -166,7 +169,7 @@ void consumer_worker::count(delivery_batch const& batch, progress const& made, s
     note_handled(handled);
     summary.handled += handled;
     for (auto const& one : made.parked) {
-        ++(one.as == parked_as::dead ? summary.rejected : summary.failed);
+        ++(one.as == parked_as::dead ? summary.rejected : summary.retried);
     }
     summary.behind += static_cast<std::size_t>(std::ranges::count_if(
         batch.behind, [&](std::int64_t position) { return !made.up_to || position <= *made.up_to; }));
@@ -283,7 +286,7 @@ void consumer_worker::handle_run(std::span<delivery const> run, std::stop_token 
     note_handled(done.handled);
     summary.handled += done.handled;
     if (done.failed && done.failed->at == done.handled) {
-        ++(done.failed->as == parked_as::dead ? summary.rejected : summary.failed);
+        ++(done.failed->as == parked_as::dead ? summary.rejected : summary.retried);
     }
 }
 
@@ -296,9 +299,20 @@ void consumer_worker::remember_loss(bool in_handler) {
     m_lossy_batch = number;
 }
 
+void consumer_worker::log(std::string_view line) const noexcept {
+    if (!m_options.log) {
+        m_pool.log(line);
+        return;
+    }
+    try {
+        m_options.log(line);
+    } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not stop the consumer
+    }
+}
+
 void consumer_worker::pause_after(std::exception const& e, fault what, int failures,
                                   std::stop_token const& stop) {
-    m_pool.log("once: consumer of " + m_subscription + ": " + e.what());
+    log("once: consumer of " + m_subscription + ": " + e.what());
     m_reader.pause(what == fault::paused ? 1s
                                          : std::chrono::ceil<std::chrono::milliseconds>(
                                                backoff(setback::connection, failures, random_bits())),
@@ -311,9 +325,10 @@ consumer_summary consumer_worker::run(std::stop_token const& stop) {
         try {
             auto const did = run_once(stop);
             total.handled += did.handled;
-            total.failed += did.failed;
+            total.retried += did.retried;
             total.rejected += did.rejected;
             total.behind += did.behind;
+            total.active = did.active;
             if (did.idle() && !stop.stop_requested()) {
                 m_reader.wait(stop);
             }

@@ -14,6 +14,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 namespace once::detail {
 
@@ -106,6 +107,7 @@ private:
     [[nodiscard]] progress progress_of(std::span<delivery const> messages, std::size_t handled,
                                        std::optional<stumble> const& failed) const;
     void remember_loss(bool in_handler);
+    void log(std::string_view line) const noexcept;
     void pause_after(std::exception const& e, fault what, int failures, std::stop_token const& stop);
 
     connection_pool& m_pool;

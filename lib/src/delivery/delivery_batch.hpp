@@ -17,7 +17,7 @@ namespace once::detail {
 
 /// What next_batch() handed out.
 struct delivery_batch {
-    /// To be delivered, in order. Whoever publishes them may have taken them away.
+    /// To be delivered, in order. The relay may have moved them out.
     std::vector<delivery> messages{};
     /// Their positions, which stay.
     std::vector<std::int64_t> positions{};

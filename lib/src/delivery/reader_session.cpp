@@ -42,23 +42,23 @@ void stop_signal::raise() const noexcept {
 }
 
 session& reader_session::on() {
-    bool const lost = m_lease && !(*m_lease)->open();
+    bool const lost = m_checkout && !(*m_checkout)->open();
     if (lost) {
         drop();
     }
-    if (!m_lease) {
-        m_lease.emplace(m_pool.take(steady_clock::now() + m_pool.options().connect_timeout));
+    if (!m_checkout) {
+        m_checkout.emplace(m_pool.take(steady_clock::now() + m_pool.options().connect_timeout));
     }
     if (lost) { // it was given up, perhaps while it waited for what another one holds
         look_at_holder();
     }
-    return **m_lease;
+    return **m_checkout;
 }
 
 void reader_session::drop() noexcept {
-    if (m_lease) {
-        (*m_lease)->close();
-        m_lease.reset();
+    if (m_checkout) {
+        (*m_checkout)->close();
+        m_checkout.reset();
     }
     m_listening = false;
     m_notified.reset();
@@ -87,13 +87,13 @@ std::vector<pg_result> reader_session::exchange(pipeline const& pipeline) {
 }
 
 void reader_session::look_at_holder() noexcept {
-    if (m_lease && (*m_lease)->open()) {
-        m_pool.end_half_open(**m_lease, m_reply_timeout);
+    if (m_checkout && (*m_checkout)->open()) {
+        m_pool.end_half_open(**m_checkout, m_reply_timeout);
     }
 }
 
 void reader_session::listen(std::string const& channel) {
-    if (!m_listening || !m_lease || !(*m_lease)->open()) {
+    if (!m_listening || !m_checkout || !(*m_checkout)->open()) {
         pipeline one;
         one.add({sql::listen(channel), {}});
         exchange(one);
@@ -102,11 +102,11 @@ void reader_session::listen(std::string const& channel) {
 }
 
 void reader_session::gather_notifications() {
-    if (!m_lease || !(*m_lease)->open()) {
+    if (!m_checkout || !(*m_checkout)->open()) {
         return;
     }
     auto const free_it = [](PGnotify* notification) { PQfreemem(notification); };
-    while (std::unique_ptr<PGnotify, decltype(free_it)> const one{PQnotifies((*m_lease)->raw()), free_it}) {
+    while (std::unique_ptr<PGnotify, decltype(free_it)> const one{PQnotifies((*m_checkout)->raw()), free_it}) {
         m_notified = one->extra;
     }
 }

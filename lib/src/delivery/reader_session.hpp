@@ -34,7 +34,7 @@ private:
 class reader_session {
 public:
     reader_session(database& db, std::chrono::milliseconds reply_timeout)
-        : m_pool{db.pool()}, m_reply_timeout{reply_timeout} {}
+        : m_pool{pool_of(db)}, m_reply_timeout{reply_timeout} {}
     ~reader_session() { drop(); }
     reader_session(reader_session const&) = delete;
     reader_session& operator=(reader_session const&) = delete;
@@ -44,7 +44,8 @@ public:
     [[nodiscard]] session& on();
     [[nodiscard]] connection_pool& pool() const noexcept { return m_pool; }
 
-    /// One round trip; every statement succeeds, or the first error is thrown and the session is usable again or closed.
+    /// One round trip; every statement succeeds, or the first error is thrown and the session is usable again or
+    /// closed.
     std::vector<pg_result> exchange(pipeline const& pipeline);
 
     /// What should be free is locked: ends sessions that hold it and have lost their clients.
@@ -56,8 +57,8 @@ public:
     /// LISTENs on the channel, once per connection.
     void listen(std::string const& channel);
 
-    /// The payload of the last notification that has come since the last time; empty when none has. Anybody may notify, so
-    /// nothing but a look at the outbox may follow from it.
+    /// The payload of the last notification that has come since the last time; empty when none has. Anybody may notify,
+    /// so nothing but a look at the outbox may follow from it.
     [[nodiscard]] std::optional<std::string> take_notification();
 
     /// Waits until something arrives, `until`, or a stop. Returns at once when a notification is there already.
@@ -69,7 +70,7 @@ private:
 
     connection_pool& m_pool;
     std::chrono::milliseconds m_reply_timeout;
-    std::optional<connection_pool::lease> m_lease;
+    std::optional<connection_pool::checkout> m_checkout;
     bool m_listening = false;
     std::optional<std::string> m_notified;
 };

@@ -23,13 +23,13 @@ relay_options checked(relay_options options) {
 void validate(relay_options const& options) {
     using namespace std::chrono_literals;
     using std::chrono::milliseconds;
-    validate(options.reading);
+    validate(options.reader);
     check_range<std::size_t>(options.publish_messages, 1, 100'000, "relay_options.publish_messages",
                              "1 and 100000");
     check_range<milliseconds>(options.checkpoint_every, 1ms, 1h, "relay_options.checkpoint_every",
                               "1 millisecond and 1 hour");
-    check_range<milliseconds>(options.publish_timeout, 0ms, options.reading.lease / 2,
-                              "relay_options.publish_timeout", "0 and half of reading.lease");
+    check_range<milliseconds>(options.publish_timeout, 0ms, options.reader.lease / 2,
+                              "relay_options.publish_timeout", "0 and half of reader.lease");
     check_range<milliseconds>(options.pause_cap, 1ms, 24h, "relay_options.pause_cap",
                               "1 millisecond and 24 hours");
     check_range<milliseconds>(options.pause_base, 1ms, options.pause_cap, "relay_options.pause_base",
@@ -47,9 +47,9 @@ relay_summary relay::run_once() {
     return m_worker->once();
 }
 
-void relay::run(
+relay_summary relay::run(
     std::stop_token stop) { // NOLINT(performance-unnecessary-value-param): as std::jthread hands it over
-    m_worker->run(stop);
+    return m_worker->run(stop);
 }
 
 } // namespace once

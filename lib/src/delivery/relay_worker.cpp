@@ -19,19 +19,19 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using clock = std::chrono::steady_clock;
 
-// Messages of one key may go one after the other while all other keys wait: so those that catch up are not handed out in
-// such numbers that it takes longer, but for a few.
+// Messages of one key may go one after the other while all other keys wait: so those that catch up are not handed out
+// in such numbers that it takes longer, but for a few.
 constexpr milliseconds long_for_parked = 250ms;
 constexpr std::size_t few_parked = 32;
 
 // Beyond the deadline of the publisher the lease lasts a bit, so that the checkpoint is written before it runs out.
 milliseconds needed_lease(relay_options const& options) {
-    return options.publish_timeout + options.reading.lease / 4;
+    return options.publish_timeout + options.reader.lease / 4;
 }
 
 relay_options with_timeout(relay_options options) {
     if (options.publish_timeout == 0ms) {
-        options.publish_timeout = options.reading.lease * 2 / 5;
+        options.publish_timeout = options.reader.lease * 2 / 5;
     }
     return options;
 }
@@ -67,8 +67,8 @@ relay_worker::relay_worker(database& db, std::string subscription, publisher& pu
     : m_options{with_timeout(std::move(options))},
       m_subscription{std::move(subscription)},
       m_publisher{publisher},
-      m_pool{db.pool()},
-      m_reader{db, m_subscription, m_options.reading, needed_lease(m_options)},
+      m_pool{pool_of(db)},
+      m_reader{db, m_subscription, m_options.reader, needed_lease(m_options)},
       m_most_parked{m_options.publish_messages},
       m_dispatcher{m_options.publish_messages} {}
 
@@ -96,8 +96,8 @@ relay_summary relay_worker::once() {
 
 relay_summary relay_worker::round(std::stop_token const& stop) {
     relay_summary summary;
-    if (!m_reader.lead()) {
-        summary.standby = true;
+    summary.active = m_reader.lead();
+    if (!summary.active) {
         return summary;
     }
     m_trouble.clear();
@@ -134,10 +134,10 @@ void relay_worker::conclude(relay_summary& summary, bool in_doubt) {
         summary.unavailable = m_trouble;
         summary.retry_after = m_retry_after;
     }
-    if (summary.accepted + summary.retry + summary.rejected == 0 && !m_trouble.empty()) {
+    if (summary.accepted + summary.retried + summary.rejected == 0 && !m_trouble.empty()) {
         summary.stuck = m_trouble;
     }
-    // Also the first round without trouble after one with it, or whoever watches would never hear that it is over.
+    // Also the first round without trouble after one with it, or an observer would never hear that it is over.
     bool const was_stuck = std::exchange(m_was_stuck, summary.stuck || summary.unavailable);
     if ((!summary.idle() || was_stuck) && m_options.observer) {
         m_options.observer(summary);
@@ -148,7 +148,7 @@ dispatcher::call relay_worker::publish(std::span<delivery const> messages, relay
     auto const begin = clock::now();
     // From the lease, not from now: a process that was stopped meanwhile must find that its time is over.
     auto const deadline =
-        std::min(begin + m_options.publish_timeout, m_reader.leads_until() - m_options.reading.lease / 4);
+        std::min(begin + m_options.publish_timeout, m_reader.leads_until() - m_options.reader.lease / 4);
     dispatcher::call made;
     auto& report = made.report;
     try {
@@ -207,8 +207,8 @@ bool relay_worker::parked_may_go() {
     return batch.positions.empty() && !batch.full;
 }
 
-// While there are other messages, what fails again gets a tenth of the time. What was accepted is what they get, too: so a
-// key that catches up gets half of it.
+// While there are other messages, what fails again gets a tenth of the time. What was accepted is what they get, too:
+// so a key that catches up gets half of it.
 void relay_worker::rest_from_parked(clock::duration took, bool all_accepted) {
     m_parked_rest_until = clock::now() + (all_accepted ? 1 : 9) * took;
     if (!all_accepted) {
@@ -240,7 +240,7 @@ bool relay_worker::settle_parked(batch_progress& batch, relay_summary& summary) 
     m_dispatcher.close(batch);
     auto const& counted = batch.counted();
     summary.accepted += counted.accepted;
-    summary.retry += counted.retry;
+    summary.retried += counted.retry;
     summary.rejected += counted.rejected;
     summary.overtaken = !m_reader.settle(batch.settlements()) || summary.overtaken;
     bool const all_accepted = counted.accepted == batch.size();
@@ -263,7 +263,7 @@ bool relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& 
         m_dispatcher.close(batch);
         auto const& counted = batch.counted();
         summary.accepted += counted.accepted;
-        summary.retry += counted.retry;
+        summary.retried += counted.retry;
         summary.rejected += counted.rejected;
         if (full && batch.in_doubt() && summary.accepted == 0 && m_dispatcher.wants_to_look_behind()) {
             batch.set_aside();
@@ -301,16 +301,23 @@ void relay_worker::acknowledge_batch(batch_progress const& batch, std::size_t be
     }
 }
 
-void relay_worker::run(std::stop_token const& stop) {
+relay_summary relay_worker::run(std::stop_token const& stop) {
+    relay_summary total;
     while (!stop.stop_requested()) {
         try {
-            turn(stop);
+            auto const did = turn(stop);
+            total.active = did.active;
+            total.accepted += did.accepted;
+            total.retried += did.retried;
+            total.rejected += did.rejected;
+            total.behind += did.behind;
             note_success();
         } catch (std::exception const& e) {
             recover(e, stop);
         }
     }
     m_reader.release();
+    return total;
 }
 
 // The next outage is told again, also when it says the same.
@@ -330,11 +337,11 @@ void relay_worker::log_once(std::string_view what) {
     }
 }
 
-void relay_worker::turn(std::stop_token const& stop) {
-    auto const summary = round(stop);
+relay_summary relay_worker::turn(std::stop_token const& stop) {
+    auto summary = round(stop);
     if (summary.unavailable) {
         pause_unavailable(summary, stop);
-        return;
+        return summary;
     }
     if (summary.stuck) { // its time is spent, and the next call is smaller
         log_once("nothing got out: " + *summary.stuck);
@@ -345,6 +352,7 @@ void relay_worker::turn(std::stop_token const& stop) {
         log("once: subscription " + m_subscription + ": the receiver takes messages again");
         m_unavailable_times = 0;
     }
+    return summary;
 }
 
 void relay_worker::pause_unavailable(relay_summary const& summary, std::stop_token const& stop) {

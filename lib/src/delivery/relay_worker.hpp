@@ -37,7 +37,7 @@ public:
 
     relay_summary once();
     relay_summary round(std::stop_token const& stop);
-    void run(std::stop_token const& stop);
+    relay_summary run(std::stop_token const& stop);
 
 private:
     using kind = dispatcher::kind;
@@ -55,7 +55,7 @@ private:
     [[nodiscard]] dispatcher::call publish(std::span<delivery const> messages, relay_summary& summary);
     void conclude(relay_summary& summary, bool in_doubt);
 
-    void turn(std::stop_token const& stop);
+    relay_summary turn(std::stop_token const& stop);
     void note_success();
     void pause_unavailable(relay_summary const& summary, std::stop_token const& stop);
     void recover(std::exception const& e, std::stop_token const& stop);

@@ -71,7 +71,7 @@ void batch_reader::sleep(std::stop_token const& stop) {
     m_batch.reset(); // read again
 }
 
-// They may have staged messages before they could see that somebody sleeps.
+// They may have staged messages before they could see that a reader sleeps.
 void batch_reader::wait_for_writers(parameters const& writers, std::stop_token const& stop) {
     for (auto pause = milliseconds{1}; !stop.stop_requested();
          pause = std::min<std::chrono::milliseconds>(pause * 2, m_options.longest_poll)) {

@@ -14,8 +14,8 @@ namespace once::detail {
 
 /// Who reads a slice: the lease `subscription/NAME/SLICE`, as its holder or a candidate sees it. No I/O.
 /**
- * The lease is for liveness. That a reader which believes to hold it cannot do harm is the business of acknowledge(), and
- * of assert_fence() where a parked message is settled.
+ * The lease is for liveness. That a reader which believes to hold it cannot do harm is the business of acknowledge(),
+ * and of assert_fence() where a parked message is settled.
  */
 class slice_lease {
 public:

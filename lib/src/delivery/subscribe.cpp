@@ -6,7 +6,6 @@
 #include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
-#include "text/schema_name.hpp"
 #include "wire/binary_array.hpp"
 #include "wire/borrowed.hpp"
 
@@ -35,8 +34,8 @@ void check_name(std::string const& name) {
     detail::require_key_text(name, "subscription", max_name_bytes);
 }
 
-sql::outbox_statements const& statements_for(std::string const& schema) {
-    return sql::texts<sql::outbox_statements>(detail::checked_schema(schema, "schema"));
+sql::outbox_statements const& subscription_texts(borrowed const& tx) {
+    return sql::texts<sql::outbox_statements>(tx.schema());
 }
 
 void add_topics(parameters& to, std::vector<std::string> const& topics) {
@@ -70,9 +69,9 @@ std::string start_of(subscription_options const& options) {
            padded(clock.subseconds().count(), 6) + "+00";
 }
 
-bool ask(pqxx::dbtransaction& tx, std::string const& sql, parameters const& values) {
-    detail::require_utf8(tx);
-    return tx.exec(sql, detail::to_pqxx(values)).one_row()[0].as<bool>();
+bool ask(borrowed const& tx, std::string const& sql, parameters const& values) {
+    detail::require_utf8(*tx);
+    return tx->exec(sql, detail::to_pqxx(values)).one_row()[0].as<bool>();
 }
 
 } // namespace
@@ -119,8 +118,7 @@ void validate(reader_options const& options) {
                               "100 milliseconds and 1 hour");
 }
 
-bool subscribe(pqxx::dbtransaction& tx, std::string const& name, subscription_options const& options,
-               std::string const& schema) {
+bool subscribe(borrowed const& tx, std::string const& name, subscription_options const& options) {
     check_name(name);
     validate(options);
     parameters values{name};
@@ -132,18 +130,17 @@ bool subscribe(pqxx::dbtransaction& tx, std::string const& name, subscription_op
     } else {
         values.add(std::nullopt);
     }
-    return ask(tx, statements_for(schema).subscribe, values);
+    return ask(tx, subscription_texts(tx).subscribe, values);
 }
 
-bool unsubscribe(pqxx::dbtransaction& tx, std::string const& name, std::string const& schema) {
+bool unsubscribe(borrowed const& tx, std::string const& name) {
     check_name(name);
-    return ask(tx, statements_for(schema).unsubscribe, parameters{name});
+    return ask(tx, subscription_texts(tx).unsubscribe, parameters{name});
 }
 
-bool pause_subscription(pqxx::dbtransaction& tx, std::string const& name, bool paused,
-                        std::string const& schema) {
+bool pause_subscription(borrowed const& tx, std::string const& name, bool paused) {
     check_name(name);
-    return ask(tx, statements_for(schema).pause_subscription, parameters{name, paused});
+    return ask(tx, subscription_texts(tx).pause_subscription, parameters{name, paused});
 }
 
 } // namespace once

@@ -3,9 +3,9 @@
 #include <once/inbox.hpp>
 
 #include "sql/inbox_statements.hpp"
+#include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
-#include "text/schema_name.hpp"
 #include "wire/binary_array.hpp"
 #include "wire/borrowed.hpp"
 #include "wire/stored_response.hpp"
@@ -64,7 +64,10 @@ void validate(std::string const& consumer, inbox_options const& options) {
                                                    "inbox_options.retention", "1 second and 3660 days");
     detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "inbox_options.wait",
                                                    "0 and 1 hour");
-    detail::checked_schema(options.schema, "inbox_options.schema");
+}
+
+sql::inbox_statements const& inbox_texts(borrowed const& tx) {
+    return sql::texts<sql::inbox_statements>(tx.schema());
 }
 
 } // namespace
@@ -88,20 +91,17 @@ std::string_view to_string(receipt value) noexcept {
 inbox::inbox(std::string consumer, inbox_options options)
     : m_consumer{std::move(consumer)}, m_options{std::move(options)} {
     validate(m_consumer, m_options);
-    m_receive = sql::receive(m_options.schema);
-    m_receive_many = sql::receive_many(m_options.schema);
-    m_new_ones = sql::new_ones(m_options.schema);
 }
 
-receipt inbox::receive(pqxx::dbtransaction& tx, incoming const& message) const {
+receipt inbox::receive(borrowed const& tx, incoming const& message) const {
     parameters values{m_consumer, message.id.to_string()};
     detail::add_fingerprint(values, message.fingerprint);
     values.add(message.sent_at ? std::optional{milliseconds_since_1970(*message.sent_at)} : std::nullopt);
     values.add(m_options.retention.count()).add(m_options.wait.count());
-    return to_receipt(tx.exec(m_receive, detail::to_pqxx(values))[0][0].as<std::string>());
+    return to_receipt(tx->exec(inbox_texts(tx).receive, detail::to_pqxx(values))[0][0].as<std::string>());
 }
 
-std::vector<receipt> inbox::receive_many(pqxx::dbtransaction& tx, std::span<incoming const> messages) const {
+std::vector<receipt> inbox::receive_many(borrowed const& tx, std::span<incoming const> messages) const {
     std::vector<receipt> made;
     made.reserve(checked(messages.size()));
     if (messages.empty()) {
@@ -126,13 +126,13 @@ std::vector<receipt> inbox::receive_many(pqxx::dbtransaction& tx, std::span<inco
         values.add(one->finish());
     }
     values.add(m_options.retention.count()).add(m_options.wait.count());
-    for (auto const& row : tx.exec(m_receive_many, detail::to_pqxx(values))) {
+    for (auto const& row : tx->exec(inbox_texts(tx).receive_many, detail::to_pqxx(values))) {
         made.push_back(to_receipt(row[0].as<std::string>()));
     }
     return made;
 }
 
-std::vector<message_id> inbox::new_ones(pqxx::dbtransaction& tx, std::span<message_id const> ids) const {
+std::vector<message_id> inbox::new_ones(borrowed const& tx, std::span<message_id const> ids) const {
     detail::binary_array wanted{detail::element_type::uuid};
     std::vector<message_id> made;
     made.reserve(checked(ids.size()));
@@ -141,7 +141,7 @@ std::vector<message_id> inbox::new_ones(pqxx::dbtransaction& tx, std::span<messa
     }
     parameters values{m_consumer};
     values.add(wanted.finish()).add(m_options.retention.count()).add(m_options.wait.count());
-    for (auto const& row : tx.exec(m_new_ones, detail::to_pqxx(values))) {
+    for (auto const& row : tx->exec(inbox_texts(tx).new_ones, detail::to_pqxx(values))) {
         made.push_back(message_id::parse(row[0].as<std::string>()));
     }
     return made;

@@ -10,7 +10,7 @@ namespace once::detail {
 
 /// Why an attempt is to be run again; decides how long to wait before.
 enum class setback {
-    /// 40001, 40P01: somebody else was faster; a short pause is enough.
+    /// 40001, 40P01: another transaction was faster; a short pause is enough.
     conflict,
     /// The connection was lost or refused; the server may be restarting.
     connection,

@@ -7,7 +7,6 @@
 #include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
-#include "text/schema_name.hpp"
 
 #include <pqxx/params>
 #include <pqxx/result>
@@ -60,14 +59,15 @@ acquire_result acquire(database& db, std::string const& name, milliseconds durat
                        lease_options const& options) {
     detail::require_key_text(name, "name");
     validate(duration, options);
-    statement ask{db.pool().texts<sql::lease_statements>().acquire, parameters{name, duration.count()}};
+    statement ask{detail::pool_of(db).texts<sql::lease_statements>().acquire,
+                  parameters{name, duration.count()}};
     if (options.holder.empty()) {
         ask.parameters.add(std::nullopt);
     } else {
         ask.parameters.add(options.holder);
     }
     auto const asked_at = since_boot();
-    auto const answer = db.pool().ask(ask, deadline_of(options), false);
+    auto const answer = detail::pool_of(db).ask(ask, deadline_of(options), false);
     auto const fence_number = answer.int8(1);
     if (answer.bytes(0) != "acquired") {
         return held{
@@ -129,9 +129,10 @@ bool lease::renew(milliseconds duration) {
         return false;
     }
     auto const asked_at = since_boot();
-    auto const answer = m_database->pool().ask({m_database->pool().texts<sql::lease_statements>().renew,
-                                                parameters{m_fence.lease, m_fence.number, duration.count()}},
-                                               deadline_of(m_options), true);
+    auto const answer = detail::pool_of(*m_database)
+                            .ask({detail::pool_of(*m_database).texts<sql::lease_statements>().renew,
+                                  parameters{m_fence.lease, m_fence.number, duration.count()}},
+                                 deadline_of(m_options), true);
     if (!answer.is_true(0)) {
         detach();
         return false;
@@ -146,8 +147,9 @@ bool lease::release() {
     if (db == nullptr) {
         return false;
     }
-    return db->pool()
-        .ask({db->pool().texts<sql::lease_statements>().release, parameters{m_fence.lease, m_fence.number}},
+    return detail::pool_of(*db)
+        .ask({detail::pool_of(*db).texts<sql::lease_statements>().release,
+              parameters{m_fence.lease, m_fence.number}},
              deadline_of(m_options), true)
         .is_true(0);
 }
@@ -157,10 +159,10 @@ fence lease::detach() noexcept {
     return m_fence;
 }
 
-void assert_fence(pqxx::dbtransaction& tx, fence const& fence, std::string_view schema) {
+void assert_fence(borrowed const& tx, fence const& fence) {
     validate(fence);
-    tx.exec(sql::texts<sql::lease_statements>(detail::checked_schema(schema, "schema")).assert_fence,
-            pqxx::params{fence.lease, fence.number})
+    tx->exec(sql::texts<sql::lease_statements>(tx.schema()).assert_fence,
+             pqxx::params{fence.lease, fence.number})
         .expect_rows(1);
 }
 

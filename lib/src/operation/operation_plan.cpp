@@ -23,11 +23,11 @@ std::string_view to_string(effect value) noexcept {
     return "in_database";
 }
 
-phase idempotent_remote(std::string name, std::function<void(operation&)> call) {
+phase idempotent_remote(std::string name, std::function<void(running_operation&)> call) {
     return {.name = std::move(name), .effect = effect::idempotent_remote, .call = std::move(call)};
 }
 
-phase at_most_once(std::string name, std::function<void(operation&)> call) {
+phase at_most_once(std::string name, std::function<void(running_operation&)> call) {
     return {.name = std::move(name), .effect = effect::at_most_once, .call = std::move(call)};
 }
 
@@ -57,22 +57,24 @@ void check_phases(std::vector<phase> const& phases) {
 
 } // namespace
 
-operation_plan::operation_plan(std::string name, std::vector<phase> phases, resumable_options options)
+operation_plan::operation_plan(std::string name, std::vector<phase> phases, operation_options options)
     : m_name{std::move(name)}, m_phases{std::move(phases)}, m_options{std::move(options)} {
     using namespace std::chrono_literals;
     using std::chrono::milliseconds;
-    require_key_text(m_name, "resumable.name");
+    require_key_text(m_name, "operation.name");
     check_phases(m_phases);
-    check_range<milliseconds>(m_options.lease, 100ms, 24h, "resumable_options.lease",
+    check_range<milliseconds>(m_options.lease, 100ms, 24h, "operation_options.lease",
                               "100 milliseconds and 1 day");
-    check_range<milliseconds>(m_options.retention, 1s, 366 * 24h, "resumable_options.retention",
+    check_range<milliseconds>(m_options.retention, 1s, 366 * 24h, "operation_options.retention",
                               "1 second and 366 days");
-    check_range<milliseconds>(m_options.wait, 0ms, 1h, "resumable_options.wait", "0 and 1 hour");
-    check_range(m_options.max_attempts, 1, 1000, "resumable_options.max_attempts", "1 and 1000");
-    check_range<milliseconds>(m_options.retry_after, 0ms, 24h, "resumable_options.retry_after",
+    check_range<milliseconds>(m_options.wait, 0ms, 1h, "operation_options.wait", "0 and 1 hour");
+    check_range(m_options.max_attempts, 1, 1000, "operation_options.max_attempts", "1 and 1000");
+    check_range<milliseconds>(m_options.retry_after, 0ms, 24h, "operation_options.retry_after",
                               "0 and 1 day");
     check_range<milliseconds>(m_options.max_retry_after, m_options.retry_after, 24h,
-                              "resumable_options.max_retry_after", "retry_after and 1 day");
+                              "operation_options.max_retry_after", "retry_after and 1 day");
+    check_range<std::size_t>(m_options.max_response_bytes, 0, std::size_t{256} * 1024 * 1024,
+                             "operation_options.max_response_bytes", "0 and 256 MiB");
     validate(m_options.transaction);
 }
 
@@ -81,7 +83,7 @@ std::optional<std::string> call_of(phase const& phase) {
                                                : std::optional{std::string{to_string(phase.effect)}};
 }
 
-std::chrono::milliseconds pause_after(int attempt, resumable_options const& options) noexcept {
+std::chrono::milliseconds pause_after(int attempt, operation_options const& options) noexcept {
     std::chrono::milliseconds pause = options.retry_after;
     for (int i = 1; i < attempt && pause < options.max_retry_after; ++i) {
         pause *= 2;

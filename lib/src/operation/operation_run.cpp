@@ -151,12 +151,13 @@ operation_run::step operation_run::work(phase const& now, phase const* next) {
     nlohmann::json data;
     bool const committed = m_store.commit(
         [&](transaction& tx) {
-            operation op{*this, m_state.data}; // anew for each run: what a rolled back one left is dropped
+            running_operation op{*this,
+                                 m_state.data}; // anew for each run: what a rolled back one left is dropped
             made = now.work(tx, op);
             data = std::move(op.data());
             auto const text = to_stored_data(data);
             if (made) {
-                validate(*made, m_plan->options().transaction.max_response_bytes);
+                validate(*made, m_plan->options().max_response_bytes);
                 return m_store.finish(m_state, text, *made);
             }
             if (next == nullptr) {
@@ -169,7 +170,7 @@ operation_run::step operation_run::work(phase const& now, phase const* next) {
         return settle_doubt();
     }
     if (made) {
-        return operation_reply{.outcome = operation_outcome::finished, .response = std::move(made)};
+        return operation_reply{.outcome = operation_outcome::done, .response = std::move(made)};
     }
     moved_to(*next, std::move(data), sent);
     return std::nullopt;
@@ -186,7 +187,7 @@ operation_run::step operation_run::call(phase const& now, phase const& next) {
     m_call_key =
         known != m_state.call_keys.end() ? known->get<std::string>() : m_store.call_key(m_state, now.name);
 
-    operation op{*this, m_state.data};
+    running_operation op{*this, m_state.data};
     m_call_begun = true;
     now.call(op);
     auto const text = to_stored_data(op.data());
@@ -214,7 +215,7 @@ void operation_run::note_call(phase const& now) {
             m_state.call = wanted;
             m_state.owned_until = sent + m_plan->options().lease;
         } else if (settle_doubt()) {
-            throw ownership_lost{"once: somebody else has finished this operation"};
+            throw ownership_lost{"once: another process has finished this operation"};
         }
     }
 }
@@ -230,7 +231,7 @@ void operation_run::moved_to(phase const& next, nlohmann::json data, clock::time
 void operation_run::renew() {
     auto const sent = clock::now();
     if (!m_store.commit(m_store.renew(m_state)) && settle_doubt()) {
-        throw ownership_lost{"once: somebody else has finished this operation"};
+        throw ownership_lost{"once: another process has finished this operation"};
     }
     m_state.owned_until = std::max(m_state.owned_until, sent + m_plan->options().lease);
 }
@@ -241,7 +242,7 @@ operation_run::step operation_run::settle_doubt() {
         if (auto state = m_store.retake(m_state.scope, m_state.key)) {
             if (state->outcome ==
                 "replayed") { // only this owner can have finished it, or it would not be told
-                return operation_reply{.outcome = operation_outcome::finished, .response = state->response};
+                return operation_reply{.outcome = operation_outcome::done, .response = state->response};
             }
             if (auto done = answer(*state)) {
                 return done;
@@ -264,27 +265,27 @@ std::string operation_run::give_back(std::string const& why, int max_attempts, b
 
 namespace once {
 
-std::string const& operation::scope() const noexcept {
+std::string const& running_operation::scope() const noexcept {
     return m_run.state().scope;
 }
 
-std::string const& operation::key() const noexcept {
+std::string const& running_operation::key() const noexcept {
     return m_run.state().key;
 }
 
-std::string const& operation::call_key() const noexcept {
+std::string const& running_operation::call_key() const noexcept {
     return m_run.call_key();
 }
 
-int operation::attempt() const noexcept {
+int running_operation::attempt() const noexcept {
     return m_run.state().attempt;
 }
 
-std::chrono::steady_clock::time_point operation::owned_until() const noexcept {
+std::chrono::steady_clock::time_point running_operation::owned_until() const noexcept {
     return m_run.state().owned_until;
 }
 
-void operation::renew() {
+void running_operation::renew() {
     m_run.renew();
 }
 

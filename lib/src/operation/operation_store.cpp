@@ -13,6 +13,7 @@
 #include <pqxx/result>
 #include <pqxx/row>
 
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -120,7 +121,8 @@ std::optional<operation_state> operation_store::next() {
 std::string operation_store::ask(std::string const& sql, parameters const& values) {
     auto const sent = to_pqxx(values);
     std::string made;
-    transact(
+    // Also where nobody knows whether it was committed: then the lease runs out, and another owner looks.
+    std::ignore = transact(
         *m_db, [&](transaction& tx) { made = text_or_empty(tx.exec(sql, sent)[0], 0); }, m_own_transactions);
     return made;
 }
@@ -154,13 +156,13 @@ statement operation_store::finish(operation_state const& state, std::string cons
 }
 
 bool operation_store::commit(std::function<statement(transaction&)> const& work,
-                             call_options const& options) {
+                             transaction_options const& options) {
     try {
         return !transact(*m_db, [&](transaction& tx) { tx.at_commit(work(tx)); }, options).unknown();
     } catch (pqxx::sql_error const& e) {
         if (std::string_view{e.sqlstate()} == operation_lost) {
             throw ownership_lost{
-                "once: somebody else has taken this operation over; nothing of this phase took "
+                "once: another process has taken this operation over; nothing of this phase took "
                 "effect in the database"};
         }
         throw;

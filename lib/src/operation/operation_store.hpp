@@ -66,7 +66,7 @@ public:
      * @throws once::ownership_lost when the fence was refused
      */
     [[nodiscard]] bool commit(std::function<statement(transaction&)> const& work,
-                              call_options const& options);
+                              transaction_options const& options);
     /// The same without work.
     [[nodiscard]] bool commit(statement const& one);
 
@@ -74,7 +74,7 @@ private:
     [[nodiscard]] std::optional<operation_state> take(std::string const& sql, parameters const& values);
     std::string ask(std::string const& sql, parameters const& values);
 
-    call_options m_own_transactions;
+    transaction_options m_own_transactions;
     database* m_db;
     operation_plan const* m_plan;
     std::string m_owner;

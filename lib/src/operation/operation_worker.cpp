@@ -20,9 +20,9 @@ namespace {
 
 void count(operation_summary& sum, operation_reply const& reply) {
     switch (reply.outcome) {
-    case operation_outcome::finished:
+    case operation_outcome::done:
     case operation_outcome::replayed:
-        ++sum.finished;
+        ++sum.done;
         return;
     case operation_outcome::unknown_effect:
         ++sum.unknown_effect;
@@ -37,9 +37,18 @@ void count(operation_summary& sum, operation_reply const& reply) {
     ++sum.lost;
 }
 
+void add(operation_summary& to, operation_summary const& round) {
+    to.taken += round.taken;
+    to.done += round.done;
+    to.retried += round.retried;
+    to.lost += round.lost;
+    to.unknown_effect += round.unknown_effect;
+    to.failed += round.failed;
+}
+
 } // namespace
 
-operation_worker::operation_worker(database& db, std::vector<resumable> kinds,
+operation_worker::operation_worker(database& db, std::vector<operation> kinds,
                                    operation_worker_options options)
     : m_db{&db}, m_kinds{std::move(kinds)}, m_options{std::move(options)} {
     using namespace std::chrono_literals;
@@ -47,7 +56,7 @@ operation_worker::operation_worker(database& db, std::vector<resumable> kinds,
         throw invalid_argument{"kinds", "there is no operation that it could complete"};
     }
     for (auto const& one : m_kinds) {
-        if (std::ranges::count(m_kinds, one.name(), &resumable::name) != 1) {
+        if (std::ranges::count(m_kinds, one.name(), &operation::name) != 1) {
             throw invalid_argument{"kinds", "two operations have the same name"};
         }
     }
@@ -60,7 +69,7 @@ void operation_worker::log(std::string const& line) const {
     if (m_options.log) {
         m_options.log(line);
     } else {
-        m_db->pool().log(line);
+        detail::pool_of(*m_db).log(line);
     }
 }
 
@@ -73,7 +82,7 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
     for (auto const& kind : m_kinds) {
         while (sum.taken < m_options.batch && !stop.stop_requested()) {
             auto const owner = message_id::random().to_string();
-            detail::operation_run run{*m_db, kind.plan(), owner};
+            detail::operation_run run{*m_db, *kind.m_plan, owner};
             auto state = run.next();
             if (!state || state->outcome == "absent") {
                 // Without an answer: if one was taken nevertheless, it is abandoned again when its lease is over.
@@ -84,24 +93,29 @@ operation_summary operation_worker::round(std::stop_token const& stop) {
             try {
                 count(sum, run.run(std::move(*state)));
             } catch (std::exception const& e) {
-                ++sum.postponed;
+                ++sum.retried;
                 log("once: operation " + what + " is postponed: " + e.what());
             } catch (...) { // a phase may throw anything
-                ++sum.postponed;
+                ++sum.retried;
             }
         }
+    }
+    if (m_options.observer && !sum.idle()) {
+        m_options.observer(sum);
     }
     return sum;
 }
 
-void operation_worker::run(
+operation_summary operation_worker::run(
     std::stop_token stop) { // NOLINT(performance-unnecessary-value-param): as std::jthread hands it over
     std::mutex mutex;
     std::condition_variable_any wake;
+    operation_summary total;
     while (!stop.stop_requested()) {
         operation_summary sum;
         try {
             sum = round(stop);
+            add(total, sum);
         } catch (std::exception const& e) {
             if (!detail::is_waited_out(detail::judge_failure(e, detail::during::own_statement))) {
                 throw;
@@ -113,6 +127,7 @@ void operation_worker::run(
             wake.wait_for(lock, stop, m_options.poll, [] { return false; });
         }
     }
+    return total;
 }
 
 } // namespace once

@@ -13,36 +13,34 @@ namespace once {
 
 namespace {
 
-sql::outbox_statements const& statements_for(publish_options const& options) {
-    return sql::texts<sql::outbox_statements>(
-        detail::checked_schema(options.schema, "publish_options.schema"));
+sql::outbox_statements const& outbox_texts(borrowed const& tx) {
+    return sql::texts<sql::outbox_statements>(tx.schema());
 }
 
-void send(pqxx::dbtransaction& tx, detail::staged_messages& staged, sql::outbox_statements const& texts) {
+void send(borrowed const& tx, detail::staged_messages& staged, sql::outbox_statements const& texts) {
     for (auto const& one : staged.take(texts)) {
-        tx.exec(one.sql, detail::to_pqxx(one.parameters)).expect_rows(1);
+        tx->exec(one.sql, detail::to_pqxx(one.parameters)).expect_rows(1);
     }
 }
 
 } // namespace
 
-message_id publish(pqxx::dbtransaction& tx, message const& message, publish_options const& options) {
+message_id publish(borrowed const& tx, message const& message) {
     validate(message);
-    auto const& texts = statements_for(options);
-    detail::require_utf8(tx);
+    auto const& texts = outbox_texts(tx);
+    detail::require_utf8(*tx);
     auto const id = detail::id_of(message);
     auto const one = detail::stage_one(message, id, texts);
-    tx.exec(one.sql, detail::to_pqxx(one.parameters)).expect_rows(1);
+    tx->exec(one.sql, detail::to_pqxx(one.parameters)).expect_rows(1);
     return id;
 }
 
-std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<message const> messages,
-                                publish_options const& options) {
+std::vector<message_id> publish(borrowed const& tx, std::span<message const> messages) {
     for (auto const& one : messages) {
         validate(one);
     }
-    auto const& texts = statements_for(options);
-    detail::require_utf8(tx);
+    auto const& texts = outbox_texts(tx);
+    detail::require_utf8(*tx);
     std::vector<message_id> ids;
     ids.reserve(messages.size());
     detail::staged_messages staged;
@@ -56,10 +54,9 @@ std::vector<message_id> publish(pqxx::dbtransaction& tx, std::span<message const
     return ids;
 }
 
-std::uint64_t publish_each(pqxx::dbtransaction& tx, std::function<std::optional<message>()> const& next,
-                           publish_options const& options) {
-    auto const& texts = statements_for(options);
-    detail::require_utf8(tx);
+std::uint64_t publish_each(borrowed const& tx, std::function<std::optional<message>()> const& next) {
+    auto const& texts = outbox_texts(tx);
+    detail::require_utf8(*tx);
     detail::staged_messages staged;
     std::uint64_t count = 0;
     while (auto const one = next()) {
@@ -73,9 +70,10 @@ std::uint64_t publish_each(pqxx::dbtransaction& tx, std::function<std::optional<
     return count;
 }
 
-statement publish_statement(message const& message, publish_options const& options) {
+statement publish_statement(message const& message, std::string_view schema) {
     validate(message);
-    return detail::stage_one(message, detail::id_of(message), statements_for(options));
+    auto const& texts = sql::texts<sql::outbox_statements>(detail::checked_schema(schema, "schema"));
+    return detail::stage_one(message, detail::id_of(message), texts);
 }
 
 } // namespace once

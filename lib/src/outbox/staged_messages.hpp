@@ -25,7 +25,8 @@ class message_arrays {
 public:
     void add(message const& message, message_id const& id);
     [[nodiscard]] std::size_t size() const noexcept { return m_count; }
-    /// Whether it can take a message with such an id: given by the application, or made here. Never both in one statement.
+    /// Whether it can take a message with such an id: given by the application, or made here. Never both in one
+    /// statement.
     [[nodiscard]] bool takes(bool given) const noexcept { return m_count == 0 || m_given == given; }
     [[nodiscard]] std::size_t bytes() const noexcept { return m_bytes; }
     /// $1 to $9 of publish_many, and $10 of schedule_many. Empty afterwards.
@@ -48,13 +49,13 @@ private:
 
 /// Collects messages and turns them into statements: those that are due apart from those that come later.
 /**
- * Ids that the library makes are new by construction, so nobody looks for them, and they travel as they are. Those that the
- * application gave are in statements of their own.
+ * Ids that the library makes are new by construction, so nobody looks for them, and they travel as they are. Those that
+ * the application gave are in statements of their own.
  */
 class staged_messages {
 public:
-    /// Beyond this many bytes or messages `full` says so. A larger statement is not faster; it only needs more memory, on
-    /// both sides.
+    /// Beyond this many bytes or messages `full` says so. A larger statement is not faster; it only needs more memory,
+    /// on both sides.
     static constexpr std::size_t most_bytes = std::size_t{1024} * 1024;
     static constexpr std::size_t most_messages = 4096;
 

@@ -91,8 +91,8 @@ std::string append_file::open(std::string const& path, unsigned mode, bool durab
     }
     m_regular = S_ISREG(facts.st_mode);
     if (m_regular) {
-        // The same file once more, to be read, too; not by its path, which may name another one by now. One that we may not
-        // read gets an empty line now and then.
+        // The same file once more, to be read, too; not by its path, which may name another one by now. One that we may
+        // not read gets an empty line now and then.
         int const both = ::open(("/proc/self/fd/" + std::to_string(m_file)).c_str(),
                                 O_RDWR | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         m_readable = both >= 0;
@@ -171,7 +171,7 @@ bool append_file::ends_within_line() const {
     return !m_readable || ::pread(m_file, &last, 1, facts.st_size - 1) != 1 || last != '\n';
 }
 
-// Whoever holds it writes a chunk, and lets it go; a process that ends has let it go.
+// Its holder writes a chunk, and lets it go; a process that ends has let it go.
 std::string append_file::lock(std::chrono::steady_clock::time_point deadline) const {
     while (m_regular && ::flock(m_file, LOCK_EX | LOCK_NB) != 0) {
         if (errno == ENOLCK || errno == EOPNOTSUPP || errno == ENOSYS) {

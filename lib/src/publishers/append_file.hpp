@@ -10,8 +10,8 @@ namespace once::detail {
 
 /// A file, FIFO or device that is written at its end, with a deadline where that is possible.
 /**
- * Of a regular file nothing is remembered: others write to it, too, and truncate it. Before each write its last byte is looked
- * at, under a lock (flock) that all writers of this class take. It must be on a local file system.
+ * Of a regular file nothing is remembered: others write to it, too, and truncate it. Before each write its last byte is
+ * looked at, under a lock (flock) that all writers of this class take. It must be on a local file system.
  */
 class append_file {
 public:
@@ -24,7 +24,8 @@ public:
 
     [[nodiscard]] bool is_open() const noexcept { return m_file >= 0; }
 
-    /// @return why it failed; empty: it is open. A regular file that is new has its directory entry on disk if `durable`.
+    /// @return why it failed; empty: it is open. A regular file that is new has its directory entry on disk if
+    /// `durable`.
     [[nodiscard]] std::string open(std::string const& path, unsigned mode, bool durable);
     void close() noexcept;
 
@@ -33,8 +34,8 @@ public:
         /// Why not all: an error, or empty when the deadline came first.
         std::string error{};
     };
-    /// Writes until all is written, an error, or the deadline; behind a line break, when what is there ends within a line.
-    /// Raises no SIGPIPE.
+    /// Writes until all is written, an error, or the deadline; behind a line break, when what is there ends within a
+    /// line. Raises no SIGPIPE.
     /// @return how many of `lines` were written
     [[nodiscard]] written write(std::string_view lines, std::chrono::steady_clock::time_point deadline);
 

@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-// Longer than most: one call of publish() is one protocol over one state, and reads best in one place.
+//
+// More than 400 lines: one call of publish() is one protocol over one state, and reads best in one place.
 #include <once/error.hpp>
 #include <once/postgres_publisher.hpp>
 
@@ -72,8 +73,8 @@ std::int64_t milliseconds_until(time_point deadline) {
     return std::max<std::int64_t>(left.count(), 1);
 }
 
-/// SHA-256 of what makes two messages the same; each part has its length in front. Not of times and traces: what is staged
-/// again under an id that its sender has forgotten has others.
+/// SHA-256 of what makes two messages the same; each part has its length in front. Not of times and traces: what is
+/// staged again under an id that its sender has forgotten has others.
 std::array<std::uint8_t, 32> fingerprint_of(delivery const& message) {
     std::string text;
     for (auto const& part : {message.service, message.topic, message.key, message.payload.content_type(),
@@ -224,8 +225,8 @@ private:
 
     /// @return false: nothing was committed, and something was learnt: run the step again
     bool commit(std::vector<std::size_t> const& places, std::vector<statement> const& statements) {
-        auto const lease = m_state.pool.take(m_deadline);
-        auto& session = *lease;
+        auto const taken = m_state.pool.take(m_deadline);
+        auto& session = *taken;
         m_connected = true;
         auto const now = std::chrono::steady_clock::now();
         m_step_deadline =
@@ -293,7 +294,8 @@ private:
         return read_outcomes(answers.back(), places);
     }
 
-    /// The inbox there notes that an id came with other content, in a transaction of its own: that of the batch was given up.
+    /// The inbox there notes that an id came with other content, in a transaction of its own: that of the batch was
+    /// given up.
     void keep_alarm(detail::session& session) {
         auto const altered = std::exchange(m_altered, {});
         if (!altered.empty()) {
@@ -421,7 +423,7 @@ postgres_publisher::postgres_publisher(database& target, postgres_publisher_opti
     auto const checked_options = checked(std::move(options));
     auto const given = detail::read_statement(checked_options.sql);
     m_state =
-        std::make_unique<state>(state{{target.pool(), checked_options, sql::receive_messages(target.schema()),
+        std::make_unique<state>(state{{detail::pool_of(target), checked_options, sql::receive_messages(target.schema()),
                                        sql::with_message(given.sql, given.with, given.recursive)}});
 }
 

@@ -38,10 +38,10 @@ std::optional<std::string> refusal_of(connection_pool& pool, std::string const& 
         nothing.add(std::optional<std::string>{});
     }
     statement const explain{"explain " + sql, std::move(nothing)};
-    auto const lease = pool.take(deadline);
+    auto const taken = pool.take(deadline);
     auto const* const only = &explain;
     std::vector<pg_result> answers;
-    lease->exchange({&only, 1}, deadline, answers);
+    taken->exchange({&only, 1}, deadline, answers);
     auto const& answer = answers.front();
     if (!answer.failed()) {
         return std::nullopt;

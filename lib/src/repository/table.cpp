@@ -34,10 +34,12 @@ std::optional<std::size_t> first_version(std::vector<column_spec> const& columns
     return static_cast<std::size_t>(version - columns.begin());
 }
 
-// Between a conflict and the read of its winner somebody may delete that row, and then the insert is tried again.
+// Between a conflict and the read of its winner another transaction may delete that row, and then the insert is tried
+// again.
 constexpr int insert_rounds = 3;
 
-// Between a write that reached nothing and the look at the row somebody may roll back; then the write is tried again.
+// Between a write that reached nothing and the look at the row another transaction may roll back; then the write is
+// tried again.
 constexpr int write_rounds = 3;
 
 } // namespace

@@ -52,8 +52,8 @@ private:
     std::optional<reply::facts> try_once() {
         m_session_ended = false;
         try {
-            auto const lease = m_context.pool.take(m_context.deadline);
-            auto facts = attempt(*lease);
+            auto const taken = m_context.pool.take(m_context.deadline);
+            auto facts = attempt(*taken);
             m_context.in_doubt = false;
             return facts;
         } catch (claim_wait_over const&) {
@@ -83,8 +83,8 @@ private:
             look_at_holder(session);
             throw;
         } catch (...) {
-            // What libpqxx throws keeps the SQLSTATE and not the severity. libpq has read on to the end of the session by
-            // then, if the error ended it.
+            // What libpqxx throws keeps the SQLSTATE and not the severity. libpq has read on to the end of the session
+            // by then, if the error ended it.
             m_session_ended = !session.open();
             session.settle(m_context.reply_deadline());
             throw;
@@ -188,7 +188,7 @@ private:
 reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once) {
     bool in_doubt = false;
-    call_context const context{.pool = db.pool(),
+    call_context const context{.pool = pool_of(db),
                                .request = request,
                                .redeeming = redeeming,
                                .options = options,

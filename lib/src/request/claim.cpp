@@ -13,15 +13,15 @@
 
 namespace once {
 
-claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_options const& options) {
+claim_result claim(borrowed const& tx, request const& request, claim_options const& options) {
     validate(request);
-    auto const& statements = detail::statements_for(options);
-    detail::require_utf8(tx);
+    detail::check(options);
+    detail::require_utf8(*tx);
     parameters values;
     detail::add_key(values, request);
     detail::add_fingerprint(values, request.fingerprint);
     values.add(options.retention.count()).add(options.wait.count());
-    auto const answer = tx.exec(statements.try_claim, detail::to_pqxx(values));
+    auto const answer = tx->exec(detail::statements_for(tx).try_claim, detail::to_pqxx(values));
     auto const outcome = answer[0][0].as<std::string>();
     if (outcome == "started") {
         return started{request.scope, request.key};
@@ -35,18 +35,16 @@ claim_result claim(pqxx::dbtransaction& tx, request const& request, claim_option
     return in_progress{};
 }
 
-void complete(pqxx::dbtransaction& tx, started const& claimed, std::optional<response> const& response,
-              claim_options const& options) {
-    validate(request{.scope = claimed.scope, .key = claimed.key});
+void complete(borrowed const& tx, started const& claimed, std::optional<response> const& response) {
+    validate(request{.scope = claimed.scope, .key = claimed.key, .fingerprint = once::no_fingerprint});
     if (response) {
         detail::validate(*response, call_options{}.max_response_bytes);
     }
-    auto const& statements = detail::statements_for(options);
-    detail::require_utf8(tx);
+    detail::require_utf8(*tx);
     parameters values;
     values.add(claimed.scope).add(claimed.key);
     detail::add_response(values, response);
-    tx.exec(statements.complete, detail::to_pqxx(values)).expect_rows(1);
+    tx->exec(detail::statements_for(tx).complete, detail::to_pqxx(values)).expect_rows(1);
 }
 
 } // namespace once

@@ -27,12 +27,12 @@ reply::facts attempt_with_callback(call_context const& context, session& session
                                    std::function<response(transaction&)> const& callback) {
     work work{context, session, attempt};
     auto answer = work.begin();
-    if (answer.outcome != outcome::started) {
+    if (answer.outcome != outcome::done) {
         session.roll_back_later();
         return to_facts(std::move(answer));
     }
     context.in_doubt = false;
-    transaction tx{work};
+    auto tx = work.face();
     session.used_by_caller();
     response made = run_callback(callback, tx, work);
     if (std::chrono::steady_clock::now() >= context.deadline) {
@@ -48,11 +48,11 @@ reply::facts attempt_with_callback(call_context const& context, session& session
     auto const verdict = claims ? judge(context.options.stored, made.status) : detail::verdict{true, false};
     if (!verdict.commit) {
         tx.abort();
-        return {.outcome = outcome::started, .response = std::move(made)};
+        return {.outcome = outcome::done, .response = std::move(made)};
     }
     work.allow_commit(verdict.keep_response ? std::optional{made} : std::nullopt);
     tx.commit();
-    return {.outcome = outcome::started,
+    return {.outcome = outcome::done,
             .response = claims ? std::optional{std::move(made)} : std::nullopt,
             .committed = true,
             .committed_locally = work.committed_locally()};
@@ -78,8 +78,15 @@ reply execute(database& db, redemption const& redemption,
                     });
 }
 
-reply transact(database& db, std::function<void(transaction&)> const& callback, call_options const& options) {
-    once::validate(options);
+reply transact(database& db, std::function<void(transaction&)> const& callback,
+               transaction_options const& given) {
+    once::validate(given);
+    call_options const options{.isolation_level = given.isolation_level,
+                               .deadline = given.deadline,
+                               .reply_timeout = given.reply_timeout,
+                               .max_attempts = given.max_attempts,
+                               .durability = given.durability,
+                               .fence = given.fence};
     return run_call(db, nullptr, nullptr, options,
                     [&](call_context const& context, session& session, int attempt) {
                         return attempt_with_callback(context, session, attempt, [&](transaction& tx) {

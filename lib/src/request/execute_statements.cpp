@@ -118,7 +118,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     }
     detail::require_committed(answers, plan.sent, lost);
     auto const& row = answers[answers.size() - 2];
-    return {.outcome = outcome::started,
+    return {.outcome = outcome::done,
             .response = response{.status = status, .body = body::json_text(row.text(0))},
             .committed = true,
             .committed_locally = session.replication_wait_cancelled()};

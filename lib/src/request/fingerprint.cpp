@@ -11,7 +11,7 @@ fingerprint fingerprint::from_digest(std::span<std::byte const> digest) {
     if (digest.size() != sha256_bytes) {
         throw invalid_argument{"fingerprint", "a digest must be the 32 bytes of a SHA-256"};
     }
-    fingerprint made;
+    fingerprint made{no_fingerprint};
     for (std::byte const byte : digest) {
         made.m_digest += static_cast<char>(byte);
     }

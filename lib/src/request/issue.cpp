@@ -4,9 +4,9 @@
 
 #include "database/connection_pool.hpp"
 #include "request/token_text.hpp"
+#include "sql/texts.hpp"
 #include "sql/token_statements.hpp"
 #include "text/check_range.hpp"
-#include "text/schema_name.hpp"
 #include "wire/borrowed.hpp"
 
 #include <pqxx/result>
@@ -32,8 +32,9 @@ std::vector<std::string> make_tokens(token_terms const& terms, std::size_t count
 std::vector<std::string> issue_tokens(database& db, token_terms const& terms, std::size_t count) {
     auto tokens = make_tokens(terms, count);
     auto const deadline = std::chrono::steady_clock::now() + call_options{}.reply_timeout;
-    static_cast<void>(db.pool().ask({sql::issue_tokens(db.schema()), detail::issue_values(terms, tokens)},
-                                    deadline, false));
+    static_cast<void>(detail::pool_of(db).ask(
+        {sql::texts<sql::token_statements>(db.schema()).issue, detail::issue_values(terms, tokens)}, deadline,
+        false));
     return tokens;
 }
 
@@ -41,17 +42,15 @@ std::string issue_token(database& db, token_terms const& terms) {
     return std::move(issue_tokens(db, terms, 1).front());
 }
 
-std::vector<std::string> issue_tokens(pqxx::dbtransaction& tx, token_terms const& terms, std::size_t count,
-                                      std::string_view schema) {
-    auto const sql = sql::issue_tokens(detail::checked_schema(schema, "schema"));
+std::vector<std::string> issue_tokens(borrowed const& tx, token_terms const& terms, std::size_t count) {
     auto tokens = make_tokens(terms, count);
     auto const values = detail::issue_values(terms, tokens);
-    tx.exec(sql, detail::to_pqxx(values)).expect_rows(1);
+    tx->exec(sql::texts<sql::token_statements>(tx.schema()).issue, detail::to_pqxx(values)).expect_rows(1);
     return tokens;
 }
 
-std::string issue_token(pqxx::dbtransaction& tx, token_terms const& terms, std::string_view schema) {
-    return std::move(issue_tokens(tx, terms, 1, schema).front());
+std::string issue_token(borrowed const& tx, token_terms const& terms) {
+    return std::move(issue_tokens(tx, terms, 1).front());
 }
 
 } // namespace once

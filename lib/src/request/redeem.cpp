@@ -12,14 +12,14 @@
 
 namespace once {
 
-redeem_result redeem(pqxx::dbtransaction& tx, redemption const& redemption, claim_options const& options) {
+redeem_result redeem(borrowed const& tx, redemption const& redemption, claim_options const& options) {
     auto const record = record_of(redemption);
-    auto const& statements = detail::statements_for(options);
-    detail::require_utf8(tx);
+    detail::check(options);
+    detail::require_utf8(*tx);
     parameters values{record.key, redemption.principal, redemption.purpose};
     detail::add_fingerprint(values, record.fingerprint);
     values.add(options.retention.count()).add(options.wait.count());
-    auto const answer = tx.exec(statements.try_redeem, detail::to_pqxx(values));
+    auto const answer = tx->exec(detail::statements_for(tx).try_redeem, detail::to_pqxx(values));
     auto const outcome = answer[0][0].as<std::string>();
     if (outcome == "started") {
         return started{record.scope, record.key};

@@ -2,9 +2,9 @@
 #include <once/options.hpp>
 #include <once/request_window.hpp>
 
+#include "sql/texts.hpp"
 #include "sql/window_statements.hpp"
 #include "text/check_range.hpp"
-#include "text/schema_name.hpp"
 #include "wire/borrowed.hpp"
 #include "wire/stored_response.hpp"
 
@@ -24,20 +24,20 @@ void check(request const& request, std::chrono::milliseconds window, claim_optio
     detail::check_range<std::chrono::milliseconds>(window, 1ms, 24h, "window", "1 millisecond and 1 day");
     detail::check_range<std::chrono::milliseconds>(options.wait, 0ms, 1h, "claim_options.wait",
                                                    "0 and 1 hour");
-    detail::checked_schema(options.schema, "claim_options.schema");
 }
 
 } // namespace
 
-claim_result open_window(pqxx::dbtransaction& tx, request const& request, std::chrono::milliseconds window,
+claim_result open_window(borrowed const& tx, request const& request, std::chrono::milliseconds window,
                          claim_options const& options) {
     check(request, window, options);
-    detail::require_utf8(tx);
+    detail::require_utf8(*tx);
     parameters values;
     detail::add_key(values, request);
     detail::add_fingerprint(values, request.fingerprint);
     values.add(window.count()).add(options.wait.count());
-    auto const answer = tx.exec(sql::open_window(options.schema), detail::to_pqxx(values));
+    auto const answer =
+        tx->exec(sql::texts<sql::window_statements>(tx.schema()).open, detail::to_pqxx(values));
     auto const outcome = answer[0][0].as<std::string>();
     if (outcome == "started") {
         return started{request.scope, request.key};

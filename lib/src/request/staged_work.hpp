@@ -15,12 +15,12 @@
 
 namespace once::detail {
 
-/// What travels with COMMIT: statements and messages, in the order in which they were added. What was added in a savepoint
-/// that is rolled back goes with it.
+/// What travels with COMMIT: statements and messages, in the order in which they were added. What was added in a
+/// savepoint that is rolled back goes with it.
 /**
- * While the transaction has had no savepoint, all of it waits here and costs nothing. From then on the server keeps a mark, in
- * a setting that is local to the transaction: it rolls the setting back with the savepoint, and so tells what is left. A
- * mark costs a round trip, once for all that is added between two commands about savepoints.
+ * While the transaction has had no savepoint, all of it waits here and costs nothing. From then on the server keeps a
+ * mark, in a setting that is local to the transaction: it rolls the setting back with the savepoint, and so tells what
+ * is left. A mark costs a round trip, once for all that is added between two commands about savepoints.
  */
 class staged_work {
 public:

@@ -1,7 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/borrowed.hpp>
 #include <once/transaction.hpp>
 
 #include "request/work.hpp"
+#include "text/schema_name.hpp"
 
 namespace once {
 
@@ -18,6 +20,10 @@ int transaction::attempt() const noexcept {
     return m_work.attempt();
 }
 
+std::string const& transaction::schema() const noexcept {
+    return m_work.context().pool.options().schema;
+}
+
 std::chrono::steady_clock::time_point transaction::deadline() const noexcept {
     return m_work.context().deadline;
 }
@@ -29,6 +35,11 @@ void transaction::at_commit(statement statement) {
 message_id transaction::publish(message const& message) {
     return m_work.publish(message);
 }
+
+borrowed::borrowed(transaction& tx) : m_tx{&tx}, m_schema{tx.schema()} {}
+
+borrowed::borrowed(pqxx::dbtransaction& tx, std::string_view schema)
+    : m_tx{&tx}, m_schema{detail::checked_schema(schema, "schema")} {}
 
 #if PQXX_VERSION_MAJOR >= 8
 void transaction::do_commit(pqxx::sl) {

@@ -40,6 +40,19 @@ void validate(fence const& fence) {
     }
 }
 
+void validate(transaction_options const& options) {
+    using namespace std::chrono_literals;
+    using std::chrono::milliseconds;
+    check_range<milliseconds>(options.deadline, 100ms, 1h, "transaction_options.deadline",
+                              "100 milliseconds and 1 hour");
+    check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "transaction_options.reply_timeout",
+                              "100 milliseconds and 1 hour");
+    check_range(options.max_attempts, 1, 1000, "transaction_options.max_attempts", "1 and 1000");
+    if (options.fence) {
+        validate(*options.fence);
+    }
+}
+
 void validate(call_options const& options) {
     using namespace std::chrono_literals;
     using std::chrono::milliseconds;

@@ -121,7 +121,7 @@ claim_answer read_claim_answer(pg_result const& row) {
     std::array<std::optional<std::string_view>, all> fields;
     split_composite(row.bytes(0), fields);
     if (fields[word] == "started") {
-        return {.outcome = outcome::started};
+        return {.outcome = outcome::done};
     }
     if (fields[word] == "in_progress") {
         return {.outcome = outcome::in_progress};
@@ -223,13 +223,17 @@ work::work(call_context const& context, session& session, int attempt)
 
 work::~work() = default;
 
+transaction work::face() {
+    return transaction{*this};
+}
+
 claim_answer work::begin() {
     bool const claims = m_context.request != nullptr;
     auto const& fence = m_context.options.fence;
     statement const begin{sql::begin(m_context.options.isolation_level), {}};
     auto const claim = m_context.claim_statement();
     std::vector<statement const*> head{&begin, &claim};
-    // A former holder shall not begin; what it does is guarded at the end, where nobody has to wait for it.
+    // A former holder must not begin; what it does is guarded at the end, where nobody has to wait for it.
     statement look;
     if (fence) {
         look = {m_context.pool.texts<sql::lease_statements>().lease_held,
@@ -249,8 +253,8 @@ claim_answer work::begin() {
         }
     }
     m_context.pool.require_timeline(timeline_of(answers[1]));
-    auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::started};
-    if (answer.outcome == outcome::started && fence && !answers[2].is_true(0)) {
+    auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::done};
+    if (answer.outcome == outcome::done && fence && !answers[2].is_true(0)) {
         m_context.in_doubt = false; // the claim started
         throw fence_refused{};
     }

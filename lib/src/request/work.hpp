@@ -8,6 +8,7 @@
 #include <once/response.hpp>
 #include <once/statement.hpp>
 #include <once/token.hpp>
+#include <once/transaction.hpp>
 
 #include "database/connection_pool.hpp"
 #include "request/staged_work.hpp"
@@ -22,7 +23,7 @@
 
 namespace once::detail {
 
-/// A claim did not come back within its wait: somebody still holds the key.
+/// A claim did not come back within its wait: another transaction still holds the key.
 struct claim_wait_over {};
 
 /// The lease of the call is not held with its fence any more. Certain: nothing took effect.
@@ -96,7 +97,7 @@ struct call_context {
     [[nodiscard]] statement fence_guard() const;
 };
 
-/// How long assert_fence() may wait for somebody who is acquiring the lease.
+/// How long assert_fence() may wait for a process that is acquiring the lease.
 inline constexpr std::chrono::milliseconds fence_wait{2'000};
 [[nodiscard]] bool says_fence_refused(pg_result const& answer) noexcept;
 
@@ -116,6 +117,9 @@ public:
     /// BEGIN, the settings, and the claim when there is a request: one round trip.
     /// @throws claim_wait_over
     claim_answer begin();
+
+    /// What the callback sees of it.
+    [[nodiscard]] transaction face();
 
     /// Stores what travels with COMMIT; `transaction` calls `commit` with it.
     void at_commit(statement statement);

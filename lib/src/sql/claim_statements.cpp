@@ -9,14 +9,15 @@ namespace {
 
 // Set for this transaction only, so that a pooler can hand the session to anybody afterwards.
 // synchronous_commit: only ever raised, and touched only if there is something to raise. The idle timeout: only ever
-// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all. The name of the WAL
-// file tells the timeline, also of a server that a pooler has changed to.
+// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all. The name of
+// the WAL file tells the timeline, also of a server that a pooler has changed to.
 constexpr std::string_view settings_list = R"sql(
     case when $1::boolean and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
          then set_config('synchronous_commit', 'on', true) end,
     set_config('idle_in_transaction_session_timeout',
                case when current_setting('idle_in_transaction_session_timeout') = '0' then $2::bigint
-                    else least(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) * 1000,
+                    else least(extract(epoch from current_setting('idle_in_transaction_session_timeout')::interval) *
+                        1000,
                                $2::bigint)::bigint end::text, true),
     pg_walfile_name(pg_current_wal_lsn()))sql";
 
@@ -27,8 +28,8 @@ constexpr std::string_view redeem_arguments =
     R"sql((decode($3, 'hex'), $4, $5, coalesce($6::bytea, sha256($7::bytea)),
         $8::bigint * interval '1 millisecond', $9::bigint * interval '1 millisecond'))sql";
 
-// For the one-round-trip form, where the client can look at nothing before COMMIT. To compare here, and to call the function
-// only for the error, costs a third of a call.
+// For the one-round-trip form, where the client can look at nothing before COMMIT. To compare here, and to call the
+// function only for the error, costs a third of a call.
 std::string timeline_check(std::string const& schema, std::string const& newest) {
     return R"sql(,
     case when pg_walfile_name(pg_current_wal_lsn()) collate "C" < )sql" +

@@ -8,7 +8,7 @@
 
 namespace once::sql {
 
-/// The statements of resumable operations for one schema. What they lock is the row of the operation, by its key.
+/// The statements of operations for one schema. What they lock is the row of the operation, by its key.
 struct operation_statements {
     explicit operation_statements(std::string_view schema) {
         using std::string;

@@ -28,11 +28,13 @@ struct outbox_statements {
     std::string unsubscribe;
     std::string pause_subscription;
 
-    /// $1 subscription, $2 slice, $3 limit, $4 bytes. Columns: batch as text, id, message_id, given_id, published_at, service, topic,
-    /// key, traceparent, content_type, headers, payload_json, payload_bytes, blocked, and of the batch: number, more, timeline.
+    /// $1 subscription, $2 slice, $3 limit, $4 bytes. Columns: batch as text, id, message_id, given_id, published_at,
+    /// service, topic, key, traceparent, content_type, headers, payload_json, payload_bytes, blocked, and of the batch:
+    /// number, more, timeline.
     std::string next_batch;
     std::string acknowledge;
-    /// $1 subscription, $2 slice, $3 limit, $4 keys, $5 bytes. Columns: as next_batch from id to payload_bytes, then attempts.
+    /// $1 subscription, $2 slice, $3 limit, $4 keys, $5 bytes. Columns: as next_batch from id to payload_bytes, then
+    /// attempts.
     std::string take_parked;
     /// $1 to $7: subscription, slice, ids, message ids, results, errors, least pauses in milliseconds.
     std::string settle_parked;

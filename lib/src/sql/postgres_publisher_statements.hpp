@@ -8,8 +8,8 @@
 
 namespace once::sql {
 
-/// For this transaction only. $1 bigint: milliseconds after which the server gives up a statement, and an idle transaction.
-/// synchronous_commit is only ever raised: whoever is told "accepted" must be able to rely on it.
+/// For this transaction only. $1 bigint: milliseconds after which the server gives up a statement, and an idle
+/// transaction. synchronous_commit is only ever raised: a sender that is told "accepted" must be able to rely on it.
 inline constexpr std::string_view receiving_settings = R"sql(/* once: receiving_settings */
 select set_config('statement_timeout', $1::bigint::text, true),
        set_config('idle_in_transaction_session_timeout', $1::bigint::text, true),
@@ -18,8 +18,8 @@ select set_config('statement_timeout', $1::bigint::text, true),
                        then 'on' else current_setting('synchronous_commit') end, true))sql";
 
 /// Takes messages into the inbox. One row for each, in their order, one text: the outcome.
-///   $1 text consumer, $2 uuid[] ids, $3 bytea[] their SHA-256, $4 timestamptz[] when they were staged, $5 bigint retention in
-///   milliseconds, $6 bigint longest wait for another transaction in milliseconds
+///   $1 text consumer, $2 uuid[] ids, $3 bytea[] their SHA-256, $4 timestamptz[] when they were staged, $5 bigint
+//retention in /   milliseconds, $6 bigint longest wait for another transaction in milliseconds
 [[nodiscard]] inline std::string receive_messages(std::string_view schema) {
     return "/* once: receive_messages */ select outcome from " + quote_identifier(schema) +
            ".receive_many($1, $2::uuid[], $3::bytea[], $4::timestamptz[], $5::bigint * interval '1 "

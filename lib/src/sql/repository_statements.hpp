@@ -51,8 +51,8 @@ public:
     /// Writes a row of a known version, and returns it.
     /**
      * $1 id, $2 version that was read, $3 … the values of `written`.
-     * Locks the row (FOR NO KEY UPDATE, or FOR UPDATE when a key changes); waits for who has it locked, and then
-     * looks at the version again.
+     * Locks the row (FOR NO KEY UPDATE, or FOR UPDATE when a key changes); waits for the transaction that has it
+     * locked, and then looks at the version again.
      */
     [[nodiscard]] std::string update(std::size_t id, std::size_t version, column_places written) const;
 

@@ -179,21 +179,26 @@ with schema_here as (
     ('try_redeem_token', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true, ''),
     ('redeem_token_or_abort', 'bytea, text, text, bytea, interval, interval, timestamp with time zone', true, ''),
     ('receive', 'text, uuid, bytea, timestamp with time zone, interval, interval, timestamp with time zone', true, ''),
-    ('receive_many', 'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone', true, ''),
+    ('receive_many',
+        'text, uuid[], bytea[], timestamp with time zone[], interval, interval, timestamp with time zone', true, ''),
     ('new_ones', 'text, uuid[], interval, interval', true, ''),
     ('open_window', 'text, text, bytea, interval, interval, timestamp with time zone', true, ''),
     ('call_key', 'text, text, text', true, ''),
-    ('begin_operation', 'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamp with time zone', true, ''),
+    ('begin_operation',
+        'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, '
+            'timestamp with time zone', true, ''),
     ('retake_operation', 'text, text, uuid, interval, timestamp with time zone', true, ''),
     ('next_operation', 'text[], uuid, interval, integer, timestamp with time zone', true, ''),
     ('advance_operation', 'text, text, bigint, text, text, text, json, interval, timestamp with time zone', true, ''),
     ('renew_operation', 'text, text, bigint, interval, timestamp with time zone', true, ''),
     ('release_operation', 'text, text, bigint, text, interval, integer, boolean, timestamp with time zone', true, ''),
-    ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone', true, ''),
+    ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone',
+        true, ''),
     ('next_batch', 'text, integer, integer, bigint', true, 'reading'),
     ('acknowledge', 'text, integer, batch, bigint, integer, bigint[], text[], text[], boolean', true, 'reading'),
     ('take_parked', 'text, integer, integer, integer, bigint, timestamp with time zone', true, 'reading'),
-    ('settle_parked', 'text, integer, bigint[], uuid[], text[], text[], bigint[], timestamp with time zone', true, 'reading'),
+    ('settle_parked', 'text, integer, bigint[], uuid[], text[], text[], bigint[], timestamp with time zone', true,
+        'reading'),
     ('wake_channel', '', true, 'reading'),
     ('outbox_writers', '', true, 'reading'),
     ('fall_asleep', 'interval', true, 'reading'),
@@ -214,7 +219,8 @@ with schema_here as (
     -- search_path of the session make of it.
     select t.oid, coalesce(w.written, b.typname) || case when b.oid <> t.oid then '[]' else '' end
     from pg_catalog.pg_type as t
-    join pg_catalog.pg_type as b on b.oid = case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem else t.oid end
+    join pg_catalog.pg_type as b on b.oid = case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem
+        else t.oid end
     left join (values ('bool', 'boolean'), ('int2', 'smallint'), ('int4', 'integer'), ('int8', 'bigint'),
                       ('timestamptz', 'timestamp with time zone')) as w (typname, written) on w.typname = b.typname
 ), callable as (
@@ -277,15 +283,18 @@ select format('column %s.%s is %s%s instead of %s%s', e.tab, e.col,
 from expected_column as e join live_table as c on c.relname = e.tab
 join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attname = e.col and not a.attisdropped
 join type_name as n on n.oid = a.atttypid
-cross join lateral (select n.name || case when a.atttypmod <> -1 then format(' (modifier %s)', a.atttypmod) else '' end as type) as live
+cross join lateral (select n.name || case when a.atttypmod <> -1 then format(' (modifier %s)', a.atttypmod)
+    else '' end as type) as live
 where live.type <> e.type or a.attnotnull <> e.required
 union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
 from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'),
              ('http_status', 'http_status_valid'), ('token_purpose', 'token_purpose_valid'),
              ('token_principal', 'token_principal_valid'), ('message_id', 'message_id_not_nil'),
-             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'), ('message_uuid', 'message_uuid_valid'),
-             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'), ('header_list', 'header_list_valid'),
+             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'), ('message_uuid',
+                 'message_uuid_valid'),
+             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'), ('header_list',
+                 'header_list_valid'),
              ('message_json', 'message_json_size'), ('message_bytes', 'message_bytes_size')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
@@ -312,7 +321,8 @@ where not exists (
     select from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
     where p.proname = e.name
       and e.arguments = (select coalesce(string_agg(n.name, ', ' order by u.place), '')
-                         from unnest(p.proargtypes) with ordinality as u (type, place) join type_name as n on n.oid = u.type))
+                         from unnest(p.proargtypes) with ordinality as u (type, place)
+                             join type_name as n on n.oid = u.type))
 union all
 select format('function %s is not SECURITY DEFINER with the search_path it was made with', p.proname)
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
@@ -323,8 +333,10 @@ where not p.prosecdef or e.pinned <> (own.path is not null)
    or own.path !~ '^search_path="?[a-z_][a-z0-9_]*"?, pg_temp$'
 union all
 -- alter schema ... rename, or a dump that was restored under another name.
-select format('%s functions look for tables in schema %s, and not here: this schema was renamed, or restored under another name. '
-              'Run what once doctor --sql prints', count(*), replace(split_part(split_part(c, '=', 2), ',', 1), '"', ''))
+select format('%s functions look for tables in schema %s, and not here: this schema was renamed, or restored '
+              'under another name. '
+              'Run what once doctor --sql prints', count(*), replace(split_part(split_part(c, '=', 2), ',', 1),
+                  '"', ''))
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
 join expected_function as e on e.name = p.proname and e.pinned
 cross join unnest(p.proconfig) as c
@@ -339,12 +351,14 @@ select format('function %s may not be called by %s: ', p.proname, current_user)
 from pg_catalog.pg_proc as p join schema_here as s on p.pronamespace = s.oid
 join expected_function as e on e.name = p.proname
 cross join lateral (select s.nspname || case e.family when 'request' then '_producer' else '_consumer' end as name) as g
--- A role that writes, or one that reads messages, has all of what that takes; one that has none of either lacks the first.
+-- A role that writes, or one that reads messages, has all of what that takes; one that has none of either lacks the
+-- first.
 where e.family <> '' and not has_function_privilege(p.oid, 'execute')
   and (exists (select from callable as c where c.family = e.family)
        or (e.family = 'request' and not exists (select from callable))))sql";
 
-/// $1 text: schema. Whether this role may ask what was copied apart; one that was granted single functions perhaps may not.
+/// $1 text: schema. Whether this role may ask what was copied apart; one that was granted single functions perhaps may
+/// not.
 inline constexpr std::string_view may_ask_copied_apart = R"sql(/* once: may_ask_copied_apart */
 select has_function_privilege(p.oid, 'execute')
 from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as s on s.oid = p.pronamespace

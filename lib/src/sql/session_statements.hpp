@@ -68,23 +68,23 @@ select pg_is_in_recovery(),
        current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_version_num'),
        pg_backend_pid())sql";
 
-/// Ends sessions of this role in this database that stand between two of the library's own messages and wait for the next.
-/// PostgreSQL calls that active; idle is only what waits after a whole exchange. $1 bigint: milliseconds that they must have
-/// waited. A row for each: 0 integer process, 1 bigint how long it had waited, in milliseconds.
+/// Ends sessions of this role in this database that stand between two of the library's own messages and wait for the
+/// next. PostgreSQL calls that active; idle is only what waits after a whole exchange. $1 bigint: milliseconds that
+/// they must have waited. A row for each: 0 integer process, 1 bigint how long it had waited, in milliseconds.
 inline constexpr std::string_view end_half_open = R"sql(/* once: end_half_open */
 select pid, (extract(epoch from clock_timestamp() - state_change) * 1000)::bigint, pg_terminate_backend(pid)
 from pg_stat_activity
 where datname = current_database() and usename = session_user and pid <> pg_backend_pid()
   and state = 'active' and wait_event_type = 'Client' and wait_event = 'ClientRead'
-  and query like '/* once: %'
+  and (query like '/* once: %' or query = 'commit')
   and state_change < clock_timestamp() - $1::bigint * interval '1 millisecond')sql";
 
 /// Whether this session has a statement that another client prepared. $1 text: its name
 inline constexpr std::string_view knows_prepared = R"sql(/* once: knows_prepared */
 select exists (select from pg_prepared_statements where name = $1::text))sql";
 
-/// $1 text: which savepoints the transaction is in, for staged_work. It rolls back with them. One row: what it was before, and
-/// what it is.
+/// $1 text: which savepoints the transaction is in, for staged_work. It rolls back with them. One row: what it was
+/// before, and what it is.
 inline constexpr std::string_view set_staged_mark =
     "/* once: set_staged_mark */ select current_setting('once.staged', true), set_config('once.staged', $1, "
     "true)";

@@ -8,22 +8,26 @@
 
 namespace once::sql {
 
-/// Asks whether another key asked the same lately.
-///   $1  text    scope
-///   $2  text    key
-///   $3  bytea   SHA-256 of the request, or null
-///   $4  bytea   what to make the SHA-256 of, or null
-///   $5  bigint  window in milliseconds
-///   $6  bigint  wait in milliseconds
-/// Columns: outcome, status, headers, content_type, body in hex.
-/// Inserts into request_window by its primary key; waits for a transaction that asks the same.
-[[nodiscard]] inline std::string open_window(std::string_view schema) {
-    return "/* once: open_window */ select a.outcome, a.status, a.headers, a.content_type, encode(a.body, "
-           "'hex') from " +
-           quote_identifier(schema) +
-           ".open_window($1, $2, coalesce($3::bytea, sha256($4::bytea)), $5::bigint * interval '1 "
-           "millisecond', "
-           "$6::bigint * interval '1 millisecond') as a";
-}
+/// The statements of request windows for one schema.
+struct window_statements {
+    /// @param schema a checked identifier; it is quoted here
+    explicit window_statements(std::string_view schema)
+        : open{"/* once: open_window */ select a.outcome, a.status, a.headers, a.content_type, "
+               "encode(a.body, 'hex') from " +
+               quote_identifier(schema) +
+               ".open_window($1, $2, coalesce($3::bytea, sha256($4::bytea)), "
+               "$5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a"} {}
+
+    /// Asks whether another key asked the same lately.
+    ///   $1  text    scope
+    ///   $2  text    key
+    ///   $3  bytea   SHA-256 of the request, or null
+    ///   $4  bytea   what to make the SHA-256 of, or null
+    ///   $5  bigint  window in milliseconds
+    ///   $6  bigint  wait in milliseconds
+    /// Columns: outcome, status, headers, content_type, body in hex.
+    /// Inserts into request_window by its primary key; waits for a transaction that asks the same.
+    std::string open;
+};
 
 } // namespace once::sql

@@ -8,7 +8,8 @@
 
 namespace once::detail {
 
-/// Many ids as message_id::random() makes them, with few calls of the system, which take longer than all else about an id.
+/// Many ids as message_id::random() makes them, with few calls of the system, which take longer than all else about an
+/// id.
 /**
  * Must not live longer than a transaction: after a fork, two processes would hand out the same ids.
  */

@@ -80,8 +80,8 @@ private:
     int m_depth = 0;
 };
 
-/// Says yes to plain JSON: ASCII, no escapes, numbers without exponent, not deep. Most bodies are, and to see that takes
-/// a fraction of the time of a parser. No means: ask the parser.
+/// Says yes to plain JSON: ASCII, no escapes, numbers without exponent, not deep. Most bodies are, and to see that
+/// takes a fraction of the time of a parser. No means: ask the parser.
 class plain_json {
 public:
     explicit plain_json(std::string_view text) noexcept

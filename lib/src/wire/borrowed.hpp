@@ -27,7 +27,7 @@ namespace once::detail {
     return made;
 }
 
-/// In any other encoding the server would convert the texts, and whoever reads them later would get other bytes.
+/// In any other encoding the server would convert the texts, and later readers would get other bytes.
 /// @throws once::configuration_error
 inline void require_utf8(pqxx::dbtransaction const& tx) {
     auto const encoding = tx.conn().get_client_encoding();

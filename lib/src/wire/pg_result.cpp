@@ -41,8 +41,8 @@ void throw_sql_error(pg_result const& result, std::string const& sql) {
     if (state == "ON068") {
         throw pqxx::broken_connection{"once: " + message};
     }
-    // The session is judged before the statement. Class 08 from PostgreSQL itself is about a statement, when the session goes
-    // on: a wrong number of parameters (08P01), or a connection of dblink's.
+    // The session is judged before the statement. Class 08 from PostgreSQL itself is about a statement, when the
+    // session goes on: a wrong number of parameters (08P01), or a connection of dblink's.
     if (result.ended_session() || (!result.from_server() && state.starts_with("08"))) {
         throw pqxx::broken_connection{"once: connection lost: " + message};
     }

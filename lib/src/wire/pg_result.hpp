@@ -44,8 +44,9 @@ public:
         }
         return severity == "FATAL" || severity == "PANIC";
     }
-    /// Whether PostgreSQL itself says so. It names the routine that raised the error; a pooler that answers in its place
-    /// does not, and what it says is no answer to the statement: the server may have run that one, and those behind it.
+    /// Whether PostgreSQL itself says so. It names the routine that raised the error; a pooler that answers in its
+    /// place does not, and what it says is no answer to the statement: the server may have run that one, and those
+    /// behind it.
     [[nodiscard]] bool from_server() const noexcept { return !field(PG_DIAG_SOURCE_FUNCTION).empty(); }
     [[nodiscard]] std::string message() const { return PQresultErrorMessage(m_result.get()); }
     [[nodiscard]] std::string_view command_tag() const noexcept { return PQcmdStatus(m_result.get()); }

@@ -16,8 +16,8 @@ body body::from_json(nlohmann::json const& value) {
 
 std::string_view to_string(outcome value) noexcept {
     switch (value) {
-    case outcome::started:
-        return "started";
+    case outcome::done:
+        return "done";
     case outcome::replayed:
         return "replayed";
     case outcome::in_progress:
@@ -45,6 +45,16 @@ response const& reply::response() const& {
 response reply::response() && {
     static_cast<void>(static_cast<reply const&>(*this).response());
     return std::move(*m_facts.response);
+}
+
+not_committed::not_committed(once::outcome outcome)
+    : error{"once: it was not committed: the outcome is " + std::string{to_string(outcome)}},
+      m_outcome{outcome} {}
+
+void reply::expect_committed() const {
+    if (!committed()) {
+        throw not_committed{outcome()};
+    }
 }
 
 } // namespace once

@@ -92,7 +92,7 @@ own_subscription::~own_subscription() {
 attached_reader::attached_reader(std::string const& dsn, bool listen)
     : m_subscription{dsn, {}},
       m_db{dsn, {.max_connections = 1}},
-      m_relay{m_db, m_subscription.name(), m_publisher, {.reading = {.listen = listen}}},
+      m_relay{m_db, m_subscription.name(), m_publisher, {.reader = {.listen = listen}}},
       m_thread{[this](std::stop_token const& stop) { m_relay.run(stop); }} {}
 
 attached_reader::~attached_reader() = default;

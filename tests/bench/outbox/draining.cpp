@@ -17,7 +17,7 @@ struct slice_reader {
           reading{db,
                   subscription,
                   publisher,
-                  {.reading = {.slice = slice, .batch_messages = batch},
+                  {.reader = {.slice = slice, .batch_messages = batch},
                    .publish_messages = static_cast<std::size_t>(batch)}} {
         db.check();
     }

@@ -15,7 +15,8 @@ namespace {
 using namespace once::bench;
 
 char const* const outbox_usage =
-    R"(usage: once_bench_outbox [--rounds N] [--seconds S] [--only SECTION] [--messages N] [--long] [--json FILE] [--enforce] [--smoke]
+    R"(usage: once_bench_outbox [--rounds N] [--seconds S] [--only SECTION] [--messages N] [--long]
+                         [--json FILE] [--enforce] [--smoke]
 
 --rounds N      rounds of each comparison, in reversed order every other round (default 5)
 --seconds S     length of one sample of writers, and half of one of latency (default 1.5)

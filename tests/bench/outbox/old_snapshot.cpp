@@ -36,7 +36,7 @@ public:
           m_sample{sizes.sample / 4},
           m_subscription{m_dsn, {}},
           m_db{m_dsn, {.max_connections = 1}},
-          m_relay{m_db, m_subscription.name(), m_publisher, {.reading = {.batch_messages = batch}}},
+          m_relay{m_db, m_subscription.name(), m_publisher, {.reader = {.batch_messages = batch}}},
           m_claims{in_one_trip(m_dsn, false)} {}
 
     cycle run() {

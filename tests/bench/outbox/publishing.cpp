@@ -166,13 +166,15 @@ cost write_at_full_speed(std::string const& dsn, crew const& crew, std::chrono::
 void create_functions_to_compare(std::string const& dsn) {
     constexpr auto const* make = R"(do $do$
         declare
-            v_text constant text := pg_get_functiondef('once.publish(text,text,json,bytea,text,json,text,uuid,boolean)'::regprocedure);
+            v_text constant text :=
+                pg_get_functiondef('once.publish(text,text,json,bytea,text,json,text,uuid,boolean)'::regprocedure);
             v_wakes constant text := 'if reader_sleeps.*?end if;';
         begin
             if v_text !~ v_wakes then
                 raise exception 'publish() does not look as the benchmark knows it';
             end if;
-            execute replace(regexp_replace(v_text, v_wakes, ''), 'FUNCTION once.publish(', 'FUNCTION bench.publish_quietly(');
+            execute replace(regexp_replace(v_text, v_wakes, ''), 'FUNCTION once.publish(',
+                'FUNCTION bench.publish_quietly(');
             execute replace(regexp_replace(v_text, v_wakes, 'perform pg_notify(''bench'', '''');'),
                             'FUNCTION once.publish(', 'FUNCTION bench.publish_loudly(');
         end $do$)";

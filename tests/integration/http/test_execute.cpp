@@ -1,4 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+//
+// More than 400 lines: one claim for each answer that HTTP can get, over one set of fixtures.
 #include <once/claim.hpp>
 #include <once/database.hpp>
 #include <once/error.hpp>

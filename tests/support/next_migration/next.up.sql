@@ -1,7 +1,8 @@
 -- next: a migration that might come after the newest one, for tests only.
 --
 -- Apply: into the schema that holds the newest one.
--- Locks: ACCESS EXCLUSIVE on idempotency_record, then on outbox, in the order in which requests take them; for an instant, after
+-- Locks: ACCESS EXCLUSIVE on idempotency_record, then on outbox, in the order in which requests take them; for an
+-- instant, after
 --     it has waited for transactions that use them, half a second at most: less than requests wait (2 s), and less than
 --     deadlock_timeout (1 s), so that it is never a request that gives way. Then apply it again.
 -- Serves: libraries that know the file before this one. It adds, and takes nothing away.

@@ -94,7 +94,8 @@ TEST_CASE("two principals never share a scope", "[http]") {
         auto const scope = scope_of("http", principal);
         INFO(scope);
         CHECK(scopes.insert(scope).second);
-        CHECK_NOTHROW(once::validate(once::request{.scope = scope, .key = "k"}));
+        CHECK_NOTHROW(
+            once::validate(once::request{.scope = scope, .key = "k", .fingerprint = once::no_fingerprint}));
     }
     CHECK(scope_of("http", "alice") == "http alice");
     CHECK(scope_of("http", "user:4711@example.com") == "http user:4711@example.com");

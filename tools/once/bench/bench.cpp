@@ -98,10 +98,12 @@ private:
     }
 
     bool once_more(std::string const& key) {
-        auto const reply = execute(m_database, {.scope = "bench", .key = key}, [](transaction&) -> response {
-            return {.status = 201,
-                    .body = body::json_text(R"({"number":"A-17","customer":"alice","amount":4200})")};
-        });
+        auto const reply = execute(
+            m_database, {.scope = "bench", .key = key, .fingerprint = once::no_fingerprint},
+            [](transaction&) -> response {
+                return {.status = 201,
+                        .body = body::json_text(R"({"number":"A-17","customer":"alice","amount":4200})")};
+            });
         return reply.replayed();
     }
 
@@ -120,8 +122,8 @@ private:
 
     void subscribe_all() {
         transact(m_database, [this](transaction& tx) {
-            subscribe(tx, own_subscription, {.slices = m_options.connections}, m_session.where().schema);
-        });
+            subscribe(tx, own_subscription, {.slices = m_options.connections});
+        }).expect_committed();
     }
     bench_step publish() {
         return [this] {
@@ -131,7 +133,7 @@ private:
                     {.topic = "bench",
                      .key = std::to_string(number % 1000),
                      .payload = body::json_text(R"({"number":"A-17","customer":"alice","amount":4200})")});
-            });
+            }).expect_committed();
             return std::size_t{1};
         };
     }
@@ -150,7 +152,7 @@ private:
         };
         auto const work = std::make_shared<slice>();
         work->relay = std::make_unique<once::relay>(m_database, own_subscription, work->publisher,
-                                                    relay_options{.reading = {.slice = static_cast<int>(i)}});
+                                                    relay_options{.reader = {.slice = static_cast<int>(i)}});
         return [work] { return work->relay->run_once().accepted; };
     }
 

@@ -26,7 +26,8 @@ struct measured {
     [[nodiscard]] std::optional<double> percentile(double share) const;
 };
 
-/// Runs each step in a thread of its own: once to warm up, then until the time is up, it is done, or a stop is requested.
+/// Runs each step in a thread of its own: once to warm up, then until the time is up, it is done, or a stop is
+/// requested.
 /**
  * @param begin called when all are warm and nothing runs, \a end when all have ended
  * @throws what a step threw first; the others are stopped then

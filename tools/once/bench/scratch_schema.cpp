@@ -19,7 +19,7 @@ std::string scratch_schema::make_name() {
 scratch_schema::scratch_schema(target const& where) : m_where{where} {
     {
         session db{m_where};
-        // Not "if not exists": one that is there is somebody else's.
+        // Not "if not exists": one that is there belongs to others.
         db.in_transaction([&](pqxx::work& tx) { tx.exec("create schema " + tx.quote_name(m_where.schema)); });
     }
     try {

@@ -107,17 +107,17 @@ void add_work(CLI::App& app, relay_settings& s) {
 
 void add_reading(CLI::App& app, relay_settings& s) {
     option_group of{app, "Reading"};
-    of.add("batch-messages", s.options.reading.batch_messages,
+    of.add("batch-messages", s.options.reader.batch_messages,
            "most messages of one batch, and of one checkpoint");
-    of.add("batch-bytes", s.options.reading.batch_bytes, "a batch has no more bytes of payload and headers");
-    of.add_time("lease", s.options.reading.lease, "how long others wait for a relay that died");
+    of.add("batch-bytes", s.options.reader.batch_bytes, "a batch has no more bytes of payload and headers");
+    of.add_time("lease", s.options.reader.lease, "how long others wait for a relay that died");
     of.add_text("worker", s.worker, "name of this relay in the lease and in pg_stat_activity");
     of.add("poll", s.poll, "do not LISTEN: behind a pooler in transaction mode");
     of.add("no-prepared-statements", s.no_prepared_statements, "behind a pooler that does not track them");
-    of.add_time("longest-sleep", s.options.reading.longest_sleep, "longest sleep between two looks");
-    of.add_time("longest-poll", s.options.reading.longest_poll,
+    of.add_time("longest-sleep", s.options.reader.longest_sleep, "longest sleep between two looks");
+    of.add_time("longest-poll", s.options.reader.longest_poll,
                 "longest pause where it has to ask again and again");
-    of.add_time("reply-timeout", s.options.reading.reply_timeout, "longest silence of the database");
+    of.add_time("reply-timeout", s.options.reader.reply_timeout, "longest silence of the database");
     of.add_time("checkpoint-every", s.options.checkpoint_every, "a checkpoint at the latest after so long");
     of.add("async-checkpoints", s.async_checkpoints,
            "checkpoints with synchronous_commit off: faster, and a crash of the server repeats the last half "

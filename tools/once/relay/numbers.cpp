@@ -14,7 +14,7 @@ void relay_numbers::add(int slice, relay_summary const& round) {
     std::lock_guard const lock{m_mutex};
     auto& to = m_slices[slice];
     to.accepted += round.accepted;
-    to.retry += round.retry;
+    to.retry += round.retried;
     to.rejected += round.rejected;
     to.behind += round.behind;
     to.overtaken += round.overtaken ? 1 : 0;

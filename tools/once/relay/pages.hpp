@@ -12,7 +12,7 @@ namespace once::command {
 /// What a relay serves.
 /**
  * - /metrics: its own numbers, what the view says of its subscription where the role may read it, and once_up
- * - /healthz: 200 while the process lives; a restart would mend nothing that it says about others
+ * - /healthz: 200 while the process lives; a restart would fix nothing that it says about others
  * - /readyz: 200 when the database answers and the receiver takes messages, else 503 and why
  *
  * @param numbers outlives the server

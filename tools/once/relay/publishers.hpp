@@ -22,7 +22,7 @@ public:
     destination(destination const&) = delete;
     destination& operator=(destination const&) = delete;
 
-    /// Fails for what no waiting can mend. A receiver that does not answer is no such thing.
+    /// Fails for what no waiting can fix. A receiver that does not answer is no such thing.
     virtual void check() {}
     /// Where messages go, for the log: never a secret.
     [[nodiscard]] virtual std::string place() const = 0;

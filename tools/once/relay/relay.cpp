@@ -163,9 +163,9 @@ private:
 
     void observe(int slice, relay_summary const& round) {
         m_numbers.add(slice, round);
-        if (round.retry + round.rejected > 0) {
+        if (round.retried + round.rejected > 0) {
             m_log.warn("not accepted",
-                       with_place({{"retry", round.retry}, {"rejected", round.rejected}}, slice));
+                       with_place({{"retry", round.retried}, {"rejected", round.rejected}}, slice));
         }
         if (m_settings.verbose) {
             m_log.info("batch", with_place({{"accepted", round.accepted},
@@ -229,7 +229,7 @@ private:
         int stuck = 0;
         for (bool more = true; more && !stop.stop_requested();) {
             auto const round = worker.run_once();
-            if (round.standby) {
+            if (!round.active) {
                 m_log.info("standby", with_place({{"message", "another relay has this slice"}}, slice));
             }
             if (round.unavailable) {
@@ -258,8 +258,8 @@ private:
 
 relay_options to_options(relay_settings const& settings, int slice) {
     auto made = settings.options;
-    made.reading.slice = slice;
-    made.reading.listen = !settings.poll;
+    made.reader.slice = slice;
+    made.reader.listen = !settings.poll;
     made.durable_checkpoints = !settings.async_checkpoints;
     return made;
 }

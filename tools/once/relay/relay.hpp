@@ -11,7 +11,7 @@ namespace once::command {
 
 /// `relay`: hands the messages of a subscription to a publisher until it is asked to stop.
 /**
- * Fails at once for what no waiting can mend: a wrong setting, no such subscription, a schema that does not fit, a
+ * Fails at once for what no waiting can fix: a wrong setting, no such subscription, a schema that does not fit, a
  * database that cannot be reached at the start. Later it waits for a database or a receiver that is away.
  * A stop finishes the call of the publisher under way, acknowledges what was accepted, and gives the slices back.
  * @param out gets JSON lines, where they go to standard output; @param err gets the log

@@ -25,7 +25,7 @@ bool begins_with(std::string_view name, std::string_view prefix) noexcept {
 }
 
 // What frames a request, names its sender, or is set here. A message that could set them could split a request, pose
-// as somebody else, or change what a signature is believed to cover.
+// as another sender, or change what a signature is believed to cover.
 bool is_reserved(std::string_view name) noexcept {
     constexpr std::array<std::string_view, 21> names{"host",
                                                      "forwarded",
@@ -54,8 +54,8 @@ bool is_reserved(std::string_view name) noexcept {
            std::ranges::any_of(prefixes, [&](auto one) { return begins_with(name, one); });
 }
 
-// Of a message's own headers only such names are sent. Some servers take - and _, or . and _, for the same: what is none of
-// the reserved names here could become one there, as Idempotency_Key does in CGI, WSGI and Rack.
+// Of a message's own headers only such names are sent. Some servers take - and _, or . and _, for the same: what is
+// none of the reserved names here could become one there, as Idempotency_Key does in CGI, WSGI and Rack.
 bool is_plain_name(std::string_view name) noexcept {
     return !name.empty() && std::ranges::all_of(name, [](char c) {
         return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '-';

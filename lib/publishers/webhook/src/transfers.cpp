@@ -174,9 +174,9 @@ ending transfers::how_it_ended(transfer& one, CURLcode code) const {
         made.how = ending::kind::answered;
         return made;
     }
-    // When a kept connection turns out to have ended, libcurl tries a new one by itself; what went into the first counts as
-    // sent. Nobody behind the new one is a receiver that is away. One that dies of a message does so again without a kept
-    // connection, and then it is lost.
+    // When a kept connection turns out to have ended, libcurl tries a new one by itself; what went into the first
+    // counts as sent. Nobody behind the new one is a receiver that is away. One that dies of a message does so again
+    // without a kept connection, and then it is lost.
     bool const nobody_there = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
                               code == CURLE_COULDNT_RESOLVE_PROXY;
     made.how = nobody_there || sent == 0 ? ending::kind::no_connection : ending::kind::lost;

@@ -15,7 +15,7 @@ publish_result result_of(int status, bool conflict_is_accepted) noexcept {
         return publish_result::accepted;
     }
     switch (status) {
-    case 401: // these five: somebody has to repair the receiver's set-up or ours, and then it works
+    case 401: // these five: a person has to repair the receiver's set-up or ours, and then it works
     case 403:
     case 404:
     case 405:

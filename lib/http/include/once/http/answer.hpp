@@ -18,8 +18,9 @@ inline constexpr std::string_view replayed_header = "Idempotent-Replayed";
 /**
  * | outcome | status |
  * | --- | --- |
- * | started | that of the response |
- * | replayed | the stored one, with `Idempotent-Replayed: true` and `Cache-Control: no-store`; 204 if only the key was kept |
+ * | done | that of the response |
+ * | replayed | the stored one, with `Idempotent-Replayed: true` and `Cache-Control: no-store`; 204 if only the key was
+ * kept |
  * | in_progress | 409 with `Retry-After` |
  * | key_reused | 422 |
  * | unknown | 503 with `Retry-After` |

@@ -19,8 +19,9 @@ ONCE_HTTP_EXPORT response execute(database& db, request const& request,
 
 /// Answers one HTTP request so that it takes effect once: reads the key, claims it, runs `callback`, maps the outcome.
 /**
- * `once::execute` does the work, with the scope of `scope_of` and the fingerprint of `fingerprint_of`; `callback` is what
- * it is there. The returned response is complete: hand its status, headers, content type and body to the framework.
+ * `once::execute` does the work, with the scope of `scope_of` and the fingerprint of `fingerprint_of`; `callback` is
+ * what it is there. The returned response is complete: hand its status, headers, content type and body to the
+ * framework.
  *
  * - With `options.token_purpose` the key is a one-time token, and is redeemed: `once::execute` with a `redemption`.
  * - A key that is missing or not valid is answered 400, before anything is sent to the database.

@@ -20,8 +20,8 @@ struct options {
     bool key_required = true;
 
     /// When it is set, the key of a request is a one-time token, issued to the principal for this purpose
-    /// (`once::issue_token`), for example in a hidden field of a form. It is redeemed in the same transaction; one that is
-    /// not valid is answered 403.
+    /// (`once::issue_token`), for example in a hidden field of a form. It is redeemed in the same transaction; one that
+    /// is not valid is answered 403.
     std::string token_purpose{};
 
     /// First word of every scope, printable ASCII without spaces. Services that share a login role and a database but

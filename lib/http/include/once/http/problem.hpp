@@ -27,9 +27,9 @@ enum class problem {
     deadline_exceeded,
     /// 503: the database cannot be reached, or cannot work now; nothing took effect. Repeat it.
     unavailable,
-    /// 403: the one-time token is not valid: unknown, used for something else, expired, or somebody else's.
+    /// 403: the one-time token is not valid: unknown, used for something else, expired, or another principal's.
     refused,
-    /// 503: the lease under which the work was to be done is held by somebody else; nothing took effect. Repeat it.
+    /// 503: the lease under which the work was to be done is held by another process; nothing took effect. Repeat it.
     lease_lost,
     /// 500: whether it took effect could not be found out, and there was no key to ask for.
     unknown_without_key,

@@ -30,8 +30,8 @@ struct request {
     std::string principal{};
     /// A key that came another way, such as a hidden field of a form. The headers are then not looked at.
     std::optional<std::string> key{};
-    /// Where `fingerprint_of` does not fit: an upload that was hashed while it was read, a multipart body, whose boundary
-    /// is another one each time it is sent.
+    /// Where `fingerprint_of` does not fit: an upload that was hashed while it was read, a multipart body, whose
+    /// boundary is another one each time it is sent.
     std::optional<once::fingerprint> fingerprint{};
 };
 

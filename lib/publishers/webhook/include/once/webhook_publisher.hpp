@@ -35,10 +35,10 @@ struct webhook_options {
     form message_form = form::plain;
     cloud_event_options cloud_event{};
 
-    /// Sent with each request, for example Authorization; never shown in an error. A message's own header of the same name is
-    /// not sent, nor are those that frame a request or name its sender (Host, Content-..., Authorization, Cookie,
-    /// X-Forwarded-..., Webhook-...). A message with a header name of other characters than letters, digits and - is
-    /// rejected: many servers take - and _ for the same.
+    /// Sent with each request, for example Authorization; never shown in an error. A message's own header of the same
+    /// name is not sent, nor are those that frame a request or name its sender (Host, Content-..., Authorization,
+    /// Cookie, X-Forwarded-..., Webhook-...). A message with a header name of other characters than letters, digits and
+    /// - is rejected: many servers take - and _ for the same.
     std::vector<header> headers{};
 
     /// Requests under way at once, 1 to 256, each on a connection of its own; never two of one key.

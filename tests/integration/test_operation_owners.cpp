@@ -21,17 +21,17 @@ using once::operation;
 using once::operation_summary;
 using once::operation_worker;
 using once::response;
-using once::resumable;
+using once::running_operation;
 using once::transaction;
 
-TEST_CASE("an owner that was only slow can change nothing after a worker took over", "[resumable]") {
+TEST_CASE("an owner that was only slow can change nothing after a worker took over", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const quick = booking(once::effect::idempotent_remote, provider);
-    auto const slow = booking(once::effect::idempotent_remote, provider, [&](operation& op) {
+    auto const slow = booking(once::effect::idempotent_remote, provider, [&](running_operation& op) {
         server.end_leases();
-        CHECK(operation_worker{db, {quick}}.run_once() == operation_summary{.taken = 1, .finished = 1});
+        CHECK(operation_worker{db, {quick}}.run_once() == operation_summary{.taken = 1, .done = 1});
         CHECK_THROWS_AS(op.renew(), once::ownership_lost);
         op.data()["charge"] = "forged";
     });
@@ -45,11 +45,11 @@ TEST_CASE("an owner that was only slow can change nothing after a worker took ov
     CHECK(slow.run(db, request_of("k")).outcome == replayed);
 }
 
-TEST_CASE("a phase in the database that commits after a take-over is refused whole", "[resumable]") {
+TEST_CASE("a phase in the database that commits after a take-over is refused whole", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     int runs = 0;
-    resumable const op{"op", {once::in_database("end", [&](transaction& tx, operation&) -> response {
+    operation const op{"op", {once::in_database("end", [&](transaction& tx, running_operation&) -> response {
                            add_effect(tx, "end");
                            if (++runs == 1) {
                                server.end_leases();
@@ -61,13 +61,13 @@ TEST_CASE("a phase in the database that commits after a take-over is refused who
     CHECK(op.run(db, request_of("k")).outcome == in_progress);
     CHECK(server.effects() == 0);
     server.end_leases();
-    CHECK(op.run(db, request_of("k")).outcome == finished);
+    CHECK(op.run(db, request_of("k")).outcome == done);
     CHECK(server.effects() == 1);
     CHECK(runs == 2);
 }
 
 TEST_CASE("an owner that was overtaken cannot move the recovery point, even where nobody has moved it",
-          "[resumable]") {
+          "[operation]") {
     for (bool const calls : {false, true}) {
         operations_database const server;
         once::database db{server.dsn()};
@@ -80,38 +80,41 @@ TEST_CASE("an owner that was overtaken cannot move the recovery point, even wher
                       "resumed");
             }
         };
-        auto const first = calls ? once::idempotent_remote("first", [&](operation&) { be_overtaken(); })
-                                 : once::in_database("first", [&](transaction& tx, operation&) {
-                                       add_effect(tx, "first");
-                                       be_overtaken();
-                                   });
-        resumable const op{
-            "op", {first, once::in_database("end", [](transaction&, operation&) -> response { return {}; })}};
+        auto const first = calls
+                               ? once::idempotent_remote("first", [&](running_operation&) { be_overtaken(); })
+                               : once::in_database("first", [&](transaction& tx, running_operation&) {
+                                     add_effect(tx, "first");
+                                     be_overtaken();
+                                 });
+        operation const op{"op",
+                           {first, once::in_database("end", [](transaction&, running_operation&) -> response {
+                                return {};
+                            })}};
         CHECK(op.run(db, request_of("k")).outcome == in_progress);
         CHECK(server.effects() == 0);
         CHECK(server.column("recovery_point") == "first");
         server.end_leases();
-        CHECK(op.run(db, request_of("k")).outcome == finished);
+        CHECK(op.run(db, request_of("k")).outcome == done);
         CHECK(runs == 2);
         CHECK(server.effects("first") == (calls ? 0 : 1));
     }
 }
 
-TEST_CASE("a lease that ran out without a take-over does no harm", "[resumable]") {
+TEST_CASE("a lease that ran out without a take-over does no harm", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
-    auto const book = booking(once::effect::at_most_once, provider, [&](operation& op) {
+    auto const book = booking(once::effect::at_most_once, provider, [&](running_operation& op) {
         server.end_leases();
         op.renew();
         CHECK(server.state() == "running");
         server.end_leases();
     });
-    CHECK(book.run(db, request_of("k")).outcome == finished);
+    CHECK(book.run(db, request_of("k")).outcome == done);
     CHECK(provider.calls() == 1);
 }
 
-TEST_CASE("each take-over raises the fence, also above what another timeline gave out", "[resumable]") {
+TEST_CASE("each take-over raises the fence, also above what another timeline gave out", "[operation]") {
     operations_database const server;
     auto const fence = [&] { return std::stoll(server.column("fence")); };
     CHECK(server.ask("select outcome from once.begin_operation('s', 'k', null, 'op', '{a,b}', null, '{}', "
@@ -133,12 +136,12 @@ TEST_CASE("each take-over raises the fence, also above what another timeline gav
     CHECK(fence() == (1LL << 40U) + 1);
 }
 
-TEST_CASE("a call that must not be repeated is not, whatever it threw", "[resumable]") {
+TEST_CASE("a call that must not be repeated is not, whatever it threw", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const book = booking(once::effect::at_most_once, provider,
-                              [](operation&) { throw std::runtime_error{"the reply was lost"}; });
+                              [](running_operation&) { throw std::runtime_error{"the reply was lost"}; });
     auto const first = book.run(db, request_of("k"));
     CHECK(first.outcome == unknown_effect);
     CHECK(first.phase == "charge");
@@ -153,75 +156,76 @@ TEST_CASE("a call that must not be repeated is not, whatever it threw", "[resuma
           "a person: the reply was lost");
 }
 
-TEST_CASE("a call that certainly was not made is made later", "[resumable]") {
+TEST_CASE("a call that certainly was not made is made later", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     int runs = 0;
-    resumable const op{"op",
-                       {once::at_most_once("call",
-                                           [&](operation& now) {
-                                               CHECK(now.attempt() == ++runs);
-                                               if (runs < 3) {
-                                                   throw once::call_not_made{"no connection"};
-                                               }
-                                           }),
-                        once::in_database("end", [](transaction&, operation&) -> response { return {}; })},
-                       {.retry_after = 0ms}};
+    operation const op{
+        "op",
+        {once::at_most_once("call",
+                            [&](running_operation& now) {
+                                CHECK(now.attempt() == ++runs);
+                                if (runs < 3) {
+                                    throw once::call_not_made{"no connection"};
+                                }
+                            }),
+         once::in_database("end", [](transaction&, running_operation&) -> response { return {}; })},
+        {.retry_after = 0ms}};
     CHECK_THROWS_AS(op.run(db, request_of("k")), once::call_not_made);
     CHECK(server.state() == "abandoned");
     CHECK(server.column("call") == "NULL");
-    CHECK(operation_worker{db, {op}, {.batch = 1}}.run_once().postponed == 1);
-    CHECK(op.run(db, request_of("k")).outcome == finished);
+    CHECK(operation_worker{db, {op}, {.batch = 1}}.run_once().retried == 1);
+    CHECK(op.run(db, request_of("k")).outcome == done);
     CHECK(runs == 3);
 }
 
 TEST_CASE("an owner that vanishes during a call leaves doubt, and ends it when it comes back",
-          "[resumable]") {
+          "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const plain = booking(once::effect::at_most_once, provider);
-    auto const book = booking(once::effect::at_most_once, provider, [&](operation&) {
+    auto const book = booking(once::effect::at_most_once, provider, [&](running_operation&) {
         server.end_leases();
         CHECK(operation_worker{db, {plain}}.run_once() == operation_summary{.taken = 1, .unknown_effect = 1});
         CHECK(plain.run(db, request_of("k")).outcome == unknown_effect);
         CHECK(server.state() == "unknown_effect");
     });
-    CHECK(book.run(db, request_of("k")).outcome == finished);
+    CHECK(book.run(db, request_of("k")).outcome == done);
     CHECK(provider.calls() == 1);
 }
 
-TEST_CASE("once a person has decided, an owner that comes back is refused", "[resumable]") {
+TEST_CASE("once a person has decided, an owner that comes back is refused", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const plain = booking(once::effect::at_most_once, provider);
-    auto const book = booking(once::effect::at_most_once, provider, [&](operation&) {
+    auto const book = booking(once::effect::at_most_once, provider, [&](running_operation&) {
         server.end_leases();
         CHECK(operation_worker{db, {plain}}.run_once().unknown_effect == 1);
         server.run(
             "select once.resolve_operation('postgres', 'test', 'k', 'confirm', '{\"charge\": \"by hand\"}')");
     });
     CHECK(book.run(db, request_of("k")).outcome == in_progress);
-    CHECK(operation_worker{db, {plain}}.run_once() == operation_summary{.taken = 1, .finished = 1});
+    CHECK(operation_worker{db, {plain}}.run_once() == operation_summary{.taken = 1, .done = 1});
     CHECK(server.ask("select response_json ->> 'charge' from once.idempotency_record") == "by hand");
     CHECK(server.effects("confirm") == 1);
     CHECK(provider.calls() == 1);
 }
 
-TEST_CASE("a person may have a phase done again, or end the operation", "[resumable]") {
+TEST_CASE("a person may have a phase done again, or end the operation", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const lost = booking(once::effect::at_most_once, provider,
-                              [](operation&) { throw std::runtime_error{"the reply was lost"}; });
+                              [](running_operation&) { throw std::runtime_error{"the reply was lost"}; });
     auto const book = booking(once::effect::at_most_once, provider);
     CHECK(lost.run(db, request_of("again")).outcome == unknown_effect);
     CHECK(sqlstate_of([&] {
               server.run("select once.resolve_operation('postgres', 'test', 'again', 'chrge')");
           }) == "22023");
     server.run("select once.resolve_operation('postgres', 'test', 'again', 'charge')");
-    CHECK(book.run(db, request_of("again")).outcome == finished);
+    CHECK(book.run(db, request_of("again")).outcome == done);
     CHECK(provider.calls() == 2);
 
     CHECK(lost.run(db, request_of("end")).outcome == unknown_effect);
@@ -241,35 +245,35 @@ TEST_CASE("a person may have a phase done again, or end the operation", "[resuma
     }
 }
 
-TEST_CASE("a worker completes what others have left, and only what it knows", "[resumable]") {
+TEST_CASE("a worker completes what others have left, and only what it knows", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const fails = booking(once::effect::idempotent_remote, provider,
-                               [](operation&) { throw std::runtime_error{"no reply"}; });
+                               [](running_operation&) { throw std::runtime_error{"no reply"}; });
     for (int i = 0; i < 5; ++i) {
         CHECK_THROWS(fails.run(db, request_of(std::to_string(i))));
     }
-    resumable const other{
-        "other", {once::in_database("end", [](transaction&, operation&) -> response { return {}; })}};
+    operation const other{
+        "other", {once::in_database("end", [](transaction&, running_operation&) -> response { return {}; })}};
     CHECK(operation_worker{db, {other}}.run_once() == operation_summary{});
     auto const book = booking(once::effect::idempotent_remote, provider);
     CHECK(operation_worker{db, {other, book}, {.batch = 2}}.run_once() ==
-          operation_summary{.taken = 2, .finished = 2});
+          operation_summary{.taken = 2, .done = 2});
     std::vector<std::string> lines;
     once::operation_worker_options const logging{
         .batch = 1, .log = [&](std::string_view line) { lines.emplace_back(line); }};
-    CHECK(operation_worker{db, {fails}, logging}.run_once() == operation_summary{.taken = 1, .postponed = 1});
+    CHECK(operation_worker{db, {fails}, logging}.run_once() == operation_summary{.taken = 1, .retried = 1});
     REQUIRE(lines.size() == 1);
     CHECK(lines[0].find("no reply") != std::string::npos);
-    CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 3, .finished = 3});
+    CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 3, .done = 3});
     CHECK(server.effects("reserve") == 5);
     CHECK(server.effects("confirm") == 5);
     CHECK(provider.charges() == 5);
     CHECK(server.ask("select count(*) from once.operation where state = 'finished'") == "5");
 }
 
-TEST_CASE("an operation that kills every owner ends before a person", "[resumable]") {
+TEST_CASE("an operation that kills every owner ends before a person", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
@@ -278,7 +282,7 @@ TEST_CASE("an operation that kills every owner ends before a person", "[resumabl
             "select outcome from once.begin_operation('test', 'k', null, 'book', '{reserve,charge,confirm}', "
             "null, '{}', gen_random_uuid(), '1 minute')") == "started");
     auto const book =
-        booking(once::effect::idempotent_remote, provider, [](operation&) {}, {.max_attempts = 3});
+        booking(once::effect::idempotent_remote, provider, [](running_operation&) {}, {.max_attempts = 3});
     for (int i = 0; i < 2; ++i) { // taken over by processes that die
         server.end_leases();
         CHECK(server.ask(
@@ -289,40 +293,44 @@ TEST_CASE("an operation that kills every owner ends before a person", "[resumabl
     CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 1, .failed = 1});
     CHECK(server.column("last_error") == "every owner vanished");
     server.run("select once.resolve_operation('postgres', 'test', 'k', 'reserve')");
-    CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 1, .finished = 1});
+    CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 1, .done = 1});
 }
 
-TEST_CASE("a phase that the new version of a service does not know ends before a person", "[resumable]") {
+TEST_CASE("a phase that the new version of a service does not know ends before a person", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
-    auto const end = once::in_database("end", [](transaction&, operation&) -> response { return {}; });
-    resumable const old{
+    auto const end =
+        once::in_database("end", [](transaction&, running_operation&) -> response { return {}; });
+    operation const old{
         "op",
-        {once::in_database("gone", [](transaction&, operation&) { throw std::runtime_error{"no"}; }), end},
+        {once::in_database("gone", [](transaction&, running_operation&) { throw std::runtime_error{"no"}; }),
+         end},
         {.retry_after = 0ms}};
     CHECK_THROWS(old.run(db, request_of("k")));
-    resumable const renamed{
-        "op", {once::idempotent_remote("new", [](operation& op) { CHECK(!op.call_key().empty()); }), end}};
+    operation const renamed{
+        "op",
+        {once::idempotent_remote("new", [](running_operation& op) { CHECK(!op.call_key().empty()); }), end}};
     CHECK(operation_worker{db, {renamed}}.run_once() == operation_summary{.taken = 1, .failed = 1});
     CHECK(server.state() == "failed");
     // And a new phase behind the recovery point is run.
-    resumable const grown{
+    operation const grown{
         "op",
-        {once::in_database("gone", [](transaction&, operation&) {}),
-         once::idempotent_remote("new", [](operation& op) { op.data()["key"] = op.call_key(); }), end}};
+        {once::in_database("gone", [](transaction&, running_operation&) {}),
+         once::idempotent_remote("new", [](running_operation& op) { op.data()["key"] = op.call_key(); }),
+         end}};
     server.run("select once.resolve_operation('postgres', 'test', 'k', 'gone')");
-    CHECK(operation_worker{db, {grown}}.run_once() == operation_summary{.taken = 1, .finished = 1});
+    CHECK(operation_worker{db, {grown}}.run_once() == operation_summary{.taken = 1, .done = 1});
     CHECK(
         server.ask("select (data ->> 'key')::uuid = once.call_key('test', 'k', 'new') from once.operation") ==
         "t");
 }
 
-TEST_CASE("many workers never run one operation at a time", "[resumable]") {
+TEST_CASE("many workers never run one operation at a time", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const fails = booking(once::effect::idempotent_remote, provider,
-                               [](operation&) { throw std::runtime_error{"no reply"}; });
+                               [](running_operation&) { throw std::runtime_error{"no reply"}; });
     constexpr int operations = 40;
     for (int i = 0; i < operations; ++i) {
         CHECK_THROWS(fails.run(db, request_of(std::to_string(i))));
@@ -331,7 +339,7 @@ TEST_CASE("many workers never run one operation at a time", "[resumable]") {
     std::set<std::string> running;
     std::atomic<int> doubled = 0;
     std::atomic<int> ended = 0;
-    auto const book = booking(once::effect::idempotent_remote, provider, [&](operation& op) {
+    auto const book = booking(once::effect::idempotent_remote, provider, [&](running_operation& op) {
         {
             std::lock_guard const lock{mutex};
             doubled += running.insert(op.key()).second ? 0 : 1;
@@ -345,7 +353,7 @@ TEST_CASE("many workers never run one operation at a time", "[resumable]") {
         threads.emplace_back([&] {
             operation_worker worker{db, {book}};
             for (auto done = worker.run_once(); done.taken > 0; done = worker.run_once()) {
-                ended += done.finished;
+                ended += done.done;
             }
         });
     }
@@ -359,12 +367,12 @@ TEST_CASE("many workers never run one operation at a time", "[resumable]") {
     CHECK(server.effects("confirm") == operations);
 }
 
-TEST_CASE("a worker in a thread completes operations until it is asked to stop", "[resumable]") {
+TEST_CASE("a worker in a thread completes operations until it is asked to stop", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};
     fake_provider provider;
     auto const fails = booking(once::effect::idempotent_remote, provider,
-                               [](operation&) { throw std::runtime_error{"no reply"}; });
+                               [](running_operation&) { throw std::runtime_error{"no reply"}; });
     CHECK_THROWS(fails.run(db, request_of("k")));
     {
         std::jthread const thread{[&](std::stop_token const& stop) {

@@ -9,7 +9,7 @@
 
 using namespace once::testing;
 using enum once::operation_outcome;
-using once::operation;
+using once::running_operation;
 
 namespace {
 
@@ -27,7 +27,7 @@ void cut_at_commit(once::effect how, int number, bool before) {
     auto const book = booking(how, provider);
     auto const made = book.run(db, request_of("k"));
     CHECK(cut.fired() == 1);
-    REQUIRE(made.outcome == finished);
+    REQUIRE(made.outcome == done);
     CHECK(provider.calls() == 1);
     CHECK(server.effects("reserve") == 1);
     CHECK(server.effects("confirm") == 1);
@@ -39,7 +39,7 @@ void cut_at_commit(once::effect how, int number, bool before) {
 } // namespace
 
 TEST_CASE("a lost answer to any COMMIT of an operation is found out, and no call is repeated",
-          "[resumable]") {
+          "[operation]") {
     // begin, reserve, charge, confirm
     for (auto const how : {once::effect::idempotent_remote, once::effect::at_most_once}) {
         for (int number = 0; number < 4; ++number) {
@@ -49,7 +49,7 @@ TEST_CASE("a lost answer to any COMMIT of an operation is found out, and no call
     }
 }
 
-TEST_CASE("a COMMIT that arrives after its owner has asked where it stands is refused", "[resumable]") {
+TEST_CASE("a COMMIT that arrives after its owner has asked where it stands is refused", "[operation]") {
     operations_database const server;
     wire_proxy proxy{server.upstream()};
     // The connection breaks for the client while the COMMIT of `reserve` is on its way.
@@ -57,7 +57,7 @@ TEST_CASE("a COMMIT that arrives after its owner has asked where it stands is re
     auto const zombie = proxy.add(held);
     once::database db{server.through(proxy)};
     fake_provider provider;
-    CHECK(booking(once::effect::at_most_once, provider).run(db, request_of("k")).outcome == finished);
+    CHECK(booking(once::effect::at_most_once, provider).run(db, request_of("k")).outcome == done);
     CHECK(zombie.fired() == 1);
     proxy.release_held();
     CHECK(server.effects("reserve") == 1);

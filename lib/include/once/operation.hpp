@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +24,7 @@ namespace once {
 /// What became of an operation.
 enum class operation_outcome {
     /// It was finished by this call, which did all of it or the rest of it.
-    finished,
+    done,
     /// It had been finished before: here is the stored response.
     replayed,
     /// Another process has it, or it waits after a failure for its next attempt. Ask again later.
@@ -39,10 +40,10 @@ enum class operation_outcome {
 /// The word that C++, SQL, documentation and logs use for it.
 [[nodiscard]] ONCE_EXPORT std::string_view to_string(operation_outcome value) noexcept;
 
-/// The answer to `resumable::run`.
+/// The answer to `operation::run`.
 struct operation_reply {
     operation_outcome outcome;
-    /// When finished or replayed (there it is empty when only the key was kept).
+    /// When done or replayed (there it is empty when only the key was kept).
     std::optional<once::response> response{};
     /// When in_progress, unknown_effect or failed: the phase where it stands, if that is known.
     std::string phase{};
@@ -50,28 +51,31 @@ struct operation_reply {
     std::chrono::milliseconds retry_after{0};
 };
 
-/// How an operation runs. Checked when the `resumable` is constructed.
-struct resumable_options {
+/// How an operation runs. Checked when the `operation` is constructed.
+struct operation_options {
     /// How long nobody else may take it over after its owner was last heard of, 100 milliseconds to 1 day. Longer than
     /// the longest phase takes; a phase that runs longer may lose the operation to another process, which is safe.
-    detail::time_field<"resumable_options.lease"> lease{std::chrono::milliseconds{30'000}};
+    detail::time_field<"operation_options.lease"> lease{std::chrono::milliseconds{30'000}};
 
     /// How long the response is kept once it is there, 1 second to 366 days.
-    detail::time_field<"resumable_options.retention"> retention{std::chrono::hours{24}};
+    detail::time_field<"operation_options.retention"> retention{std::chrono::hours{24}};
 
     /// How long to wait for another transaction that holds the key. At most 1 hour.
-    detail::time_field<"resumable_options.wait"> wait{std::chrono::milliseconds{2'000}};
+    detail::time_field<"operation_options.wait"> wait{std::chrono::milliseconds{2'000}};
 
     /// How often one phase is begun before the operation is `failed`, 1 to 1000.
     int max_attempts = 20;
 
     /// The pause before a phase that failed is begun again, doubled at each failure, and its cap. Up to 1 day.
-    detail::time_field<"resumable_options.retry_after"> retry_after{std::chrono::milliseconds{1'000}};
-    detail::time_field<"resumable_options.max_retry_after"> max_retry_after{
+    detail::time_field<"operation_options.retry_after"> retry_after{std::chrono::milliseconds{1'000}};
+    detail::time_field<"operation_options.max_retry_after"> max_retry_after{
         std::chrono::milliseconds{300'000}};
 
-    /// For the transactions of the phases. `wait`, `retention` and `stored` mean nothing here.
-    call_options transaction{};
+    /// Largest body that is stored, up to 256 MiB.
+    std::size_t max_response_bytes = std::size_t{1024} * 1024;
+
+    /// For the transactions of the phases.
+    transaction_options transaction{};
 };
 
 namespace detail {
@@ -80,16 +84,16 @@ class operation_plan;
 
 /// An operation with effects outside of the database, run in phases that a crash cannot repeat or lose.
 /**
- * Each phase ends with a transaction that moves the *recovery point* to the next one. When the process dies, whoever
- * comes next goes on there: a repeat of the request once the lease is over, or an `operation_worker`. Each take-over
+ * Each phase ends with a transaction that moves the *recovery point* to the next one. When the process dies, the next
+ * owner goes on there: a repeat of the request once the lease is over, or an `operation_worker`. Each take-over
  * raises a fencing number, which every transaction of a phase checks when it commits: an owner that was only slow can
  * change nothing any more.
  *
  * @code
- * once::resumable const book{"book order", {
- *     once::in_database("reserve", [](once::transaction& tx, once::operation& op) { ... }),
- *     once::idempotent_remote("charge", [](once::operation& op) { pay(op.call_key(), op.data()); }),
- *     once::in_database("confirm", [](once::transaction& tx, once::operation& op) -> once::response { ... }),
+ * once::operation const book{"book order", {
+ *     once::in_database("reserve", [](once::transaction& tx, once::running_operation& op) { ... }),
+ *     once::idempotent_remote("charge", [](once::running_operation& op) { pay(op.call_key(), op.data()); }),
+ *     once::in_database("confirm", [](once::transaction& tx, once::running_operation& op) -> once::response { ... }),
  * }};
  * auto const reply = book.run(db, request, {{"item", "tea"}});
  * @endcode
@@ -100,17 +104,17 @@ class operation_plan;
  * @par Thread safety
  * A value that does not change; its functions run in the threads that call `run`, several at a time.
  */
-class ONCE_EXPORT resumable {
+class ONCE_EXPORT operation {
 public:
     /// @param name   which operation it is: stored, so that a worker knows which phases to run. Printable ASCII, 1 to
     ///               255 bytes.
     /// @param phases 1 to 100, with different names; the last one is `in_database` and returns the response
     /// @throws once::invalid_argument naming the field
-    resumable(std::string name, std::vector<phase> phases, resumable_options options = {});
+    operation(std::string name, std::vector<phase> phases, operation_options options = {});
 
     /// Begins the operation, or goes on with it, and runs it to its end.
     /**
-     * @param data what the first phase finds in `operation::data`; of a repeat it is ignored. Up to 1 MiB.
+     * @param data what the first phase finds in `running_operation::data`; of a repeat it is ignored. Up to 1 MiB.
      *
      * @par Transaction
      * One to begin and one for each phase; an `at_most_once` phase that is begun again takes one more. A repeat of a
@@ -125,10 +129,9 @@ public:
 
     [[nodiscard]] std::string const& name() const noexcept;
 
-    /// For the library.
-    [[nodiscard]] detail::operation_plan const& plan() const noexcept { return *m_plan; }
-
 private:
+    friend class operation_worker;
+
     std::shared_ptr<detail::operation_plan const> m_plan;
 };
 

@@ -27,7 +27,7 @@ std::string begin(std::string const& key,
 
 } // namespace
 
-TEST_CASE("the rules of operations hold for whoever calls them in SQL", "[resumable][bad input]") {
+TEST_CASE("the rules of operations hold for callers in SQL", "[operation][bad input]") {
     operations_database const server;
     CHECK(sqlstate(server, begin("ok")) == "accepted");
     CHECK(sqlstate(server, begin("")) == "23514");
@@ -62,7 +62,7 @@ TEST_CASE("the rules of operations hold for whoever calls them in SQL", "[resuma
     CHECK(server.records() == 1);
 }
 
-TEST_CASE("without the fence nothing of an operation can be changed: ON040", "[resumable][bad input]") {
+TEST_CASE("without the fence nothing of an operation can be changed: ON040", "[operation][bad input]") {
     operations_database const server;
     CHECK(sqlstate(server, begin("k")) == "accepted");
     for (std::string const& key : {std::string{"k"}, std::string{"never begun"}}) {
@@ -94,7 +94,7 @@ TEST_CASE("without the fence nothing of an operation can be changed: ON040", "[r
     CHECK(server.ask("select outcome from once.lookup('s', 'k')") == "replayed");
 }
 
-TEST_CASE("an operation that begins leaves the lock_timeout of its transaction as it was", "[resumable]") {
+TEST_CASE("an operation that begins leaves the lock_timeout of its transaction as it was", "[operation]") {
     operations_database const server;
     pqxx::connection connection{server.dsn()};
     pqxx::work tx{connection};

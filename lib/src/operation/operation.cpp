@@ -1,6 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/message_id.hpp>
-#include <once/resumable.hpp>
+#include <once/operation.hpp>
 
 #include "operation/operation_plan.hpp"
 #include "operation/operation_run.hpp"
@@ -11,8 +11,8 @@ namespace once {
 
 std::string_view to_string(operation_outcome value) noexcept {
     switch (value) {
-    case operation_outcome::finished:
-        return "finished";
+    case operation_outcome::done:
+        return "done";
     case operation_outcome::replayed:
         return "replayed";
     case operation_outcome::in_progress:
@@ -27,11 +27,11 @@ std::string_view to_string(operation_outcome value) noexcept {
     return "failed";
 }
 
-resumable::resumable(std::string name, std::vector<phase> phases, resumable_options options)
+operation::operation(std::string name, std::vector<phase> phases, operation_options options)
     : m_plan{std::make_shared<detail::operation_plan const>(std::move(name), std::move(phases),
                                                             std::move(options))} {}
 
-operation_reply resumable::run(database& db, request const& request, nlohmann::json const& data) const {
+operation_reply operation::run(database& db, request const& request, nlohmann::json const& data) const {
     validate(request);
     auto const text = detail::to_stored_data(data);
     // Any random UUID will do for an owner.
@@ -39,7 +39,7 @@ operation_reply resumable::run(database& db, request const& request, nlohmann::j
     return run.run(request, text);
 }
 
-std::string const& resumable::name() const noexcept {
+std::string const& operation::name() const noexcept {
     return m_plan->name();
 }
 
