@@ -4,6 +4,7 @@
 
 #include "own_schema.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <iostream>

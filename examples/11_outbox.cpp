@@ -7,6 +7,7 @@
 
 #include "own_schema.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <chrono>

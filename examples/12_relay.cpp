@@ -2,6 +2,8 @@
 // A relay hands the messages of a subscription to a publisher: here to a file of JSON lines.
 #include <once/once.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <filesystem>
 #include <fstream>
 #include <iostream>

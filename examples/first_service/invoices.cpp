@@ -4,6 +4,7 @@
 
 #include "stop_on_signal.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <cstdlib>

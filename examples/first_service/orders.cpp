@@ -5,6 +5,7 @@
 
 #include "stop_on_signal.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <chrono>

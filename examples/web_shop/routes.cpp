@@ -8,6 +8,7 @@
 #include "pages.hpp"
 #include "visitor.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "growth.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
 #include <pqxx/params>

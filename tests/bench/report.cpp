@@ -3,6 +3,8 @@
 
 #include <once/version.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdarg>

@@ -3,6 +3,7 @@
 
 #include "support/wait_until.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
 #include <pqxx/params>

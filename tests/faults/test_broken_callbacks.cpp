@@ -5,6 +5,7 @@
 #include "faults/workload.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 #include <pqxx/subtransaction>
 

@@ -3,6 +3,7 @@
 #include "faults/workload.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 
 #include <atomic>
 #include <chrono>

@@ -3,6 +3,8 @@
 
 #include "fuzz/fuzz.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 
 using namespace once::fuzzing;

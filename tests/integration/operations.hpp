@@ -7,6 +7,8 @@
 
 #include "support/effects.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <atomic>
 #include <functional>
 #include <mutex>

@@ -6,6 +6,7 @@
 #include "support/effects.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 #include <pqxx/result>
 #include <pqxx/row>

@@ -8,6 +8,7 @@
 #include "support/effects.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 #include <pqxx/nontransaction>
 #include <pqxx/result>

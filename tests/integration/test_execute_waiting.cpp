@@ -8,6 +8,7 @@
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
 #include <pqxx/connection>
 #include <pqxx/transaction>
 

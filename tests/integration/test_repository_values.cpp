@@ -7,6 +7,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <nlohmann/json.hpp>
 #include <pqxx/connection>
 #include <pqxx/except>
 #include <pqxx/transaction>

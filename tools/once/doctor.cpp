@@ -11,6 +11,8 @@
 #include "printable.hpp"
 #include "queries.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <ostream>
 #include <random>

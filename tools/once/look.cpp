@@ -6,6 +6,8 @@
 #include "queries.hpp"
 #include "screen.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <ostream>
 
 namespace once::command {

@@ -8,6 +8,7 @@
 #include "queries.hpp"
 #include "screen.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 
 #include <condition_variable>

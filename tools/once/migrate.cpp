@@ -6,6 +6,8 @@
 #include "exit_status.hpp"
 #include "queries.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <ostream>
 #include <vector>

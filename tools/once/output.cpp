@@ -5,6 +5,8 @@
 #include "screen.hpp"
 #include "times.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>

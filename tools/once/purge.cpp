@@ -5,6 +5,7 @@
 #include "failure.hpp"
 #include "queries.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 
 #include <algorithm>

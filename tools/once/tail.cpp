@@ -7,6 +7,8 @@
 #include "screen.hpp"
 #include "times.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <condition_variable>
 #include <mutex>
 #include <ostream>

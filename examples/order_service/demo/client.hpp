@@ -4,6 +4,8 @@
 #include "event_pipe.hpp"
 #include "service.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>

@@ -3,6 +3,8 @@
 
 #include "interruption.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <csignal>
 #include <poll.h>

@@ -12,6 +12,7 @@
 #include "report.hpp"
 #include "workers.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/pqxx>
 
 #include <algorithm>

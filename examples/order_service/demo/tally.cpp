@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "tally.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace demo {
 
 void tally::take(std::string const& process, nlohmann::json const& event) {

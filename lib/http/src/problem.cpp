@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/http/problem.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 
 namespace once::http {

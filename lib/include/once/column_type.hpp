@@ -5,7 +5,7 @@
 #include <once/error.hpp>
 #include <once/export.hpp>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <array>
 #include <chrono>

@@ -9,7 +9,7 @@
 #include <once/request.hpp>
 #include <once/response.hpp>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -124,8 +124,9 @@ public:
      * it goes on later at that phase, by a repeat or a worker, up to `max_attempts`. An exception therefore does not
      * mean that nothing took effect.
      */
-    [[nodiscard]] operation_reply run(database& db, request const& request,
-                                      nlohmann::json const& data = nlohmann::json::object()) const;
+    [[nodiscard]] operation_reply run(database& db, request const& request, nlohmann::json const& data) const;
+    /// The same with an empty object as data.
+    [[nodiscard]] operation_reply run(database& db, request const& request) const;
 
     [[nodiscard]] std::string const& name() const noexcept;
 

@@ -7,7 +7,7 @@
 #include <once/response.hpp>
 #include <once/transaction.hpp>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -79,12 +79,10 @@ public:
 
 private:
     friend class detail::operation_run;
-    // Braces would make an array of the JSON.
-    running_operation(detail::operation_run& run, nlohmann::json data)
-        : m_run{run}, m_data(std::move(data)) {}
+    running_operation(detail::operation_run& run, nlohmann::json& data) noexcept : m_run{run}, m_data{data} {}
 
     detail::operation_run& m_run;
-    nlohmann::json m_data;
+    nlohmann::json& m_data;
 };
 
 /// Somebody else has taken the operation over since. What this process does for it is refused.

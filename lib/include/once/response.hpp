@@ -4,7 +4,7 @@
 #include <once/detail/fields.hpp>
 #include <once/export.hpp>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <concepts>
 #include <string>
@@ -17,15 +17,27 @@ namespace once {
 
 class body;
 
+namespace detail {
+/// nlohmann::json. The headers of this library only declare it: its definition takes as long to compile as all of them,
+/// and who passes JSON has included it. To depend on T puts off the look at it until there is a T.
+template <class T>
+using json_for = std::conditional_t<never<T>, T, nlohmann::json>;
+
+/// Whether `<nlohmann/json.hpp>` is included where a T is used as JSON.
+template <class T>
+concept json_included = requires { sizeof(json_for<T>); };
+} // namespace detail
+
 /// What `body` can be made from: anything that nlohmann/json can make a JSON value of.
 /**
  * Text is left out on purpose, since it could mean a JSON string, JSON text or plain text: say which with
- * `body::json_text`, `body::text` or `nlohmann::json(text)`.
+ * `body::json_text`, `body::text` or `nlohmann::json(text)`. Include `<nlohmann/json.hpp>` where you pass a value.
  */
 template <class T>
 concept json_representable =
     !std::same_as<std::remove_cvref_t<T>, body> && !std::convertible_to<T const&, std::string_view> &&
-    !std::same_as<std::remove_cvref_t<T>, char> && std::constructible_from<nlohmann::json, T const&>;
+    !std::same_as<std::remove_cvref_t<T>, char> && detail::json_included<T> &&
+    std::constructible_from<nlohmann::json, T const&>;
 
 /// The body of a response: bytes and their media type. What is stored comes back byte for byte.
 /**
@@ -40,7 +52,8 @@ public:
     /// JSON of `value`, as `nlohmann::json(value).dump()` writes it.
     /// @throws once::invalid_argument when `value` holds a string that is not UTF-8.
     template <json_representable T>
-    body(T const& value) : body{from_json(nlohmann::json(value))} {} // NOLINT(google-explicit-constructor)
+    body(T const& value)
+        : body{from_json(detail::json_for<T>(value))} {} // NOLINT(google-explicit-constructor)
 
     /// Refused by the compiler: a text alone does not say what it is.
     template <std::convertible_to<std::string_view> Text>
@@ -49,6 +62,15 @@ public:
         static_assert(detail::never<Text>,
                       "once: say what a text in response.body is: write once::body::text(...), "
                       "once::body::json_text(...) or nlohmann::json(...)");
+    }
+
+    /// Refused by the compiler: JSON in a file that does not include it.
+    template <class T>
+        requires(!std::same_as<T, body> && !std::convertible_to<T const&, std::string_view> &&
+                 !detail::json_included<T>)
+    body(T const&) { // NOLINT(google-explicit-constructor)
+        static_assert(detail::json_included<T>,
+                      "once: a body is made of this value as JSON: #include <nlohmann/json.hpp>");
     }
 
     /// JSON text that exists already; kept as it is, not parsed here.
@@ -72,7 +94,8 @@ public:
     /// @throws nlohmann::json::exception when it is not JSON, or not that of a T.
     template <class T = nlohmann::json>
     [[nodiscard]] T as() const {
-        return nlohmann::json::parse(m_data).template get<T>();
+        static_assert(detail::json_included<T>, "once: body::as reads JSON: #include <nlohmann/json.hpp>");
+        return detail::json_for<T>::parse(m_data).template get<T>();
     }
 
     bool operator==(body const&) const = default;

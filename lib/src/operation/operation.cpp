@@ -5,6 +5,8 @@
 #include "operation/operation_plan.hpp"
 #include "operation/operation_run.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <utility>
 
 namespace once {
@@ -37,6 +39,10 @@ operation_reply operation::run(database& db, request const& request, nlohmann::j
     // Any random UUID will do for an owner.
     detail::operation_run run{db, *m_plan, message_id::random().to_string()};
     return run.run(request, text);
+}
+
+operation_reply operation::run(database& db, request const& request) const {
+    return run(db, request, nlohmann::json::object());
 }
 
 std::string const& operation::name() const noexcept {

@@ -8,6 +8,8 @@
 #include "text/text_rules.hpp"
 #include "wire/validate_response.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <exception>
 #include <limits>
 #include <utility>
@@ -151,10 +153,9 @@ operation_run::step operation_run::work(phase const& now, phase const* next) {
     nlohmann::json data;
     bool const committed = m_store.commit(
         [&](transaction& tx) {
-            running_operation op{*this,
-                                 m_state.data}; // anew for each run: what a rolled back one left is dropped
+            data = m_state.data; // anew for each run: what a rolled back one left is dropped
+            running_operation op{*this, data};
             made = now.work(tx, op);
-            data = std::move(op.data());
             auto const text = to_stored_data(data);
             if (made) {
                 validate(*made, m_plan->options().max_response_bytes);
@@ -187,14 +188,15 @@ operation_run::step operation_run::call(phase const& now, phase const& next) {
     m_call_key =
         known != m_state.call_keys.end() ? known->get<std::string>() : m_store.call_key(m_state, now.name);
 
-    running_operation op{*this, m_state.data};
+    nlohmann::json data = m_state.data;
+    running_operation op{*this, data};
     m_call_begun = true;
     now.call(op);
-    auto const text = to_stored_data(op.data());
+    auto const text = to_stored_data(data);
     for (;;) {
         auto const sent = clock::now();
         if (m_store.commit(m_store.advance(m_state, next.name, call_of(next), text))) {
-            moved_to(next, std::move(op.data()), sent);
+            moved_to(next, std::move(data), sent);
             return std::nullopt;
         }
         // The call was made: only what it returned is to be stored again.

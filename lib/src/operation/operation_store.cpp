@@ -8,6 +8,7 @@
 #include "wire/borrowed.hpp"
 #include "wire/stored_response.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 #include <pqxx/params>
 #include <pqxx/result>

@@ -3,6 +3,8 @@
 
 #include "text/text_rules.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <bit>
 #include <charconv>
 #include <cmath>

@@ -4,6 +4,8 @@
 #include <once/reply.hpp>
 #include <once/response.hpp>
 
+#include <nlohmann/json.hpp>
+
 namespace once {
 
 body body::from_json(nlohmann::json const& value) {

@@ -2,6 +2,7 @@
 #include "../bench_tables.hpp"
 #include "sections.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/connection>
 #include <pqxx/result>
 #include <pqxx/row>

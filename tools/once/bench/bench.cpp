@@ -11,6 +11,7 @@
 #include "exit_status.hpp"
 #include "queries.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 
 #include <atomic>

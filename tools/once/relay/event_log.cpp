@@ -4,6 +4,8 @@
 #include "output.hpp"
 #include "printable.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include <array>
 #include <chrono>
 #include <ctime>

@@ -13,6 +13,7 @@
 #include "relay/slices.hpp"
 #include "screen.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/except>
 
 #include <algorithm>
