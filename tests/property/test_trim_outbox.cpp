@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
-#include "property/readers.hpp"
-#include "property/storm.hpp"
 #include "support/database.hpp"
+#include "support/readers.hpp"
 #include "support/seed.hpp"
+#include "support/storm.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>

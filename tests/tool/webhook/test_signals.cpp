@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "exit_status.hpp"
-#include "relay_database.hpp"
-#include "relay_program.hpp"
 #include "support/http_receiver.hpp"
+#include "tool/relay_database.hpp"
+#include "tool/relay_program.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>

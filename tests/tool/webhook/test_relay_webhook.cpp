@@ -2,9 +2,9 @@
 #include <once/webhook_publisher.hpp>
 
 #include "exit_status.hpp"
-#include "relay_database.hpp"
-#include "relay_program.hpp"
 #include "support/http_receiver.hpp"
+#include "tool/relay_database.hpp"
+#include "tool/relay_program.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
