@@ -3,6 +3,7 @@
 
 #include "variant.hpp"
 
+#include <nlohmann/json.hpp>
 #include <pqxx/params>
 #include <pqxx/prepared_statement>
 
