@@ -3,5 +3,6 @@
 #include <once/once.hpp>
 
 once::reply place(once::database& db) {
-    return once::execute(db, {.scope = "POST /orders", .key = "k"}, [](once::transaction&) { return 42; });
+    return once::execute(db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
+                         [](once::transaction&) { return 42; });
 }

@@ -5,7 +5,8 @@
 #include <map>
 
 once::reply place(once::database& db) {
-    return once::execute(db, {.scope = "POST /orders", .key = "k"}, [](once::transaction&) -> once::response {
-        return {.status = 201, .body = std::map<std::string, int>{{"order", 1}}};
-    });
+    return once::execute(db, {.scope = "POST /orders", .key = "k", .fingerprint = once::no_fingerprint},
+                         [](once::transaction&) -> once::response {
+                             return {.status = 201, .body = std::map<std::string, int>{{"order", 1}}};
+                         });
 }
