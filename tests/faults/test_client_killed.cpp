@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "faults/fault_sweep.hpp"
 #include "faults/ledger.hpp"
+#include "faults/side_by_side.hpp"
 #include "faults/workload.hpp"
 #include "support/child_process.hpp"
 
@@ -10,10 +11,8 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <mutex>
 #include <string>
 #include <sys/types.h>
-#include <thread>
 #include <vector>
 
 using namespace once::testing;
@@ -94,29 +93,12 @@ TEST_CASE("a client killed at any message has done its work once after a second 
     auto const more = places(db, form::statements);
     todo.insert(todo.end(), more.begin(), more.end());
 
-    std::mutex mutex;
-    std::string complaints;
-    std::atomic<std::size_t> next = 0;
     std::atomic<int> committed = 0;
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) {
-        threads.emplace_back([&] {
-            ledger book{db.dsn()};
-            for (auto number = next++; number < todo.size(); number = next++) {
-                std::string made;
-                try {
-                    made = run_one(db, todo[number], book, committed);
-                } catch (std::exception const& e) {
-                    made = e.what() + std::string{"\n"};
-                }
-                std::lock_guard const lock{mutex};
-                complaints += made;
-            }
-        });
-    }
-    for (auto& thread : threads) {
-        thread.join();
-    }
+    auto const complaints = side_by_side(todo.size(), [&] {
+        return [&, book = ledger{db.dsn()}](std::size_t number) mutable {
+            return run_one(db, todo[number], book, committed);
+        };
+    });
     std::printf("clients killed: %zu, of which %d had committed\n", todo.size(), committed.load());
     CHECK(todo.size() > 100);
     CHECK(committed > 0);

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "faults/fault_sweep.hpp"
 #include "faults/ledger.hpp"
+#include "faults/side_by_side.hpp"
 #include "support/child_process.hpp"
 #include "support/effects.hpp"
 
@@ -11,10 +12,8 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
-#include <mutex>
 #include <string>
 #include <sys/types.h>
-#include <thread>
 #include <vector>
 
 using namespace once::testing;
@@ -122,28 +121,10 @@ TEST_CASE("a consumer killed at any message has each effect once after a second 
     CAPTURE(prefix);
     workload_database const db;
     auto const todo = places(db, prefix);
-    std::mutex mutex;
-    std::string complaints;
-    std::atomic<std::size_t> next = 0;
     std::atomic<int> killed = 0;
-    std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) {
-        threads.emplace_back([&] {
-            for (auto number = next++; number < todo.size(); number = next++) {
-                std::string made;
-                try {
-                    made = run_one(db, prefix, todo[number], killed);
-                } catch (std::exception const& e) {
-                    made = e.what() + std::string{"\n"};
-                }
-                std::lock_guard const lock{mutex};
-                complaints += made;
-            }
-        });
-    }
-    for (auto& thread : threads) {
-        thread.join();
-    }
+    auto const complaints = side_by_side(todo.size(), [&] {
+        return [&](std::size_t number) { return run_one(db, prefix, todo[number], killed); };
+    });
     std::printf("consumers killed: %d of %zu\n", killed.load(), todo.size());
     CHECK(todo.size() >= 15);
     // Messages at the end may not come in every run.

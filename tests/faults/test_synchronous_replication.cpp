@@ -58,6 +58,14 @@ private:
     std::optional<ledger> m_book;
 };
 
+/// Makes a call whose COMMIT waits for the standby, and ends that wait by `function`, which is given the session.
+once::reply end_the_wait(lonely_primary& server, once::database& db, form how, std::string const& function) {
+    server.start_waiting();
+    auto call = std::async(std::launch::async, [&] { return run_workload(db, how, to_string(how), {}); });
+    server.book().value("select " + function + "(" + server.waiting() + ")");
+    return call.get();
+}
+
 void check_one_effect(lonely_primary& server, form how, once::reply const& reply) {
     auto const entry = server.book().entry(to_string(how));
     CHECK(entry.effects == 1);
@@ -72,10 +80,7 @@ TEST_CASE("a cancelled wait for the synchronous standby is reported as committed
     lonely_primary server;
     once::database db{server.dsn()};
     for (auto const how : {form::callback, form::statements}) {
-        server.start_waiting();
-        auto call = std::async(std::launch::async, [&] { return run_workload(db, how, to_string(how), {}); });
-        server.book().value("select pg_cancel_backend(" + server.waiting() + ")");
-        auto const reply = call.get();
+        auto const reply = end_the_wait(server, db, how, "pg_cancel_backend");
         CHECK(reply.done());
         CHECK(reply.committed());
         CHECK(reply.committed_locally());
@@ -93,10 +98,7 @@ TEST_CASE("a session terminated while it waits for the synchronous standby is re
     lonely_primary server;
     once::database db{server.dsn()};
     for (auto const how : {form::callback, form::statements}) {
-        server.start_waiting();
-        auto call = std::async(std::launch::async, [&] { return run_workload(db, how, to_string(how), {}); });
-        server.book().value("select pg_terminate_backend(" + server.waiting() + ")");
-        auto const reply = call.get();
+        auto const reply = end_the_wait(server, db, how, "pg_terminate_backend");
         CHECK(reply.replayed());
         CHECK(reply.was_in_doubt());
         check_one_effect(server, how, reply);

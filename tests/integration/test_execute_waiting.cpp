@@ -54,6 +54,16 @@ bool somebody_waits(effects_database const& server) {
     });
 }
 
+/// A call with the key "k" that waits for its holder.
+std::future<once::reply> wait_for_key(effects_database const& server, once::database& db) {
+    auto waiting = std::async(std::launch::async, [&db] {
+        return once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); },
+                             {.wait = 20s});
+    });
+    REQUIRE(somebody_waits(server));
+    return waiting;
+}
+
 std::chrono::milliseconds since(clock_type::time_point start) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(clock_type::now() - start);
 }
@@ -103,11 +113,7 @@ TEST_CASE("a caller that waits for a key gets the answer of the one that held it
     effects_database const server;
     once::database db{server.dsn()};
     holder other{server.dsn(), "k"};
-    auto waiting = std::async(std::launch::async, [&] {
-        return once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); },
-                             {.wait = 20s});
-    });
-    REQUIRE(somebody_waits(server));
+    auto waiting = wait_for_key(server, db);
     other.commit();
     auto const reply = waiting.get();
     CHECK(reply.replayed());
@@ -119,11 +125,7 @@ TEST_CASE("who waits for a key starts when the holder rolls back", "[waiting]") 
     effects_database const server;
     once::database db{server.dsn()};
     holder other{server.dsn(), "k"};
-    auto waiting = std::async(std::launch::async, [&] {
-        return once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); },
-                             {.wait = 20s});
-    });
-    REQUIRE(somebody_waits(server));
+    auto waiting = wait_for_key(server, db);
     other.roll_back();
     CHECK(waiting.get().done());
     CHECK(server.effects() == 1);

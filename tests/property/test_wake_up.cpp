@@ -73,6 +73,13 @@ private:
     std::string m_newest;
 };
 
+/// Publishes a message: how many notifications of it come.
+int heard_of_a_message(session& db, listener& ear) {
+    db.run("select publish('t.x', 'k', '1')");
+    ear.run("select 1");
+    return ear.take();
+}
+
 /// Reads and acknowledges all there is; how many.
 int read_all(session& db, std::string const& subscription) {
     int got = 0;
@@ -317,11 +324,7 @@ TEST_CASE("a reader that died asleep is not woken for ever", "[outbox][wake]") {
     session db{server.dsn()};
     listener{server.dsn()}.run("select once.fall_asleep('1 second')");
     listener ear{server.dsn()};
-    auto const heard = [&] {
-        db.run("select publish('t.x', 'k', '1')");
-        ear.run("select 1");
-        return ear.take();
-    };
+    auto const heard = [&] { return heard_of_a_message(db, ear); };
     CHECK(heard() == 1);
     CHECK(heard() == 1);
     // Its time is up: a minute or so after it fell asleep.
@@ -339,11 +342,7 @@ TEST_CASE("sleepers with short sleeps do not shorten those of others, nor do num
     test_database const server;
     session db{server.dsn()};
     listener ear{server.dsn()};
-    auto const heard = [&] {
-        db.run("select publish('t.x', 'k', '1')");
-        ear.run("select 1");
-        return ear.take();
-    };
+    auto const heard = [&] { return heard_of_a_message(db, ear); };
     ear.run("select once.fall_asleep('30 seconds')");
     auto const before = db.ask("select last_value from outbox_asleep_until_seq");
     ear.run("select once.fall_asleep('0 seconds')");
@@ -363,11 +362,7 @@ TEST_CASE("a notification queue that fills up is left alone, since it would fail
     test_database const server;
     session db{server.dsn()};
     listener ear{server.dsn()};
-    auto const heard = [&] {
-        db.run("select publish('t.x', 'k', '1')");
-        ear.run("select 1");
-        return ear.take();
-    };
+    auto const heard = [&] { return heard_of_a_message(db, ear); };
     ear.run("select once.fall_asleep('30 seconds')");
     CHECK(heard() == 1);
     // The real queue holds 8 GB; so the function itself asks another one.
