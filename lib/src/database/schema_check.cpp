@@ -5,9 +5,13 @@
 #include <once/migrations.hpp>
 
 #include "sql/schema_statements.hpp"
+#include "sql/session_statements.hpp"
 #include "text/quote.hpp"
 
+#include <array>
 #include <charconv>
+#include <utility>
+#include <vector>
 
 namespace once::detail {
 
@@ -77,6 +81,23 @@ void check_copied_whole(session& session, std::string const& schema, time_point 
     }
 }
 
+// A large query that is asked once: where jit_above_cost is low, to compile it takes seconds.
+pg_result ask_without_jit(session& on, statement const& question, time_point deadline) {
+    statement const begin{sql::begin(isolation::read_committed), {}};
+    statement const no_jit{sql::no_jit, {}};
+    statement const commit{sql::commit, {}};
+    std::array<statement const*, 4> const all{&begin, &no_jit, &question, &commit};
+    std::vector<pg_result> answers;
+    on.exchange(all, deadline, answers);
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+        if (!answers[i].ok()) {
+            on.settle(deadline);
+            throw_sql_error(answers[i], all[i]->sql);
+        }
+    }
+    return std::move(answers[2]);
+}
+
 } // namespace
 
 void check_schema(session& session, std::string const& schema, time_point deadline) {
@@ -89,8 +110,8 @@ void check_schema(session& session, std::string const& schema, time_point deadli
     if (installed > migrations().size()) {
         check_served(session, schema, installed, deadline);
     }
-    auto const differences =
-        session.ask({std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);
+    auto const differences = ask_without_jit(
+        session, {std::string{sql::schema_differences}, parameters{std::string_view{schema}}}, deadline);
     if (differences.rows() == 0) {
         return check_copied_whole(session, schema, deadline);
     }

@@ -28,6 +28,9 @@ namespace once::sql {
 inline constexpr char const* commit = "commit";
 inline constexpr char const* rollback = "rollback";
 
+/// For one transaction.
+inline constexpr char const* no_jit = "/* once: no jit */ set local jit to off";
+
 /// What makes a session as it was when it was new, before it is handed to the next call: its role (RESET ALL leaves
 /// that alone), and every other setting. In the transaction that follows, which may still choose its isolation level,
 /// since neither takes a snapshot. Prepared statements stay.
