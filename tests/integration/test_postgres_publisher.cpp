@@ -21,12 +21,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void run(std::string const& dsn, std::string const& sql) {
+void run_at(std::string const& dsn, std::string const& sql) {
     pqxx::connection connection{dsn};
     pqxx::nontransaction{connection}.exec(sql);
 }
 
-std::string ask(std::string const& dsn, std::string const& sql) {
+std::string answer_of(std::string const& dsn, std::string const& sql) {
     pqxx::connection connection{dsn};
     pqxx::nontransaction tx{connection};
     auto const result = tx.exec(sql);
@@ -37,7 +37,7 @@ std::string ask(std::string const& dsn, std::string const& sql) {
 class target_database : public test_database {
 public:
     target_database() {
-        run(dsn(), R"sql(
+        run_at(dsn(), R"sql(
             create table public.arrival (n bigint generated always as identity, id uuid,
             topic text, key text, payload bytea);
             create table public.mishap (id uuid, what text);
@@ -91,19 +91,19 @@ public:
                                  : what == mishap::refuse    ? "refuse"
                                  : what == mishap::seem_away ? "seem_away"
                                                              : "stay_silent";
-        run(m_server.dsn(), "insert into public.mishap values ('" + id.to_string() + "', '" + word + "')");
+        run_at(m_server.dsn(), "insert into public.mishap values ('" + id.to_string() + "', '" + word + "')");
     }
-    void forget_plans() override { run(m_server.dsn(), "truncate public.mishap"); }
+    void forget_plans() override { run_at(m_server.dsn(), "truncate public.mishap"); }
     void go_away() override {
         static_cast<void>(arrivals());
         m_away = true;
-        run(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections false");
-        run(m_server.admin_dsn(),
-            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '" +
-                m_server.name() + "'");
+        run_at(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections false");
+        run_at(m_server.admin_dsn(),
+               "select pg_terminate_backend(pid, 10000) from pg_stat_activity where datname = '" +
+                   m_server.name() + "'");
     }
     void come_back() override {
-        run(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections true");
+        run_at(m_server.admin_dsn(), "alter database " + m_server.name() + " allow_connections true");
         m_away = false;
     }
 
@@ -147,18 +147,19 @@ TEST_CASE("a message that comes again after a lost COMMIT has one effect in the 
     auto const first = publisher.publish(messages, soon());
     CHECK(lost.fired() == 1);
     CHECK(first.unavailable);
-    CHECK(ask(server.dsn(), "select count(*) from public.arrival") == "2"); // it was committed all the same
+    CHECK(answer_of(server.dsn(), "select count(*) from public.arrival") ==
+          "2"); // it was committed all the same
     auto const second = publisher.publish(messages, soon());
     CHECK(second.answers[0].result == publish_result::accepted);
     CHECK(second.answers[1].result == publish_result::accepted);
-    CHECK(ask(server.dsn(), "select count(*) from public.arrival") == "2");
+    CHECK(answer_of(server.dsn(), "select count(*) from public.arrival") == "2");
 }
 
 TEST_CASE("each failure in a batch is found, and everything else is committed in order",
           "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(),
-        "create table public.total (key text primary key, amount bigint not null check (amount < 1000))");
+    run_at(server.dsn(),
+           "create table public.total (key text primary key, amount bigint not null check (amount < 1000))");
     database db{server.dsn()};
     postgres_publisher publisher{
         db,
@@ -188,14 +189,15 @@ TEST_CASE("each failure in a batch is found, and everything else is committed in
     CHECK(got == std::vector{accepted, rejected, accepted, retry, not_sent, retry, accepted});
     CHECK(report.answers[1].error.find("22P02") != std::string::npos);
     CHECK(report.answers[3].error.find("total_amount_check") != std::string::npos);
-    CHECK(ask(server.dsn(), "select string_agg(key || amount, ',' order by key) from public.total") == "a13");
+    CHECK(answer_of(server.dsn(), "select string_agg(key || amount, ',' order by key) from public.total") ==
+          "a13");
 }
 
 TEST_CASE("a constraint that fails at COMMIT is the fault of its message alone", "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(),
-        "create table public.parent (name text primary key); insert into public.parent values ('a');"
-        "create table public.child (name text references public.parent deferrable initially deferred)");
+    run_at(server.dsn(),
+           "create table public.parent (name text primary key); insert into public.parent values ('a');"
+           "create table public.child (name text references public.parent deferrable initially deferred)");
     database db{server.dsn()};
     postgres_publisher publisher{
         db, {.consumer = "c", .sql = "insert into public.child select key from message"}};
@@ -205,7 +207,7 @@ TEST_CASE("a constraint that fails at COMMIT is the fault of its message alone",
     CHECK(report.answers[0].result == publish_result::accepted);
     CHECK(report.answers[1].result == publish_result::retry);
     CHECK(report.answers[2].result == publish_result::accepted);
-    CHECK(ask(server.dsn(), "select count(*) from public.child") == "2");
+    CHECK(answer_of(server.dsn(), "select count(*) from public.child") == "2");
 }
 
 TEST_CASE("a statement that cannot work is told with the server's text, before and while messages come",
@@ -232,7 +234,7 @@ TEST_CASE("a statement that cannot work is told with the server's text, before a
             CHECK(std::string_view{e.what()}.find(text) != std::string_view::npos);
         }
     }
-    CHECK(ask(server.dsn(), "select count(*) from once.inbox") == "0");
+    CHECK(answer_of(server.dsn(), "select count(*) from once.inbox") == "0");
 }
 
 TEST_CASE("a statement may begin with comments or a byte order mark, and its rights are looked at",
@@ -251,16 +253,16 @@ TEST_CASE("a statement may begin with comments or a byte order mark, and its rig
             CHECK(report.answers[0].result == publish_result::accepted);
         }
     }
-    CHECK(ask(server.dsn(), "select count(*) from public.arrival") == "8"); // check() runs nothing
+    CHECK(answer_of(server.dsn(), "select count(*) from public.arrival") == "8"); // check() runs nothing
 }
 
 TEST_CASE("whatever a trigger raises for one message is about that message", "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(), "create function public.refuse() returns trigger language plpgsql as $$ begin if "
-                      "new.topic = 'bad' then raise "
-                      "exception 'x' using errcode = new.key; end if; return new; end $$; create trigger "
-                      "refuse before insert on "
-                      "public.arrival for each row execute function public.refuse()");
+    run_at(server.dsn(), "create function public.refuse() returns trigger language plpgsql as $$ begin if "
+                         "new.topic = 'bad' then raise "
+                         "exception 'x' using errcode = new.key; end if; return new; end $$; create trigger "
+                         "refuse before insert on "
+                         "public.arrival for each row execute function public.refuse()");
     database db{server.dsn()};
     postgres_publisher publisher{db, {.consumer = "c", .sql = target_database::insert}};
     for (std::string const state :
@@ -281,7 +283,8 @@ TEST_CASE("whatever a trigger raises for one message is about that message", "[p
 TEST_CASE("messages that take long there are committed in as many transactions as fit the time",
           "[publisher][postgres]") {
     target_database const server;
-    run(server.dsn(),
+    run_at(
+        server.dsn(),
         "create function public.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.1); "
         "return new; end $$; create trigger slow before insert on public.arrival for each row execute "
         "function public.slow()");
@@ -305,7 +308,7 @@ TEST_CASE("messages that take long there are committed in as many transactions a
     // Names the size and the time, and what was committed stays.
     CHECK(reasons.find(" messages in one transaction took longer than ") != std::string::npos);
     CHECK(reasons.find(" ms; the next ones have ") != std::string::npos);
-    CHECK(ask(server.dsn(), "select count(*) > 0 from public.arrival") == "t");
+    CHECK(answer_of(server.dsn(), "select count(*) > 0 from public.arrival") == "t");
 }
 
 TEST_CASE("a message older than the inbox remembers is put aside", "[publisher][postgres]") {
@@ -318,8 +321,8 @@ TEST_CASE("a message older than the inbox remembers is put aside", "[publisher][
     CHECK(report.answers[0].result == publish_result::rejected);
     CHECK(report.answers[1].result == publish_result::not_sent);
     CHECK(report.answers[2].result == publish_result::accepted);
-    CHECK(ask(server.dsn(), "select count(*) from public.arrival") == "1");
-    CHECK(ask(server.dsn(), "select count(*) from once.inbox") == "1");
+    CHECK(answer_of(server.dsn(), "select count(*) from public.arrival") == "1");
+    CHECK(answer_of(server.dsn(), "select count(*) from once.inbox") == "1");
 }
 
 TEST_CASE("options of the publisher into a second database are checked", "[publisher][postgres]") {
