@@ -11,7 +11,7 @@ if current_schema() is null then
     raise exception 'no schema to work in: create it and put it first in search_path'
         using hint = 'create schema once; set search_path = once;';
 end if;
--- Lower-case names mean the same quoted and unquoted; the roles of 0017 add up to 14 bytes of the 63 that PostgreSQL keeps;
+-- Lower-case names mean the same quoted and unquoted; the roles of 0019 add up to 14 bytes of the 63 that PostgreSQL keeps;
 -- and in public everybody may be allowed to make objects, which functions with their owner's rights would then find.
 if current_schema() !~ '^[a-z_][a-z0-9_]{0,48}$' or current_schema() = 'public' then
     raise exception 'schema "%" cannot hold once: its name must be lower-case letters, digits and underscores, not beginning with a digit, at most 49 bytes, and not public',
@@ -40,7 +40,6 @@ create table schema_version (
     -- begin_migration() and begin_removal() say so first; this holds for whoever writes here by hand, too.
     constraint schema_version_in_order foreign key (previous) references schema_version (version)
 );
-
 comment on table schema_version is
     'Which migration files of the once library are applied to this schema, one row per file.';
 comment on column schema_version.version is 'Number of the file: 3 for 0003_idempotency_record.up.sql.';
@@ -61,7 +60,6 @@ comment on constraint schema_version_in_order on schema_version is
 create function installed_version() returns integer
 language sql stable security definer set search_path from current
 return (select max(version) from schema_version);
-
 comment on function installed_version() is
     'Number of the newest migration file that is applied. The library reads it once per process.';
 
@@ -71,7 +69,6 @@ return (select min(known.version) from schema_version as known
         where not exists (select from schema_version as newer
                           where newer.version > known.version
                             and coalesce(newer.serves_from, newer.version) > known.version));
-
 comment on function serves_from() is
     'The oldest version that a library may know to work on this schema: every file behind that one serves it. A library '
     'asks when the schema is newer than it knows.';
@@ -92,7 +89,6 @@ begin
     perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
     perform set_config('lock_timeout', p_lock_timeout, true);
 end $$;
-
 comment on function prepare_migration(text) is
     'For begin_migration() and begin_removal(): waits for others who change this schema, and sets what a file relies on.';
 
@@ -119,7 +115,6 @@ begin
         union all
         select format('%s %s', tableoid, oid) from pg_proc where pronamespace = current_schema()::regnamespace)::text, true);
 end $$;
-
 comment on function begin_migration(text, integer, text) is
     'Each migration file begins with it: checks that the file is the next one, records it, sets search_path and lock_timeout '
     'for the rest of the transaction.';
@@ -151,7 +146,6 @@ begin
         execute format('revoke all on %s from %s', v_open.what, v_open.grantee);
     end loop;
 end $$;
-
 comment on function end_migration() is
     'Each migration file ends with it: takes back what PostgreSQL or ALTER DEFAULT PRIVILEGES gave to others on what the file '
     'has made. What the group roles may do is granted by the last file.';
@@ -171,11 +165,8 @@ begin
     end if;
     delete from schema_version where version = v_version;
 end $$;
-
 comment on function begin_removal(text, text) is
     'Each down file begins with it: checks that its file is the newest one, and removes it from schema_version.';
-
-revoke all on function installed_version(), serves_from() from public;
 
 -- Nobody but its owner makes objects here: a function with its owner's rights could find them in place of its own.
 if pg_has_role((select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'usage') then

@@ -15,7 +15,6 @@ create table service_role (
     constraint service_role_pkey primary key (role),
     constraint service_role_service_valid check (octet_length(service) between 1 and 63)
 );
-
 comment on table service_role is
     'Which login role acts for which service. A role without a row here is a service of its own name.';
 comment on column service_role.role is
@@ -34,7 +33,7 @@ execute replace($functions$
 -- The grant of EXECUTE is what says that the members of a role are one service: to look for it costs every transaction
 -- less than to look for rows of groups would.
 -- Its callers turn scans of tables off, and what scans one all the same then looks dear enough to be compiled, for a second.
-create function once.service_by_membership() returns text
+create function {schema}.service_by_membership() returns text
 language plpgsql stable set jit = off
 as $$
 declare
@@ -45,38 +44,36 @@ begin
     end if;
     v_services := array(
         select distinct r.service
-        from once.service_role as r
+        from {schema}.service_role as r
         cross join lateral (select pg_catalog.to_regrole(pg_catalog.quote_ident(r.role)) as role) as g
-        where pg_catalog.has_function_privilege(g.role, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+        where pg_catalog.has_function_privilege(g.role, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
           and pg_catalog.pg_has_role(session_user, g.role, 'MEMBER')
         order by 1);
     if pg_catalog.cardinality(v_services) operator(pg_catalog.>) 1 then
         raise exception 'role % belongs to groups of several services: %', session_user,
             pg_catalog.array_to_string(v_services, ', ')
             using errcode = 'insufficient_privilege',
-                  hint = pg_catalog.format('insert into once.service_role (role, service) values (%L, %L)', session_user, v_services[1]);
+                  hint = pg_catalog.format('insert into {schema}.service_role (role, service) values (%L, %L)', session_user, v_services[1]);
     end if;
     return v_services[1];
 end $$;
-
-create function once.service_of_session() returns text
-language plpgsql stable
-as $$
-begin
-    return coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
-                    case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                         then once.service_by_membership() end,
-                    session_user);
-end $$;
-
-$functions$, 'once.', quote_ident(current_schema()) || '.');
-
-comment on function service_by_membership() is
+comment on function {schema}.service_by_membership() is
     'The service of the group that this session''s role is a member of, or null. Grant EXECUTE on it to a group that has a row '
     'in service_role: its members then act for the service of that row, where they have no row of their own.';
 
-comment on function service_of_session() is
+create function {schema}.service_of_session() returns text
+language plpgsql stable
+as $$
+begin
+    return coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
+                    case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                         then {schema}.service_by_membership() end,
+                    session_user);
+end $$;
+comment on function {schema}.service_of_session() is
     'What current_service() answers, for the functions of this schema: they have its rights already.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
 
 create function current_service() returns text
 language plpgsql stable security definer set search_path from current
@@ -84,7 +81,6 @@ as $$
 begin
     return service_of_session();
 end $$;
-
 comment on function current_service() is
     'The service that this session acts for: from service_role by the login role, else by a group that it is a member of '
     '(service_by_membership()), else the name of the role itself. '
@@ -99,7 +95,6 @@ begin
         or exists (select from pg_roles where rolname = current_schema() || '_administrator'
                    and pg_has_role(session_user, oid, 'member'));
 end $$;
-
 comment on function is_operator() is
     'Whether this session is that of the owner of the schema or of an administrator: they may act for any service, and may '
     'say what time it is.';
@@ -120,12 +115,9 @@ begin
     end if;
     return p_now;
 end $$;
-
 comment on function time_given(timestamptz) is
     'What a function takes for now when p_now says so; null for null. 42501: the session is no operator''s. 22023: not a time of the '
     'years 1970 to 9999.';
-
-revoke all on function service_by_membership(), service_of_session(), current_service(), is_operator(), time_given(timestamptz) from public;
 
 perform end_migration();
 end $file$;

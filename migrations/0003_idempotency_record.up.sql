@@ -11,16 +11,15 @@ perform begin_migration('0003_idempotency_record');
 -- but prepares those of a table anew for each statement, which a claim would feel.
 create domain key_text as text collate "C"
     constraint key_text_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
+comment on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end; compared byte by byte.';
+comment on constraint key_text_valid on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end.';
 create domain sha256_digest as bytea
     constraint sha256_digest_valid check (octet_length(value) = 32);
+comment on domain sha256_digest is 'The 32 bytes of a SHA-256.';
+comment on constraint sha256_digest_valid on domain sha256_digest is 'SHA-256 has 32 bytes.';
 create domain http_status as integer
     constraint http_status_valid check (value between 100 and 599);
-
-comment on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end; compared byte by byte.';
-comment on domain sha256_digest is 'The 32 bytes of a SHA-256.';
 comment on domain http_status is 'An HTTP status code, 100 to 599.';
-comment on constraint key_text_valid on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end.';
-comment on constraint sha256_digest_valid on domain sha256_digest is 'SHA-256 has 32 bytes.';
 comment on constraint http_status_valid on domain http_status is 'HTTP status codes are 100 to 599.';
 
 create table idempotency_record (
@@ -44,9 +43,6 @@ create table idempotency_record (
 )
 -- A record is inserted small and updated once by the same transaction: the free space keeps that update on its page.
 with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-
-create index idempotency_record_expiry_idx on idempotency_record (expires_at);
-
 comment on table idempotency_record is
     'One row per request that took effect: (service, scope, key) names it, the response is what every repeat gets. '
     'A row becomes visible when the transaction that did the business write commits.';
@@ -74,6 +70,8 @@ comment on column idempotency_record.response_json is
 comment on column idempotency_record.response_bytes is 'Body, when it is anything else. Exactly one of the two is set.';
 comment on constraint idempotency_record_pkey on idempotency_record is
     'The guard against a second effect. Never drop it, never make it deferrable.';
+
+create index idempotency_record_expiry_idx on idempotency_record (expires_at);
 comment on index idempotency_record_expiry_idx is 'Lets purge() find what has expired without reading the rest.';
 
 create type claim_answer as (
@@ -86,11 +84,11 @@ create type claim_answer as (
     content_type text,
     body         bytea
 );
-
 comment on type claim_answer is
     'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
-    'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record).';
-comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused or absent.';
+    'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record), '
+    'refused (redeem_token only: no such token for this principal and purpose, or it has expired).';
+comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused, absent or refused.';
 comment on column claim_answer.claimed_at is 'When the record was claimed; null when started: it is now.';
 comment on column claim_answer.completed_at is 'When its response was stored.';
 comment on column claim_answer.expires_at is 'When the key becomes free again; null when started: the retention from now.';
@@ -114,7 +112,6 @@ return case
             coalesce(p_record.response_bytes,
                      convert_to(p_record.response_json::text, 'UTF8')))::claim_answer
 end;
-
 comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
@@ -124,26 +121,26 @@ comment on function answer_of(idempotency_record, bytea) is
 -- from reading all of many.) Instead they name the schema of every table, function, type and operator, so that nothing that
 -- a caller puts on its search_path can stand in for one.
 -- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's rights.
--- They are written for a schema called once; the names of this schema are put in here.
+-- {schema} is the name of this schema: replace() below puts it in.
 execute replace($functions$
 
-create function once.claim(
+create function {schema}.claim(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_retention   interval    default interval '24 hours',
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
-) returns once.claim_answer
+) returns {schema}.claim_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
 language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
 as $$
 -- Each expression of plpgsql is prepared once per transaction, so there are few of them on the way of a new key.
 declare
-    v_now     timestamp with time zone := coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
+    v_now     timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
     v_timeout pg_catalog.text;
     v_service pg_catalog.text;
-    v_record  once.idempotency_record;
+    v_record  {schema}.idempotency_record;
     v_round   integer := 1;
 begin
     if (p_retention operator(pg_catalog.>=) interval '1 second' and p_retention operator(pg_catalog.<=) interval '366 days'
@@ -163,29 +160,29 @@ begin
     loop
         -- Waits here for a transaction that holds the same key; then one of us inserts.
         -- The service is looked up inside: a call of service_of_session() would cost twice as much.
-        insert into once.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
-        values (coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
-                         case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                              then once.service_by_membership() end,
+        insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
+        values (coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
+                         case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                              then {schema}.service_by_membership() end,
                          session_user),
                 p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
         on conflict (service, scope, key) do nothing;
         if found then
-            return row('started', null, null, null, null, null, null, null)::once.claim_answer;
+            return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
         end if;
 
         -- A statement of its own: under READ COMMITTED only a new snapshot is sure to show the winner, and under
         -- SERIALIZABLE only a plain SELECT takes part in the detection of conflicts.
-        v_service := once.service_of_session();
-        select * into v_record from once.idempotency_record
+        v_service := {schema}.service_of_session();
+        select * into v_record from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
-        v_now := coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
+        v_now := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
         if v_record.expires_at operator(pg_catalog.>) v_now then
-            return once.answer_of(v_record, p_fingerprint);
+            return {schema}.answer_of(v_record, p_fingerprint);
         end if;
 
         -- No row now means: purged, or taken over, since it was read. Then all begins anew.
-        update once.idempotency_record
+        update {schema}.idempotency_record
         set claimed_by = default, claimed_at = v_now, completed_at = null, expires_at = v_now operator(pg_catalog.+) p_retention,
             fingerprint = p_fingerprint, response_status = null, response_headers = null,
             response_content_type = null, response_json = null, response_bytes = null
@@ -193,39 +190,48 @@ begin
           -- IS TRUE, because without statistics the index on this column seems to be as good as that on the key.
           and (expires_at operator(pg_catalog.<=) v_now) is true;
         if found then
-            return row('started', null, null, null, null, null, null, null)::once.claim_answer;
+            return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
         end if;
 
         if v_round operator(pg_catalog.=) 10 then
-            return row('in_progress', null, null, null, null, null, null, null)::once.claim_answer;
+            return row('in_progress', null, null, null, null, null, null, null)::{schema}.claim_answer;
         end if;
         v_round := v_round operator(pg_catalog.+) 1;
     end loop;
 end $$;
+comment on function {schema}.claim(text, text, bytea, interval, interval, timestamptz) is
+    'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
+    'ends; call complete() before you commit. While another transaction holds the key it waits up to p_wait, then '
+    'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
+    'request. p_retention: 1 second to 366 days. p_now is for tests.';
 
-create function once.try_claim(
+create function {schema}.try_claim(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_retention   interval    default interval '24 hours',
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
-) returns once.claim_answer
+) returns {schema}.claim_answer
 language plpgsql security definer
 as $$
 declare
     v_mark   pg_catalog.text := pg_catalog.set_config('once.to_complete', 'on', true);
-    v_answer once.claim_answer;
+    v_answer {schema}.claim_answer;
 begin
-    v_answer := once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
+    v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
     v_mark := pg_catalog.set_config('once.to_complete', '', true);
     return v_answer;
 exception when lock_not_available then
     v_mark := pg_catalog.set_config('once.to_complete', '', true);
-    return row('in_progress', null, null, null, null, null, null, null)::once.claim_answer;
+    return row('in_progress', null, null, null, null, null, null, null)::{schema}.claim_answer;
 end $$;
+comment on function {schema}.try_claim(text, text, bytea, interval, interval, timestamptz) is
+    'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
+    'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is why '
+    'claim() does without.';
 
-create function once.claim_or_abort(
+create function {schema}.claim_or_abort(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
@@ -236,34 +242,39 @@ create function once.claim_or_abort(
 language plpgsql security definer
 as $$
 begin
-    if (once.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome operator(pg_catalog.<>) 'started' then
+    if ({schema}.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome operator(pg_catalog.<>) 'started' then
         raise exception 'another request has claimed this key'
             using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
     end if;
 end $$;
+comment on function {schema}.claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
+    'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
 
-create function once.lookup(
+create function {schema}.lookup(
     p_scope       text,
     p_key         text,
     p_fingerprint bytea       default null,
     p_now         timestamptz default null
-) returns once.claim_answer
+) returns {schema}.claim_answer
 language plpgsql stable security definer set enable_seqscan = off
 as $$
 declare
-    v_service constant pg_catalog.text := once.service_of_session();
-    v_record  once.idempotency_record;
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+    v_record  {schema}.idempotency_record;
 begin
-    select * into v_record from once.idempotency_record
+    select * into v_record from {schema}.idempotency_record
     where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key)
-      and expires_at operator(pg_catalog.>) coalesce(once.time_given(p_now), pg_catalog.clock_timestamp());
+      and expires_at operator(pg_catalog.>) coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
     if not found then
-        return row('absent', null, null, null, null, null, null, null)::once.claim_answer;
+        return row('absent', null, null, null, null, null, null, null)::{schema}.claim_answer;
     end if;
-    return once.answer_of(v_record, p_fingerprint);
+    return {schema}.answer_of(v_record, p_fingerprint);
 end $$;
+comment on function {schema}.lookup(text, text, bytea, timestamptz) is
+    'What a repeat of (scope, key) would be told, without claiming anything: replayed, in_progress, key_reused, or '
+    'absent when there is no unexpired record that has committed.';
 
-create function once.complete(
+create function {schema}.complete(
     p_scope        text,
     p_key          text,
     p_status       integer,
@@ -281,14 +292,14 @@ begin
              else pg_catalog.num_nonnulls(p_json, p_bytes) operator(pg_catalog.<>) 1 end) then
         raise exception 'a response is a status with exactly one body, or nothing at all' using errcode = '22023';
     end if;
-    update once.idempotency_record
-    set completed_at = coalesce(once.time_given(p_now), pg_catalog.clock_timestamp()), response_status = p_status,
+    update {schema}.idempotency_record
+    set completed_at = coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()), response_status = p_status,
         response_headers = p_headers, response_content_type = p_content_type,
         response_json = p_json, response_bytes = p_bytes
     where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                            then once.service_by_membership() end,
+              coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                            then {schema}.service_by_membership() end,
                        session_user),
               p_scope, p_key)
       and completed_at is null;
@@ -297,9 +308,12 @@ begin
             using errcode = 'ON002', hint = 'claim the key first, in the same transaction';
     end if;
 end $$;
+comment on function {schema}.complete(text, text, integer, json, text, json, bytea, timestamptz) is
+    'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
+    'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
 
 -- Not a call of complete(): a function inside of a function prepares its expressions a second time.
-create function once.complete_with_row(
+create function {schema}.complete_with_row(
     p_scope  text,
     p_key    text,
     p_status integer,
@@ -315,13 +329,13 @@ begin
         end if;
         raise exception 'a response is a status with a body' using errcode = '22023';
     end if;
-    update once.idempotency_record
+    update {schema}.idempotency_record
     set completed_at = pg_catalog.clock_timestamp(), response_status = p_status,
         response_content_type = 'application/json', response_json = p_row
     where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from once.service_role as r where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user, 'once.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                            then once.service_by_membership() end,
+              coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                            then {schema}.service_by_membership() end,
                        session_user),
               p_scope, p_key)
       and completed_at is null;
@@ -331,19 +345,11 @@ begin
     end if;
     return p_row;
 end $$;
+comment on function {schema}.complete_with_row(text, text, integer, json) is
+    'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
+    'text that was stored.';
 
-$functions$, 'once.', quote_ident(current_schema()) || '.');
-
-comment on function claim(text, text, bytea, interval, interval, timestamptz) is
-    'Claims (scope, key) for this transaction, by the unique constraint. started: it is yours until the transaction '
-    'ends; call complete() before you commit. While another transaction holds the key it waits up to p_wait, then '
-    'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
-    'request. p_retention: 1 second to 366 days. p_now is for tests.';
-
-comment on function try_claim(text, text, bytea, interval, interval, timestamptz) is
-    'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
-    'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is why '
-    'claim() does without.';
+$functions$, '{schema}', quote_ident(current_schema()));
 
 -- Who claims with try_claim() on a transaction of their own end that themselves, and can forget complete(): the effect
 -- would stand, and each repeat be told that the first request is still running. execute() and operations do not pass
@@ -359,31 +365,14 @@ begin
     end if;
     return null;
 end $$;
-
 comment on function refuse_uncompleted_claim() is
     'Body of the trigger idempotency_record_completed: raises ON005 at COMMIT. Not to be called.';
 
 create constraint trigger idempotency_record_completed after insert or update of claimed_at on idempotency_record
 deferrable initially deferred for each row when (current_setting('once.to_complete', true) = 'on')
 execute function refuse_uncompleted_claim();
-
 comment on trigger idempotency_record_completed on idempotency_record is
     'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
-
-comment on function claim_or_abort(text, text, bytea, interval, interval, timestamptz) is
-    'claim() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline runs.';
-
-comment on function lookup(text, text, bytea, timestamptz) is
-    'What a repeat of (scope, key) would be told, without claiming anything: replayed, in_progress, key_reused, or '
-    'absent when there is no unexpired record that has committed.';
-
-comment on function complete(text, text, integer, json, text, json, bytea, timestamptz) is
-    'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
-    'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
-
-comment on function complete_with_row(text, text, integer, json) is
-    'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
-    'text that was stored.';
 
 -- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and each
 -- look for the first row in its order reads them all. So a session that had to read many remembers where it ended.
@@ -399,7 +388,6 @@ begin
     end if;
     return '-infinity';
 end $$;
-
 comment on function look_from(text, text) is
     'From where to look for the first row in the order of an index of times: where the last look of this session ended, '
     'or -infinity, from the start.';
@@ -424,7 +412,6 @@ begin
         perform set_config(v_name, '', false);
     end if;
 end $$;
-
 comment on function keep_look(text, text, timestamptz, timestamptz, bigint) is
     'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; p_read: how '
     'many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only after more than 1000.';
@@ -465,7 +452,6 @@ begin
     end if;
     return v_removed;
 end $$;
-
 comment on function remove_expired(regclass, regclass, name, integer, timestamptz, text) is
     'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows whose time '
     'has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition of that index.';
@@ -476,7 +462,6 @@ as $$
 begin
     return remove_expired('idempotency_record', 'idempotency_record_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
-
 comment on function purge(integer, timestamptz) is
     'Removes up to p_limit expired records, the oldest first, of all services, and returns how many. Call it again '
     'until it returns less than p_limit. It skips what is being claimed. For operators: p_now can purge early.';
@@ -494,7 +479,6 @@ select service, scope, key,
                      else octet_length(response_bytes) || ' bytes of ' || coalesce(nullif(response_content_type, ''), 'no type')
                 end) as response
 from idempotency_record;
-
 comment on view idempotency_record_readable is
     'idempotency_record for reading in psql: one line per request, who, what, when, and what was answered.';
 comment on column idempotency_record_readable.service is 'The service that claimed it.';
@@ -510,21 +494,6 @@ comment on column idempotency_record_readable.expired is 'Whether it already is.
 comment on column idempotency_record_readable.fingerprint is 'The first 16 hex digits of the SHA-256 of the request.';
 comment on column idempotency_record_readable.status is 'Status of the response; null when only the key was kept.';
 comment on column idempotency_record_readable.response is 'The JSON text, length and type of other bytes, or that it had no body.';
-
-revoke all on function
-    answer_of(idempotency_record, bytea),
-    claim(text, text, bytea, interval, interval, timestamptz),
-    try_claim(text, text, bytea, interval, interval, timestamptz),
-    claim_or_abort(text, text, bytea, interval, interval, timestamptz),
-    lookup(text, text, bytea, timestamptz),
-    complete(text, text, integer, json, text, json, bytea, timestamptz),
-    complete_with_row(text, text, integer, json),
-    refuse_uncompleted_claim(),
-    look_from(text, text),
-    keep_look(text, text, timestamptz, timestamptz, bigint),
-    remove_expired(regclass, regclass, name, integer, timestamptz, text),
-    purge(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

@@ -34,7 +34,6 @@ begin
                             'no row means that somebody else changed it', tg_argv[0]),
               schema = tg_table_schema, table = tg_table_name, column = tg_argv[0];
 end $$;
-
 comment on function refuse_stale_version() is
     'Body of the trigger once_enforce_version: raises ON004, and adds 1 where the action of a foreign key changes a row. '
     'Not to be called; enforce_version() attaches it.';
@@ -46,7 +45,6 @@ begin
     return jsonb_populate_record(new, jsonb_build_object(tg_argv[0],
                                                          (extract(epoch from clock_timestamp()) * 1000000)::bigint));
 end $$;
-
 comment on function give_first_version() is
     'Body of the trigger once_first_version: a new row begins with a version that its key never had, the clock in '
     'microseconds. Not to be called; enforce_version() attaches it.';
@@ -66,7 +64,6 @@ as $$
                           then '_here' else '' end
     from tree as t join pg_class as c on c.oid = t.member
 $$;
-
 comment on function version_triggers(regclass) is
     'The tables whose rows an UPDATE of p_table can reach, each with what the names of its triggers end with: a partition '
     'has some of its own, beside those that the partitioned table hands down, and keeps them when it is detached.';
@@ -114,7 +111,6 @@ begin
         end if;
     end loop;
 end $$;
-
 comment on function enforce_version(regclass, name) is
     'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, whoever sends it; '
     'actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS IDENTITY, each '
@@ -134,7 +130,6 @@ begin
         execute format('drop trigger %I on %s', v_each.name, v_each.member);
     end loop;
 end $$;
-
 comment on function relax_version(regclass) is
     'Takes back enforce_version() for this table, its partitions and children. Call it as the owner of the table.';
 
@@ -143,13 +138,6 @@ comment on function relax_version(regclass) is
 --                        grant execute on function once.enforce_version(regclass, name),
 --                            once.relax_version(regclass), once.version_triggers(regclass),
 --                            once.refuse_stale_version(), once.give_first_version() to OWNER;
-revoke all on function
-    refuse_stale_version(),
-    give_first_version(),
-    version_triggers(regclass),
-    enforce_version(regclass, name),
-    relax_version(regclass)
-from public;
 
 perform end_migration();
 end $file$;

@@ -26,7 +26,6 @@ create table lease (
 )
 -- Renewals update in place, again and again.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
-
 comment on table lease is
     'One row per lease name that was ever acquired: who holds it until when, and its fencing number. A row stays after '
     'release, so that its fence goes on growing; see purge_leases().';
@@ -56,9 +55,6 @@ create table lease_floor (
     constraint lease_floor_only_row check (only_row),
     constraint lease_floor_fence_valid check (fence >= 0)
 );
-
-insert into lease_floor (fence) values (0);
-
 comment on table lease_floor is
     'One row: every new fence is greater than this. purge_leases() raises it to the fences that it removes. After the '
     'restore of an older dump raise it by hand above every fence that may have been handed out since.';
@@ -69,6 +65,8 @@ comment on constraint lease_floor_pkey on lease_floor is 'One row.';
 comment on constraint lease_floor_only_row on lease_floor is 'One row.';
 comment on constraint lease_floor_fence_valid on lease_floor is 'A floor is not negative.';
 
+insert into lease_floor (fence) values (0);
+
 create type lease_answer as (
     outcome    text,
     fence      bigint,
@@ -76,7 +74,6 @@ create type lease_answer as (
     holder     text,
     taken_over boolean
 );
-
 comment on type lease_answer is
     'What acquire_lease() came to. acquired: it is yours. held: somebody else has it, or is taking it at this moment.';
 comment on column lease_answer.outcome is 'acquired or held.';
@@ -92,7 +89,6 @@ create function current_timeline() returns bigint
 language sql volatile
 return case when pg_is_in_recovery() then 0
             else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end;
-
 comment on function current_timeline() is
     'The timeline that this server writes; it grows with each promotion. 0: this is a standby.';
 
@@ -109,7 +105,6 @@ begin
     end if;
     return v_timeline;
 end $$;
-
 comment on function require_timeline(text) is
     'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the newest that the caller '
     'has seen: a pooler can lead a connection that it keeps back to an old primary.';
@@ -120,7 +115,6 @@ comment on function require_timeline(text) is
 create function fence_after(p_last bigint) returns bigint
 language sql volatile
 return greatest(p_last, current_timeline() << 40) + 1;
-
 comment on function fence_after(bigint) is
     'The fence after p_last: above it, and above all that an earlier timeline gave out.';
 
@@ -140,7 +134,6 @@ begin
     end if;
     return (select fence from lease_floor);
 end $$;
-
 comment on function newest_floor() is 'The floor as it is now. Under an older snapshot: that, or 40001. It leaves no lock.';
 
 create function acquire_lease(
@@ -219,7 +212,6 @@ exception when lock_not_available then
     select * into v_lease from lease where service = v_service and name = p_name;
     return row('held', v_lease.fence, v_lease.expires_at, v_lease.holder, false)::lease_answer;
 end $$;
-
 comment on function acquire_lease(text, interval, text, timestamptz) is
     'Acquires a lease that is free, released or run out, for p_duration (100 milliseconds to 366 days) by the clock of '
     'the database. held: somebody else has it; that answer takes no lock. It never waits longer than half a second for '
@@ -256,7 +248,6 @@ begin
     where service = v_service and name = p_name;
     return v_now + p_duration;
 end $$;
-
 comment on function renew_lease(text, bigint, interval, timestamptz) is
     'Lets the lease run out p_duration from now, and returns when. Null when it was released or acquired by somebody '
     'else: stop acting under it. A lease that ran out and that nobody took is renewed. It does not wait for '
@@ -274,7 +265,6 @@ begin
     where service = v_service and name = p_name and fence = p_fence and released_at is null;
     return found;
 end $$;
-
 comment on function release_lease(text, bigint, timestamptz) is
     'Gives the lease back, so that others need not wait until it runs out. False when it was released before, or '
     'somebody else has acquired it. Waits up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
@@ -290,7 +280,6 @@ begin
                    where service = v_service and name = p_name and fence = p_fence and released_at is null
                      and expires_at > coalesce(v_given, clock_timestamp()));
 end $$;
-
 comment on function lease_held(text, bigint, timestamptz) is
     'Whether the lease is held with this fence, as far as this snapshot shows. It takes no lock, so it may be out of '
     'date at once: for a look before work is begun. What is written must be guarded by assert_fence().';
@@ -320,7 +309,6 @@ begin
     raise exception 'lease "%" is not held with fence % any more', p_name, p_fence
         using errcode = 'ON010', hint = 'stop acting under it; whoever holds it now will do the work';
 end $$;
-
 comment on function assert_fence(text, bigint, timestamptz) is
     'Guards the writes of this transaction: raises ON010 unless the lease is held with this fence, and keeps others '
     'from acquiring it until the transaction ends. Call it last, just before COMMIT, so that they wait shortly. Waits '
@@ -358,7 +346,6 @@ begin
     update lease_floor set fence = v_highest, raised_at = clock_timestamp() where fence < v_highest;
     return v_removed;
 end $$;
-
 comment on function purge_leases(interval, integer, timestamptz) is
     'Removes up to p_limit leases of all services that nobody has held for p_unused, and returns how many. Fences do '
     'not go back: lease_floor keeps the highest one that was removed. It skips what is being acquired. For operators.';
@@ -375,7 +362,6 @@ select service, name,
        (fence >> 40) || '/' || (fence & ((1::bigint << 40) - 1)) as timeline_and_counter,
        fence
 from lease;
-
 comment on view lease_readable is 'lease for reading in psql: who holds what, since when, until when.';
 comment on column lease_readable.service is 'The service that it belongs to.';
 comment on column lease_readable.name is 'What is held.';
@@ -390,18 +376,6 @@ comment on column lease_readable.released_at is 'When it was given back.';
 comment on column lease_readable.timeline_and_counter is
     'The fence in its two parts: timeline of the server / counter.';
 comment on column lease_readable.fence is 'The fence as it is compared.';
-
-revoke all on function
-    current_timeline(), require_timeline(text),
-    fence_after(bigint),
-    newest_floor(),
-    acquire_lease(text, interval, text, timestamptz),
-    renew_lease(text, bigint, interval, timestamptz),
-    release_lease(text, bigint, timestamptz),
-    lease_held(text, bigint, timestamptz),
-    assert_fence(text, bigint, timestamptz),
-    purge_leases(interval, integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

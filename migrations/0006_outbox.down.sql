@@ -5,13 +5,9 @@
 do $file$ begin
 perform begin_removal('0006_outbox');
 
-drop function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean);
-drop function publish(text, text, json, bytea, text, json, text, uuid, boolean);
-drop function check_sequence();
-drop function place_drawn_here();
-drop function newest_place();
 drop function require_lengths(text, integer, text[], integer[]);
 drop function refuse_message(bigint, text, integer);
+drop function delivery_size(json, bytea, json);
 drop function media_type_of(text, json);
 drop function bucket_of(text, uuid);
 drop function message_id_of(uuid);
@@ -20,13 +16,6 @@ drop function message_id_from_name(text, text);
 drop function name_uuid(uuid, text);
 drop function take_identity(text, uuid, bytea, timestamptz);
 drop function message_digest(text, text, text, json, json, bytea);
-drop function notify_readers();
-drop function wake_proof(bigint);
-drop function reader_sleeps();
-drop sequence outbox_wake_secret_seq;
-drop sequence outbox_asleep_until_seq;
-drop sequence outbox_woken_seq;
-drop sequence outbox_asleep_seq;
 drop table outbox_identity;
 drop table outbox;
 drop sequence outbox_id_seq;

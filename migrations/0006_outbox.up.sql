@@ -9,33 +9,32 @@ perform begin_migration('0006_outbox');
 
 create domain message_topic as text collate "C"
     constraint message_topic_valid check (octet_length(value) <= 249 and value ~ '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$');
-create domain message_key as text collate "C"
-    constraint message_key_valid check (octet_length(value) >= 1 and octet_length(value) <= 255 and value !~ '[\x01-\x1f\x7f]');
-create domain message_trace as text collate "C"
-    constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
-create domain message_uuid as uuid
-    constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
-create domain media_type as text collate "C"
-    -- The usual one first: an expression that matches takes longer than all else that is checked of a message.
-    constraint media_type_valid check (value = 'application/json' or octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
-create domain message_json as json
-    constraint message_json_size check (octet_length(value::text) <= 1048576);
-create domain message_bytes as bytea
-    constraint message_bytes_size check (octet_length(value) <= 1048576);
-
 comment on domain message_topic is
     'Words of ASCII letters, digits, _ and -, joined by dots, up to 249 bytes: what every broker can take as a name.';
 comment on constraint message_topic_valid on domain message_topic is 'Words joined by dots, up to 249 bytes.';
+create domain message_key as text collate "C"
+    constraint message_key_valid check (octet_length(value) >= 1 and octet_length(value) <= 255 and value !~ '[\x01-\x1f\x7f]');
 comment on domain message_key is '1 to 255 bytes without control characters. Messages of one key are delivered in order.';
 comment on constraint message_key_valid on domain message_key is '1 to 255 bytes without control characters.';
+create domain message_trace as text collate "C"
+    constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
 comment on domain message_trace is 'A traceparent as in W3C Trace Context, for example 00-<32 hex>-<16 hex>-01.';
 comment on constraint message_trace_valid on domain message_trace is 'The form of W3C Trace Context, lower case.';
+create domain message_uuid as uuid
+    constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
 comment on domain message_uuid is 'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
 comment on constraint message_uuid_valid on domain message_uuid is 'Not the nil UUID.';
+create domain media_type as text collate "C"
+    -- The usual one first: an expression that matches takes longer than all else that is checked of a message.
+    constraint media_type_valid check (value = 'application/json' or octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
 comment on domain media_type is 'For example application/json. Printable ASCII, 1 to 255 bytes.';
 comment on constraint media_type_valid on domain media_type is 'Printable ASCII without spaces at the ends, 1 to 255 bytes.';
+create domain message_json as json
+    constraint message_json_size check (octet_length(value::text) <= 1048576);
 comment on domain message_json is 'A JSON text of up to 1 MiB, kept byte for byte.';
 comment on constraint message_json_size on domain message_json is 'Up to 1 MiB.';
+create domain message_bytes as bytea
+    constraint message_bytes_size check (octet_length(value) <= 1048576);
 comment on domain message_bytes is 'Up to 1 MiB of anything.';
 comment on constraint message_bytes_size on domain message_bytes is 'Up to 1 MiB.';
 
@@ -47,7 +46,6 @@ return octet_length(p_headers::text) <= 20480
    and not exists (select from json_array_elements(p_headers) as h
                    where json_typeof(h) <> 'array' or json_array_length(h) <> 2
                       or json_typeof(h -> 0) <> 'string' or json_typeof(h -> 1) <> 'string');
-
 comment on function is_header_list(json) is
     'Whether this is a list of headers: [["name","value"], ...], up to 64 of them and 20 KiB of text.';
 
@@ -60,14 +58,14 @@ comment on constraint header_list_valid on domain header_list is 'A list of pair
 -- readers rely on the opposite (see outbox.id).
 -- From 0, as if 0 had been drawn: last_value is then the newest place that was given out, from the first message on.
 create sequence outbox_id_seq as bigint minvalue 0 start 0 cache 1;
+comment on sequence outbox_id_seq is 'Places in the log. Its cache must stay 1: readers rely on it.';
 do $$ begin
     perform setval('outbox_id_seq', 0);
 end $$;
-comment on sequence outbox_id_seq is 'Places in the log. Its cache must stay 1: readers rely on it.';
 
 create table outbox (
-    -- These two in this order: defaults are evaluated from left to right, so that a transaction has its id before it
-    -- draws a place in the log. The lower bound of a reader's scan rests on that.
+    -- These two in this order: writers take the id of their transaction before they draw a place (prepare_to_draw()), and
+    -- where one forgets it, defaults are evaluated from left to right.
     txid          xid8          not null default pg_current_xact_id(),
     id            bigint        not null default nextval('outbox_id_seq'),
     published_at  timestamptz   not null default clock_timestamp(),
@@ -84,22 +82,6 @@ create table outbox (
     payload_bytes message_bytes,
     constraint outbox_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1)
 ) partition by list (((id >> 20) & 7));
-
--- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
--- It has no primary key, since its partitions are chosen by an expression. A publication FOR ALL TABLES would refuse the
--- DELETE of trim_outbox() and the UPDATE of rebase() without a replica identity. It costs nothing without such a publication.
-alter table outbox replica identity full;
-for slot in 0 .. 7 loop
-    execute format('create table outbox_%s partition of outbox for values in (%s) '
-                   'with (autovacuum_vacuum_insert_threshold = -1)', slot, slot);
-    execute format('alter table outbox_%s replica identity full', slot);
-    execute format('comment on table outbox_%s is %L', slot,
-                   format('Slot %s of the ring: the messages whose id has %s in its bits 20 to 22.', slot, slot));
-end loop;
-
-create index outbox_id_idx on outbox (id);
-create index outbox_txid_idx on outbox (txid, id);
-
 comment on table outbox is
     'The log of staged messages. A row is there if and only if the transaction that staged it committed; it is never '
     'updated. Subscriptions read it in the order of id. Slots of the ring that everybody has passed are emptied by trim_outbox().';
@@ -123,7 +105,22 @@ comment on column outbox.headers is 'Headers, as [["name","value"], ...].';
 comment on column outbox.payload_json is 'Payload, when it is JSON: the exact text.';
 comment on column outbox.payload_bytes is 'Payload, when it is anything else. Exactly one of the two is set.';
 comment on constraint outbox_one_payload on outbox is 'A message has exactly one payload.';
+
+-- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
+-- It has no primary key, since its partitions are chosen by an expression. A publication FOR ALL TABLES would refuse the
+-- DELETE of trim_outbox() and the UPDATE of rebase() without a replica identity. It costs nothing without such a publication.
+alter table outbox replica identity full;
+for slot in 0 .. 7 loop
+    execute format('create table outbox_%s partition of outbox for values in (%s) '
+                   'with (autovacuum_vacuum_insert_threshold = -1)', slot, slot);
+    execute format('alter table outbox_%s replica identity full', slot);
+    execute format('comment on table outbox_%s is %L', slot,
+                   format('Slot %s of the ring: the messages whose id has %s in its bits 20 to 22.', slot, slot));
+end loop;
+
+create index outbox_id_idx on outbox (id);
 comment on index outbox_id_idx is 'Readers follow the log by it.';
+create index outbox_txid_idx on outbox (txid, id);
 comment on index outbox_txid_idx is 'Finds what a transaction staged that committed after later ones had been read.';
 
 create table outbox_identity (
@@ -134,8 +131,6 @@ create table outbox_identity (
     constraint outbox_identity_pkey primary key (service, message_id),
     constraint outbox_identity_digest_valid check (octet_length(digest) = 32)
 );
-create index outbox_identity_age_idx on outbox_identity (published_at);
-
 comment on table outbox_identity is
     'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() removes '
     'what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here is forgotten there.';
@@ -145,67 +140,8 @@ comment on column outbox_identity.digest is 'SHA-256 of topic, key, headers and 
 comment on column outbox_identity.published_at is 'When it was staged first; of a scheduled message, when it is due. Its age counts from then.';
 comment on constraint outbox_identity_pkey on outbox_identity is 'The guard: one message per id.';
 comment on constraint outbox_identity_digest_valid on outbox_identity is 'SHA-256 has 32 bytes.';
+create index outbox_identity_age_idx on outbox_identity (published_at);
 comment on index outbox_identity_age_idx is 'Lets trim_outbox() find what is old.';
-
--- Wake-up without a notification in each transaction, which would serialise all commits of the cluster. Sequences,
--- because they are read and written outside of transactions: everybody sees the newest value at once.
-create sequence outbox_asleep_seq as bigint minvalue 0 start 0 cache 1;
-create sequence outbox_woken_seq as bigint minvalue 0 start 0 cache 1;
-create sequence outbox_asleep_until_seq as bigint minvalue 0 start 0 cache 1;
-do $$ begin
-    perform setval('outbox_asleep_seq', 0), setval('outbox_woken_seq', 0), setval('outbox_asleep_until_seq', 0);
-end $$;
-comment on sequence outbox_asleep_seq is 'Counts readers that went to sleep. Above outbox_woken_seq: somebody sleeps.';
-comment on sequence outbox_woken_seq is 'The last sleep that a notification ended.';
-comment on sequence outbox_asleep_until_seq is
-    'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
-
--- Without it, any reader could say that all others were notified, and they would sleep on.
-create sequence outbox_wake_secret_seq as bigint minvalue 0 start 0 cache 1;
-do $$ begin
-    perform setval('outbox_wake_secret_seq', ('x0' || right(replace(gen_random_uuid()::text, '-', ''), 15))::bit(64)::bigint);
-end $$;
-comment on sequence outbox_wake_secret_seq is
-    'Not a counter: the secret that proves a notification was sent by notify_readers(). No role may read it.';
-
--- Called for each message, so it is one expression: a query for the same takes much longer.
-create function reader_sleeps() returns boolean
-language sql
-return coalesce(pg_sequence_last_value('outbox_asleep_seq'), 0) > coalesce(pg_sequence_last_value('outbox_woken_seq'), 0);
-comment on function reader_sleeps() is 'Whether a reader may sleep that nobody has notified yet.';
-
-create function wake_proof(p_sleep_number bigint) returns text
-language plpgsql
-as $$
-begin
-    return left(encode(sha256(convert_to((select last_value from outbox_wake_secret_seq) || ':' || p_sleep_number, 'UTF8')), 'hex'), 20);
-end $$;
-comment on function wake_proof(bigint) is
-    'What notify_readers() adds to the number, and nobody else can make: whoever knows it has got a notification, which '
-    'every reader that LISTENs has got with it.';
-
-create function notify_readers() returns void
-language plpgsql security definer set search_path from current
-as $$
-declare
-    v_asleep bigint;
-begin
-    -- A full notification queue makes the COMMIT of whoever notifies fail, and waking is never worth that.
-    if (select last_value from outbox_asleep_until_seq) > extract(epoch from clock_timestamp()) * 1000
-       and pg_notification_queue_usage() < 0.5
-       -- PREPARE TRANSACTION is refused after a NOTIFY, and only the session knows that it will come.
-       and current_setting('once.wake_readers', true) is distinct from 'off' then
-        -- Whose sleep this ends: all that began before now. What a notification that was sent earlier, and is read late,
-        -- says about later sleeps would be wrong.
-        v_asleep := (select last_value from outbox_asleep_seq);
-        perform pg_notify('once_outbox_' || 'outbox'::regclass::oid, v_asleep || ':' || wake_proof(v_asleep));
-    end if;
-end $$;
-comment on function notify_readers() is
-    'Wakes readers that sleep, when this transaction commits; the payload is what they pass to wake_up(). publish() calls '
-    'it when the sequences say that one sleeps. A session that is going to PREPARE TRANSACTION says '
-    'set local once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its messages '
-    'when their sleep ends.';
 
 create function message_digest(
     p_topic text, p_key text, p_content_type text, p_headers json, p_json json, p_bytes bytea
@@ -296,16 +232,24 @@ comment on function message_id_of(uuid) is
 create function bucket_of(p_key text, p_message_id uuid) returns smallint
 language sql immutable parallel safe
 return (hashtextextended(coalesce(p_key, p_message_id::text) collate "C", 0) & 1023)::smallint;
-
 comment on function bucket_of(text, uuid) is
     'The bucket of a message, 0 to 1023: that of its key, or of its id where it has no key.';
 
 create function media_type_of(p_given text, p_json json) returns text
 language sql immutable parallel safe
 return coalesce(p_given, case when p_json is not null then 'application/json' end);
-
 comment on function media_type_of(text, json) is
     'The media type of a payload: what was given, and application/json where that is nothing and the payload is JSON.';
+
+-- octet_length() of bytea, and pg_column_size(), look at the header of a value only. Of compressed JSON only all of it says
+-- how long it is.
+create function delivery_size(p_json json, p_bytes bytea, p_headers json) returns bigint
+language sql stable
+return coalesce(octet_length(p_bytes),
+                case when pg_column_compression(p_json) is null then pg_column_size(p_json) else octet_length(p_json::text) end, 0)
+       + coalesce(pg_column_size(p_headers), 0);
+comment on function delivery_size(json, bytea, json) is
+    'How many bytes of payload and headers a message brings to a reader, nearly.';
 
 create function refuse_message(p_place bigint, p_topic text, p_payloads integer) returns smallint
 language plpgsql immutable
@@ -337,163 +281,6 @@ begin
 end $$;
 comment on function require_lengths(text, integer, text[], integer[]) is
     'Of functions that take arrays side by side: raises 22023 naming the first one that is not null and not as long as p_first.';
-
-create function newest_place() returns bigint
-language plpgsql stable
-as $$
-begin
-    return greatest(0, (select max(id) from outbox)); -- 0007 adds the positions of readers
-end $$;
-comment on function newest_place() is
-    'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, unless '
-    'rows were copied without their sequence.';
-
-create function place_drawn_here() returns bigint
-language plpgsql
-as $$
-begin
-    return currval('outbox_id_seq');
-exception when object_not_in_prerequisite_state then
-    return null;
-end $$;
-comment on function place_drawn_here() is 'The last place in the log that this session has drawn; null: none.';
-
--- A reader that is past a place never looks at it again: a message there would be lost without a word. So that the tables are
--- looked at once for each session, a setting of it says what it knows; where settings were reset, the place that it drew last.
-create function check_sequence() returns void
-language plpgsql
-as $$
-declare
-    v_name  constant text   := 'once.place_' || 'outbox'::regclass::oid;
-    v_known constant bigint := coalesce(nullif(current_setting(v_name, true), '')::bigint, place_drawn_here(), newest_place());
-    -- After what is known: another transaction may draw a place, and commit, in between.
-    v_last  constant bigint := pg_sequence_last_value('outbox_id_seq');
-begin
-    if v_last < v_known then
-        raise exception 'outbox_id_seq is at %, but places up to % are taken: rows were copied without their sequence', v_last, v_known
-            using errcode = 'ON067', hint = 'let the owner of the schema call rebase(); until then a message could be skipped';
-    end if;
-    perform set_config(v_name, v_last::text, false);
-end $$;
-comment on function check_sequence() is
-    'ON067 when outbox_id_seq is behind what was given out. Called before a place is drawn.';
-
-create function publish(
-    p_topic        text,
-    p_key          text        default null,
-    p_json         json        default null,
-    p_bytes        bytea       default null,
-    p_content_type text        default null,
-    p_headers      json        default null,
-    p_traceparent  text        default null,
-    p_message_id   uuid        default null,
-    p_fresh        boolean     default false
-) returns uuid
-language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
-as $$
-declare
-    v_service constant text := service_of_session();
-    v_given   constant uuid := case when p_fresh is not true then p_message_id end;
-    v_id      constant uuid := coalesce(bound_message_id(v_service, v_given), p_message_id, gen_random_uuid());
-begin
-    if (p_topic is not null and num_nonnulls(p_json, p_bytes) = 1
-        and (v_given is not null or substr(v_id::text, 15, 1) = '4')) is not true then
-        perform refuse_message(null, p_topic, num_nonnulls(p_json, p_bytes));
-    end if;
-    p_content_type := media_type_of(p_content_type, p_json);
-    if v_given is not null
-       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes)) then
-        return v_given;
-    end if;
-    perform check_sequence();
-    insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    values (v_service, v_id, v_given, bucket_of(p_key, v_id),
-            p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
-    -- After the insert: whoever goes to sleep now finds our lock on the table, and polls until we are through.
-    if reader_sleeps() then
-        perform notify_readers();
-    end if;
-    return coalesce(v_given, v_id);
-end $$;
-
-comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
-    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; p_json '
-    'without a p_content_type is application/json. '
-    'With a p_message_id of its own an application may stage the same message again, for 60 days: nothing is staged then; '
-    'with other content it is error ON050. Such an id counts within the service; receivers get message_id_of() it. '
-    'p_fresh: the id, of version 4, was just made for this message, so nobody need look.';
-
-create function publish_many(
-    p_topics        text[],
-    p_keys          text[]    default null,
-    p_json          json[]    default null,
-    p_bytes         bytea[]   default null,
-    p_content_types text[]    default null,
-    p_headers       json[]    default null,
-    p_traceparents  text[]    default null,
-    p_message_ids   uuid[]    default null,
-    p_fresh         boolean   default false
-) returns bigint
-language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
-as $$
-declare
-    v_service constant text := service_of_session();
-    v_staged  bigint;
-begin
-    perform require_lengths('p_topics', cardinality(p_topics),
-        array['p_keys', 'p_json', 'p_bytes', 'p_content_types', 'p_headers', 'p_traceparents', 'p_message_ids'],
-        array[cardinality(p_keys), cardinality(p_json), cardinality(p_bytes), cardinality(p_content_types),
-              cardinality(p_headers), cardinality(p_traceparents), cardinality(p_message_ids)]);
-    perform check_sequence();
-    insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
-    select v_service, m.id, m.given,
-           case when m.topic is not null and num_nonnulls(m.json, m.bytes) = 1
-                     and (m.given is not null or substr(m.id::text, 15, 1) = '4') then bucket_of(m.key, m.id)
-                else refuse_message(m.place, m.topic, num_nonnulls(m.json, m.bytes)) end,
-           m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
-    from (
-        select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent, u.place,
-               media_type_of(u.content_type, u.json) as content_type,
-               case when p_fresh is not true then u.given end as given,
-               coalesce(case when p_fresh is not true then bound_message_id(v_service, u.given) end, u.given, gen_random_uuid()) as id
-        from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)
-            with ordinality as u (topic, key, json, bytes, content_type, headers, traceparent, given, place)
-        offset 0 -- one id for each message, not one for each mention of it
-    ) as m
-    where m.given is null
-       or take_identity(v_service, m.given, message_digest(m.topic, m.key, m.content_type, m.headers, m.json, m.bytes));
-    get diagnostics v_staged = row_count;
-    if reader_sleeps() then
-        perform notify_readers();
-    end if;
-    return v_staged;
-end $$;
-
-comment on function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean) is
-    'publish() for any number of messages in one statement, in the order of the arrays; element i of each array belongs '
-    'to message i, and a null array means null for all; arrays of other lengths are error 22023. Returns how many were staged.';
-
-revoke all on function
-    is_header_list(json),
-    reader_sleeps(),
-    notify_readers(),
-    message_digest(text, text, text, json, json, bytea),
-    take_identity(text, uuid, bytea, timestamptz),
-    bucket_of(text, uuid),
-    media_type_of(text, json),
-    wake_proof(bigint),
-    name_uuid(uuid, text),
-    message_id_from_name(text, text),
-    bound_message_id(text, uuid),
-    message_id_of(uuid),
-    refuse_message(bigint, text, integer),
-    require_lengths(text, integer, text[], integer[]),
-    newest_place(),
-    place_drawn_here(),
-    check_sequence(),
-    publish(text, text, json, bytea, text, json, text, uuid, boolean),
-    publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean)
-from public;
 
 perform end_migration();
 end $file$;

@@ -24,8 +24,6 @@ create table scheduled_message (
     constraint scheduled_message_one_payload check (num_nonnulls(payload_json, payload_bytes) = 1),
     constraint scheduled_message_due_valid check (due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00')
 );
-create index scheduled_message_due_idx on scheduled_message (due_at, scheduled_at);
-
 comment on table scheduled_message is
     'Messages that are to be delivered later. release_due() moves them to the outbox when their time has come; readers '
     'call it.';
@@ -44,6 +42,7 @@ comment on column scheduled_message.payload_bytes is 'As in the outbox.';
 comment on constraint scheduled_message_pkey on scheduled_message is 'A message is scheduled once.';
 comment on constraint scheduled_message_one_payload on scheduled_message is 'A message has exactly one payload.';
 comment on constraint scheduled_message_due_valid on scheduled_message is 'A year from 1970 to 9999; never infinity.';
+create index scheduled_message_due_idx on scheduled_message (due_at, scheduled_at);
 comment on index scheduled_message_due_idx is 'Finds what is due, in the order of release, and when the next one is.';
 
 create function schedule(
@@ -131,9 +130,7 @@ begin
     perform keep_look('release_due', '', v_from, least(v_first, v_now),
                       pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass) - v_read);
     if v_first <= v_now then
-        -- The id of this transaction comes before the places in the log.
-        perform check_sequence();
-        perform pg_current_xact_id();
+        perform prepare_to_draw();
         -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has locked, it may
         -- be releasing or taking back: what is due after that, of the same service and key, is left for later. So of each
         -- key one transaction releases at a time, from the first one on.
@@ -177,12 +174,6 @@ comment on function release_due(integer, timestamptz) is
     'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many milliseconds '
     'to look again (null: none is scheduled). Of one service and key in the order of due_at, then scheduled_at, also when '
     'several readers call it at the same time. In a transaction of its own.';
-
-revoke all on function
-    schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean),
-    cancel_scheduled(uuid),
-    release_due(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

@@ -15,6 +15,8 @@
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
 #include <pqxx/transaction>
@@ -141,6 +143,9 @@ TEST_CASE("a schema name works everywhere, or the first file and the library ref
         CHECK_NOTHROW(db.check());
         CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).done());
         CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) { add_effect(tx); }).replayed());
+        // A setting has the name that the library gives it, whatever the schema is called.
+        CHECK_THROWS_WITH(server.run("select " + quoted(name) + ".try_claim('s', 'forgotten')"),
+                          Catch::Matchers::ContainsSubstring("not completed"));
         login_role const service{server, "service"};
         server.run("grant " + quoted(name + "_producer") + ", " + quoted(name + "_consumer") + " to " +
                    service.name());

@@ -6,6 +6,7 @@
 
 #include "support/effects.hpp"
 #include "support/refusal.hpp"
+#include "support/session.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
@@ -274,4 +275,23 @@ TEST_CASE("what the library refuses, the schema refuses, too", "[publish]") {
         CHECK(sqlstate_of([&] { server.run("select " + call); }) != "accepted");
     }
     CHECK(staged(server) == 0);
+}
+
+TEST_CASE("whoever draws a place in the log has the id of its transaction before, whatever defaults give it",
+          "[publish]") {
+    effects_database const server;
+    session db{server.dsn()};
+    // Without the second guard: the default of txid gives no id any more.
+    server.run("create function proof.draw() returns bigint language plpgsql as $$ begin "
+               "if pg_current_xact_id_if_assigned() is null then raise exception 'drawn too early'; end if; "
+               "return nextval('once.outbox_id_seq'); end $$; "
+               "alter table once.outbox alter txid set default '3', alter id set default proof.draw()");
+    CHECK(db.refused(
+              "insert into once.outbox (service, bucket, topic, payload_json) values ('s', 0, 't', '1')") ==
+          "P0001");
+    db.run("select publish('t', 'k', '1')");
+    db.run("select publish_many('{t,t}', p_json => '{1,2}')");
+    db.run("select schedule(now(), 't', 'k', '3')");
+    CHECK(db.ask("select released from release_due()") == "1");
+    CHECK(staged(server) == 4);
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <regex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -70,5 +71,28 @@ TEST_CASE("the library holds each migration of the folder byte for byte", "[migr
         CHECK(step.up == migration_text(names[i]));
         CHECK(step.down == migration_text(std::string{step.name} + ".down.sql"));
         CHECK(step.up_sha256 == sha256sum(migration_path(names[i])));
+    }
+}
+
+TEST_CASE("the comment of each object stands directly beside it", "[migrations]") {
+    // CREATE and COMMENT at the head of a line; what stands in a function is indented.
+    std::regex const statement{"\\n(?:create (?:or replace |unique |constraint )*\\w+ |"
+                               "(comment) on (?:constraint \\w+ on (?:domain )?|\\w+ ))"
+                               "(?:\\{schema\\}\\.)?(\\w+)"};
+    for (auto const& step : once::migrations()) {
+        std::string const text{step.up};
+        std::string newest;
+        int comments = 0;
+        for (std::sregex_iterator at{text.begin(), text.end(), statement}, end; at != end; ++at) {
+            std::string const object = (*at)[2];
+            if (!(*at)[1].matched) {
+                newest = object;
+                continue;
+            }
+            INFO(step.name << ": the comment on " << object << " stands behind " << newest);
+            CHECK(object == newest);
+            ++comments;
+        }
+        CHECK(comments > 0);
     }
 }

@@ -1,35 +1,11 @@
--- 0010 outbox_upkeep: what keeps the outbox small, and what carries it into another cluster.
+-- 0012 outbox_upkeep: what keeps the outbox small, and what carries it into another cluster.
 --
--- Apply: into the schema that holds 0009.
+-- Apply: into the schema that holds 0011.
 -- Locks: creates new objects only.
--- Reverse: 0010_outbox_upkeep.down.sql
+-- Reverse: 0012_outbox_upkeep.down.sql
 
 do $file$ begin
-perform begin_migration('0010_outbox_upkeep');
-
--- What trim_outbox() may remove while a transaction that has called subscribe() is open. Nobody waits for such a transaction:
--- its subscription was promised what is not in its snapshot, and that was taken after the last look that found nobody.
-create table trim_horizon (
-    only_row          boolean     not null default true,
-    looked_at         timestamptz not null default clock_timestamp(),
-    system_identifier text        not null,
-    snapshot          pg_snapshot not null,
-    constraint trim_horizon_pkey primary key (only_row),
-    constraint trim_horizon_only_row check (only_row)
-);
-
-insert into trim_horizon (system_identifier, snapshot) select system_identifier, '1:1:' from pg_control_system();
-
-comment on table trim_horizon is
-    'One row: the last look of trim_outbox() at which no transaction was open that makes or changes a subscription. Every '
-    'subscription that was made since begins at or after its snapshot.';
-comment on column trim_horizon.only_row is 'Always true: there is one row.';
-comment on column trim_horizon.looked_at is
-    'When that was. Long ago: a transaction holds the outbox back; it uses the table subscription, see pg_locks.';
-comment on column trim_horizon.system_identifier is 'The cluster whose transaction ids the snapshot speaks of.';
-comment on column trim_horizon.snapshot is 'Only what this sees may be removed while such a transaction is open.';
-comment on constraint trim_horizon_pkey on trim_horizon is 'One row.';
-comment on constraint trim_horizon_only_row on trim_horizon is 'One row.';
+perform begin_migration('0012_outbox_upkeep');
 
 create function promised_to_none() returns pg_snapshot
 language plpgsql
@@ -96,17 +72,6 @@ end $$;
 comment on function expire_subscriptions(timestamptz) is
     'Marks as expired whatever subscription has acknowledged nothing for its expire_after although messages wait, so '
     'that it no longer keeps them. trim_outbox() calls it.';
-
-create function resume_expired(p_name text, p_service text default null) returns boolean
-language plpgsql security definer set search_path from current
-as $$
-begin
-    update subscription set state = 'active'
-    where service = service_named(p_service) and name = p_name and state = 'expired';
-    return found;
-end $$;
-comment on function resume_expired(text, text) is
-    'Lets an expired subscription go on from where it stood. What was trimmed meanwhile it will never see.';
 
 create function slot_has_unseen(p_slot integer, p_snapshot pg_snapshot) returns boolean
 language plpgsql
@@ -354,12 +319,6 @@ comment on function rebase() is
     '55P03. Returns '
     'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was to be '
     'done.';
-
-revoke all on function
-    is_passed(checkpoint, xid8, bigint), expire_subscriptions(timestamptz), resume_expired(text, text),
-    slot_has_unseen(integer, pg_snapshot), slot_is_passed(integer, timestamptz, pg_snapshot), empty_slot(integer, pg_snapshot, boolean), promised_to_none(), trim_outbox(interval, integer, timestamptz), rebase(),
-    is_wanted(subscription, text, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

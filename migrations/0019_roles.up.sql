@@ -1,14 +1,14 @@
--- 0017 roles: group roles with the rights that each kind of user needs, and none more.
+-- 0019 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: into the schema that holds 0016. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
+-- Apply: into the schema that holds 0018. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
 --     SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without it the file says what
 --     somebody who has it must run first. With once.group_roles = off it makes no role and grants nothing: so does `once doctor`
 --     in the schema that it compares with.
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
--- Reverse: 0017_roles.down.sql
+-- Reverse: 0019_roles.down.sql
 
 do $file$ begin
-perform begin_migration('0017_roles');
+perform begin_migration('0019_roles');
 
 create function group_rights(
     p_schema regnamespace,
@@ -69,7 +69,6 @@ begin
         from pg_catalog.pg_class as c cross join (values ('INSERT'), ('UPDATE'), ('DELETE')) as w (privilege)
         where c.relnamespace = p_schema and c.relname = 'service_role';
 end $$;
-
 comment on function group_rights(regnamespace) is
     'What each group role may do in such a schema: role (without the name of the schema), privilege, and the object, by column '
     'where only some may be read. object null: a function that is not there. once doctor compares it with what is granted.';

@@ -1,11 +1,11 @@
--- 0015 outbox_views: what people look at when messages do not come.
+-- 0017 outbox_views: what people look at when messages do not come.
 --
--- Apply: into the schema that holds 0014.
+-- Apply: into the schema that holds 0016.
 -- Locks: creates new objects only.
--- Reverse: 0015_outbox_views.down.sql
+-- Reverse: 0017_outbox_views.down.sql
 
 do $file$ begin
-perform begin_migration('0015_outbox_views');
+perform begin_migration('0017_outbox_views');
 
 -- A function, because a view's plan would be the reader's: with a table of millions it must not be a scan of all.
 create function waiting_for(p_service text, p_subscription text, p_slice integer,
@@ -82,7 +82,6 @@ cross join lateral (
     where c.service = s.service and c.subscription = s.name and c.slice = slices.slice
     order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c
 cross join lateral waiting_for(s.service, s.name, c.slice) as w;
-
 comment on view subscription_lag is
     'How far each slice of each subscription is behind. Looks at no more than about a thousand places of the log per slice.';
 comment on column subscription_lag.service is 'The service that reads.';
@@ -107,7 +106,6 @@ select p.service, p.subscription, p.state, count(*) as messages, count(distinct 
        (array_agg(p.last_error order by p.parked_at desc) filter (where p.last_error is not null))[1] as newest_error
 from parked_message as p
 group by p.service, p.subscription, p.state;
-
 comment on view parked_summary is 'How many messages of each subscription are retrying, waiting or dead. Reads parked_message, all of it.';
 comment on column parked_summary.service is 'The service that reads.';
 comment on column parked_summary.subscription is 'Its subscription.';
@@ -128,7 +126,6 @@ from (select w.service, w.subscription, w.key, min(w.id) as first, count(*) filt
       where w.key is not null and (s.dead_blocks_key or w.state <> 'dead')
       group by w.service, w.subscription, w.key) as p
 join parked_message as f on f.service = p.service and f.subscription = p.subscription and f.id = p.first;
-
 comment on view blocked_key is
     'Keys whose messages are held back, and the message that is to blame: dead ones need redrive() or discard().';
 comment on column blocked_key.service is 'The service that reads.';
@@ -152,7 +149,6 @@ select c.service, c.subscription, c.slice, date_trunc('minute', c.acknowledged_a
 from checkpoint as c
 where c.number > 0
 group by c.service, c.subscription, c.slice, minute;
-
 comment on view subscription_throughput is
     'Messages per minute, as far back as the checkpoints go: about an hour. The minute that is running is not over yet.';
 comment on column subscription_throughput.service is 'The service that reads.';
@@ -200,7 +196,6 @@ from (select *, row_number() over (partition by database = current_database() or
       where database = current_database() or horizon is not null) as open
 where place <= 20
 order by since;
-
 comment on view oldest_transaction is
     'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and whether '
     'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its own '
@@ -245,7 +240,6 @@ join pg_class as c on c.oid = i.inhrelid
 cross join outbox_id_seq as q
 cross join lateral slot_edges(right(c.relname, 1)::integer) as e
 where i.inhparent = 'outbox'::regclass;
-
 comment on view ring_usage is 'The eight slots of the outbox. Reads two messages of each.';
 comment on column ring_usage.slot is 'Number of the slot: the partition outbox_N.';
 comment on column ring_usage.oldest_id is 'Its oldest place in the log that is in use.';
@@ -259,8 +253,6 @@ comment on column ring_usage.is_full is
     'It is complete: trim_outbox() empties it as soon as every subscription has passed it and it is old enough.';
 comment on column ring_usage.is_lapped is
     'It holds messages of two rounds: some subscription was a whole ring behind. It is emptied when the newer ones are passed, too.';
-
-revoke all on function waiting_for(text, text, integer), slot_edges(integer) from public;
 
 perform end_migration();
 end $file$;

@@ -1,11 +1,11 @@
--- 0008 parked_message: messages whose delivery failed, and what waits behind them.
+-- 0010 parked_message: messages whose delivery failed, and what waits behind them.
 --
--- Apply: into the schema that holds 0007.
+-- Apply: into the schema that holds 0009.
 -- Locks: creates new objects only.
--- Reverse: 0008_parked_message.down.sql
+-- Reverse: 0010_parked_message.down.sql
 
 do $file$ begin
-perform begin_migration('0008_parked_message');
+perform begin_migration('0010_parked_message');
 
 create table parked_message (
     service         text          collate "C" not null,
@@ -37,14 +37,6 @@ create table parked_message (
     constraint parked_message_error_short check (octet_length(last_error) <= 4096)
 )
 with (fillfactor = 80);
-
--- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
-create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
-create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at, id)
-    where state = 'retrying';
-create index parked_message_started_idx on parked_message (service, subscription, slice, next_attempt_at, id)
-    where state = 'retrying' and started_at is not null;
-
 comment on table parked_message is
     'Messages whose delivery failed, with the later ones of their key: a copy, because the outbox moves on. A row goes '
     'when its message is delivered or discarded.';
@@ -80,8 +72,15 @@ comment on constraint parked_message_state_times on parked_message is
     'Only what is retrying has a next attempt, and what is dead is not on its way.';
 comment on constraint parked_message_attempts_valid on parked_message is 'Attempts are counted from 0.';
 comment on constraint parked_message_error_short on parked_message is 'Up to 4096 bytes.';
+
+-- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
+create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
 comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
+create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at, id)
+    where state = 'retrying';
 comment on index parked_message_due_idx is 'What is due.';
+create index parked_message_started_idx on parked_message (service, subscription, slice, next_attempt_at, id)
+    where state = 'retrying' and started_at is not null;
 comment on index parked_message_started_idx is 'Which of those were on their way when their worker ended.';
 
 -- Whoever parks, and whoever takes a parked message away, does so one after the other: a message that is parked behind
@@ -496,21 +495,6 @@ begin
 end $$;
 comment on function discard(text, uuid, text) is
     'Gives a parked message up for this subscription: it will never be delivered. What waited behind it goes on.';
-
-revoke all on function
-    lock_subscription(text, text),
-    key_is_blocked(text, text, text, boolean),
-    backoff(subscription, integer),
-    park(text, integer, bigint[], text[], text[], timestamptz),
-    untried_behind(subscription, integer, text, bigint, integer),
-    first_parked(text, text, integer, timestamptz),
-    take_parked(text, integer, integer, integer, bigint, timestamptz),
-    parked_due(text, integer, timestamptz),
-    promote_keys(subscription, text[], timestamptz),
-    settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz),
-    redrive(text, uuid, text, timestamptz),
-    discard(text, uuid, text)
-from public;
 
 perform end_migration();
 end $file$;

@@ -1,11 +1,11 @@
--- 0014 request_window: the same question within a few seconds, under another key.
+-- 0016 request_window: the same question within a few seconds, under another key.
 --
--- Apply: into the schema that holds 0013.
+-- Apply: into the schema that holds 0015.
 -- Locks: creates new objects only.
--- Reverse: 0014_request_window.down.sql
+-- Reverse: 0016_request_window.down.sql
 
 do $file$ begin
-perform begin_migration('0014_request_window');
+perform begin_migration('0016_request_window');
 
 create table request_window (
     service     text          collate "C" not null,
@@ -18,9 +18,6 @@ create table request_window (
     constraint request_window_pkey primary key (service, scope, fingerprint)
 )
 with (autovacuum_vacuum_scale_factor = 0.02);
-
-create index request_window_close_idx on request_window (closes_at);
-
 comment on table request_window is
     'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another key with '
     'the same question gets the answer of the first one. A row becomes visible when that one commits.';
@@ -33,6 +30,8 @@ comment on column request_window.closes_at is
     'From then on the same question is a new one, and purge_windows() removes the row.';
 comment on constraint request_window_pkey on request_window is
     'The guard against a second effect within a window. Never drop it, never make it deferrable.';
+
+create index request_window_close_idx on request_window (closes_at);
 comment on index request_window_close_idx is 'Lets purge_windows() find what is closed without reading the rest.';
 
 create function open_window(
@@ -105,7 +104,6 @@ begin
 exception when lock_not_available then
     return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
 end $$;
-
 comment on function open_window(text, text, bytea, interval, interval, timestamptz) is
     'Asks, in the transaction that has claimed (scope, key), whether another key asked the same within p_window. '
     'started: no, this is the first one; do the work. replayed: yes; complete() this key with the response that is given '
@@ -118,15 +116,9 @@ as $$
 begin
     return remove_expired('request_window', 'request_window_close_idx', 'closes_at', p_limit, p_now);
 end $$;
-
 comment on function purge_windows(integer, timestamptz) is
     'Removes up to p_limit closed windows, the oldest first, of all services, and returns how many. For operators: '
     'p_now can purge early.';
-
-revoke all on function
-    open_window(text, text, bytea, interval, interval, timestamptz),
-    purge_windows(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

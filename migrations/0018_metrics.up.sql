@@ -1,11 +1,11 @@
--- 0016 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
+-- 0018 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
 --
--- Apply: into the schema that holds 0015.
+-- Apply: into the schema that holds 0017.
 -- Locks: creates new objects only.
--- Reverse: 0016_metrics.down.sql
+-- Reverse: 0018_metrics.down.sql
 
 do $file$ begin
-perform begin_migration('0016_metrics');
+perform begin_migration('0018_metrics');
 
 create function oldest_waiting(p_at checkpoint) returns timestamptz
 language plpgsql stable security definer set search_path from current
@@ -121,7 +121,6 @@ select 'once_oldest_transaction_seconds', '{}', 'gauge',
 union all
 select 'once_notification_queue_usage', '{}', 'gauge', pg_notification_queue_usage(),
        'Share of the notification queue that is full; from 0.5 on readers are not woken any more, they poll.';
-
 comment on view metrics is
     'The single source of what is monitored: name, labels (JSON), kind, value, help. once metrics and once relay serve it.';
 comment on column metrics.name is 'Name of the metric, as Prometheus takes it.';
@@ -282,8 +281,6 @@ begin
                    and pg_has_role(session_user, r.oid, 'member'));
 end $$;
 comment on function can_look_everywhere() is 'Whether this session may see the subscriptions of all services.';
-
-revoke all on function oldest_waiting(checkpoint), copied_apart(), explain_stall(text, text), can_look_everywhere() from public;
 
 perform end_migration();
 end $file$;

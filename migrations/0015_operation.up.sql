@@ -1,11 +1,11 @@
--- 0013 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
+-- 0015 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
 --
--- Apply: into the schema that holds 0012.
+-- Apply: into the schema that holds 0014.
 -- Locks: creates new objects only.
--- Reverse: 0013_operation.down.sql
+-- Reverse: 0015_operation.down.sql
 
 do $file$ begin
-perform begin_migration('0013_operation');
+perform begin_migration('0015_operation');
 
 create table operation (
     service        text        collate "C" not null,
@@ -42,10 +42,6 @@ create table operation (
 )
 -- A row is updated once per phase, never in an indexed column: the free space keeps those updates on its page.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
-
-create index operation_unfinished_idx on operation (service, started_at) where state <> 'finished';
-create index operation_expiry_idx on operation (expires_at) where state = 'finished';
-
 comment on table operation is
     'One row per operation that runs in phases because it has effects outside of this database. (service, scope, key) is '
     'also the key of its idempotency record, which is claimed when the operation begins and gets the response when it '
@@ -87,7 +83,10 @@ comment on constraint operation_unknown_effect_of_call on operation is 'Only a c
 comment on constraint operation_phases_valid on operation is '1 to 100 phases.';
 comment on constraint operation_counters_valid on operation is 'Counters are not negative.';
 comment on constraint operation_data_size on operation is 'Data has up to 1 MiB of JSON text.';
+
+create index operation_unfinished_idx on operation (service, started_at) where state <> 'finished';
 comment on index operation_unfinished_idx is 'Lets next_operation() and people find what is not finished.';
+create index operation_expiry_idx on operation (expires_at) where state = 'finished';
 comment on index operation_expiry_idx is 'Lets purge_operations() find what has expired.';
 
 create type operation_answer as (
@@ -107,7 +106,6 @@ create type operation_answer as (
     content_type   text,
     body           bytea
 );
-
 comment on type operation_answer is
     'What asking for an operation came to. outcome: started, resumed (it is yours: go on at recovery_point), in_progress '
     '(somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed (a person has to '
@@ -145,7 +143,6 @@ begin
     v_hash := set_byte(v_hash, 8, (get_byte(v_hash, 8) & 63) | 128);
     return encode(v_hash, 'hex')::uuid;
 end $$;
-
 comment on function call_key_of(text, text, text, text) is 'call_key() of any service.';
 
 create function call_key(p_scope text, p_key text, p_phase text) returns uuid
@@ -154,7 +151,6 @@ as $$
 begin
     return call_key_of(service_of_session(), p_scope, p_key, p_phase);
 end $$;
-
 comment on function call_key(text, text, text) is
     'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an operation '
     'that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
@@ -166,14 +162,12 @@ return row(p_outcome, p_record.scope, p_record.key, p_record.name, p_record.fenc
            (select json_object_agg(phase, call_key_of(p_record.service, p_record.scope, p_record.key, phase))
             from unnest(p_record.phases) as phase),
            null, null, null, null, null)::operation_answer;
-
 comment on function answer_of_operation(operation, text) is 'The answer that carries a whole operation.';
 
 create function answer_of_claim(p_answer claim_answer) returns operation_answer
 language sql stable
 return row((p_answer).outcome, null, null, null, null, null, null, null, null, null, null,
            (p_answer).status, (p_answer).headers, (p_answer).content_type, (p_answer).body)::operation_answer;
-
 comment on function answer_of_claim(claim_answer) is 'The answer that carries a stored response.';
 
 -- Constraints of the table would print the row with its data.
@@ -189,7 +183,6 @@ begin
         raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
     end if;
 end $$;
-
 comment on function check_operation(text, text, json, interval) is
     'Refuses with 22023 what the table operation would refuse with an error that shows data.';
 
@@ -239,7 +232,6 @@ begin
       and completed_at is null and (expires_at < p_now + interval '180 days') is true;
     return answer_of_operation(v_record, 'resumed');
 end $$;
-
 comment on function own_operation(operation, uuid, interval, integer, timestamptz) is
     'Makes p_owner the owner of an operation whose row the caller has locked, or finds that a person has to decide.';
 
@@ -327,7 +319,6 @@ exception when lock_not_available then
     return row('in_progress', null, null, null, null, null, null, null, null, null, null,
                null, null, null, null)::operation_answer;
 end $$;
-
 comment on function begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval,
                                     interval, timestamptz) is
     'Begins the operation p_name for the request (scope, key), or takes it over where its owner has vanished: commit, '
@@ -365,7 +356,6 @@ begin
     return row('in_progress', null, null, null, null, null, null, null, null, null, null,
                null, null, null, null)::operation_answer;
 end $$;
-
 comment on function retake_operation(text, text, uuid, interval, timestamptz) is
     'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: somebody '
     'else has it now.';
@@ -410,7 +400,6 @@ begin
     end if;
     return own_operation(v_record, p_owner, p_lease, p_max_attempts, v_now);
 end $$;
-
 comment on function next_operation(text[], uuid, interval, integer, timestamptz) is
     'Takes over one running operation of these names whose lease is over, the longest one first: resumed, or '
     'unknown_effect or failed for one that a person has to look at now; absent when there is none.';
@@ -445,7 +434,6 @@ begin
             using errcode = 'ON040', hint = 'somebody else has taken it over: roll back and leave it to them';
     end if;
 end $$;
-
 comment on function advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz) is
     'Moves the recovery point from one phase to the next, in the transaction that did the phase, and renews the lease. '
     'p_call: kind of call that the next phase makes, null for none. Raises ON040 for whoever does not hold the fence.';
@@ -474,7 +462,6 @@ begin
             using errcode = 'ON040', hint = 'somebody else has taken it over: leave it to them';
     end if;
 end $$;
-
 comment on function renew_operation(text, text, bigint, interval, timestamptz) is
     'Renews the lease of an operation that one holds; raises ON040 for whoever does not.';
 
@@ -515,7 +502,6 @@ begin
     end if;
     return v_state;
 end $$;
-
 comment on function release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz) is
     'Gives an operation back after a phase that failed: a worker may take it after p_retry_after. Returns its state, '
     'which is failed after p_max_attempts, and unknown_effect when a call that must not be repeated may have been made '
@@ -554,7 +540,6 @@ begin
             using errcode = 'ON042', hint = 'its idempotency record was removed and claimed anew; a person has to decide';
     end if;
 end $$;
-
 comment on function store_answer_of_operation(operation, integer, json, text, json, bytea) is
     'Completes the idempotency record of an operation that has just finished.';
 
@@ -591,7 +576,6 @@ begin
     end if;
     perform store_answer_of_operation(v_record, p_status, p_headers, p_content_type, p_json, p_bytes);
 end $$;
-
 comment on function finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz) is
     'Ends an operation with its response, in the transaction of its last phase: from now on its key is answered with '
     'it. Raises ON040 for whoever does not hold the fence.';
@@ -625,7 +609,6 @@ begin
             using errcode = '22023', hint = format('its phases are: %s', array_to_string(v_phases, ', '));
     end if;
 end $$;
-
 comment on function resolve_operation(text, text, text, text, json, timestamptz) is
     'For operators: what to do with an operation that is unknown_effect or failed. p_recovery_point: the phase to go on '
     'with. The same one: its effect did not happen, do it again. The next one: it did happen; give what it returned in '
@@ -656,7 +639,6 @@ begin
     end if;
     perform store_answer_of_operation(v_record, p_status, null, 'application/json', p_body, null);
 end $$;
-
 comment on function end_operation(text, text, text, integer, json, timestamptz) is
     'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every repeat '
     'of its key gets. No phase runs any more. Raises ON041 when there is nothing to decide.';
@@ -667,7 +649,6 @@ as $$
 begin
     return remove_expired('operation', 'operation_expiry_idx', 'expires_at', p_limit, p_now, p_only => 'state = ''finished''');
 end $$;
-
 comment on function purge_operations(integer, timestamptz) is
     'Removes up to p_limit finished operations whose response has expired, the oldest first, of all services, and returns '
     'how many. Others are never removed. For operators: p_now can purge early.';
@@ -682,7 +663,6 @@ select service, scope, key, name,
        case when state = 'running' then greatest(lease_until - clock_timestamp(), interval '0') end as lease_left,
        finished_at - started_at as took, last_error
 from operation;
-
 comment on view operation_readable is
     'operation for reading in psql: where each one stands, and who or what it waits for.';
 comment on column operation_readable.service is 'The service that runs it.';
@@ -701,26 +681,6 @@ comment on column operation_readable.updated_at is 'When it was last changed.';
 comment on column operation_readable.lease_left is 'How long nobody else may take it.';
 comment on column operation_readable.took is 'From beginning to response.';
 comment on column operation_readable.last_error is 'Why the last attempt ended.';
-
-revoke all on function
-    call_key_of(text, text, text, text),
-    call_key(text, text, text),
-    answer_of_operation(operation, text),
-    answer_of_claim(claim_answer),
-    check_operation(text, text, json, interval),
-    own_operation(operation, uuid, interval, integer, timestamptz),
-    begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, timestamptz),
-    retake_operation(text, text, uuid, interval, timestamptz),
-    next_operation(text[], uuid, interval, integer, timestamptz),
-    advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz),
-    renew_operation(text, text, bigint, interval, timestamptz),
-    release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz),
-    store_answer_of_operation(operation, integer, json, text, json, bytea),
-    finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz),
-    resolve_operation(text, text, text, text, json, timestamptz),
-    end_operation(text, text, text, integer, json, timestamptz),
-    purge_operations(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

@@ -1,21 +1,20 @@
--- 0011 token: one-time tokens, which turn into idempotency records when they are redeemed.
+-- 0013 token: one-time tokens, which turn into idempotency records when they are redeemed.
 --
--- Apply: into the schema that holds 0010.
+-- Apply: into the schema that holds 0012.
 -- Locks: creates new objects only.
--- Reverse: 0011_token.down.sql
+-- Reverse: 0013_token.down.sql
 
 do $file$ begin
-perform begin_migration('0011_token');
+perform begin_migration('0013_token');
 
 -- Without spaces, so that 'token PURPOSE PRINCIPAL' can be read in one way only; together they fit into a scope.
 create domain token_purpose as text collate "C"
     constraint token_purpose_valid check (octet_length(value) <= 64 and value ~ '^[!-~]+$');
+comment on domain token_purpose is 'Printable ASCII without spaces, 1 to 64 bytes.';
+comment on constraint token_purpose_valid on domain token_purpose is 'Printable ASCII without spaces, 1 to 64 bytes.';
 create domain token_principal as text collate "C"
     constraint token_principal_valid check (octet_length(value) <= 180 and value ~ '^[!-~]([ -~]*[!-~])?$');
-
-comment on domain token_purpose is 'Printable ASCII without spaces, 1 to 64 bytes.';
 comment on domain token_principal is 'Printable ASCII, 1 to 180 bytes, no space at either end.';
-comment on constraint token_purpose_valid on domain token_purpose is 'Printable ASCII without spaces, 1 to 64 bytes.';
 comment on constraint token_principal_valid on domain token_principal is
     'Printable ASCII, 1 to 180 bytes, no space at either end.';
 
@@ -31,9 +30,6 @@ create table token (
     constraint token_times check (issued_at < expires_at and isfinite(expires_at))
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-
-create index token_expiry_idx on token (expires_at);
-
 comment on table token is
     'One row per one-time token that was issued and not yet redeemed. Only the SHA-256 of a token stands here. When it '
     'is redeemed, the row goes and an idempotency record with the scope ''token PURPOSE PRINCIPAL'' stands instead.';
@@ -46,13 +42,9 @@ comment on column token.issued_at is 'When it was issued (clock of the database)
 comment on column token.expires_at is 'From then on it is refused, and purge_tokens() removes the row.';
 comment on constraint token_pkey on token is 'One row per token: the lock on it decides who redeems.';
 comment on constraint token_times on token is 'A token is good for some time, and never for ever.';
-comment on index token_expiry_idx is 'Lets purge_tokens() find what has expired without reading the rest.';
 
-comment on type claim_answer is
-    'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
-    'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record), '
-    'refused (redeem_token only: no such token for this principal and purpose, or it has expired).';
-comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused, absent or refused.';
+create index token_expiry_idx on token (expires_at);
+comment on index token_expiry_idx is 'Lets purge_tokens() find what has expired without reading the rest.';
 
 create function issue_tokens(
     p_principal text,
@@ -90,7 +82,6 @@ begin
     end if;
     return v_issued;
 end $$;
-
 comment on function issue_tokens(text, text, interval, bytea[], timestamptz) is
     'Issues tokens that the caller has made of at least 128 random bits each, given by their SHA-256 (1 to 10000), so '
     'that the database and its logs never see them. p_lifetime: 1 second to 366 days. Returns how many. p_now is for '
@@ -112,7 +103,6 @@ begin
     perform issue_tokens(p_principal, p_purpose, p_lifetime, array[sha256(convert_to(v_token, 'UTF8'))], p_now);
     return v_token;
 end $$;
-
 comment on function issue_token(text, text, interval, timestamptz) is
     'Issues one token and returns it: 43 characters of base64url. For clients that cannot make random bits of their '
     'own, and for people; issue_tokens() keeps the token out of the database altogether. p_now is for tests.';
@@ -162,7 +152,6 @@ begin
     end if;
     return v_answer;
 end $$;
-
 comment on function redeem_token(bytea, text, text, bytea, interval, interval, timestamptz) is
     'Redeems a token, given by its SHA-256, and claims the record that stands for it from now on: scope ''token '
     'PURPOSE PRINCIPAL'', key the SHA-256 in hex. started: do the work, then call complete() with these, before you '
@@ -192,7 +181,6 @@ exception when lock_not_available then
     perform set_config('once.to_complete', '', true);
     return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
 end $$;
-
 comment on function try_redeem_token(bytea, text, text, bytea, interval, interval, timestamptz) is
     'redeem_token() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered '
     'in_progress.';
@@ -219,7 +207,6 @@ begin
             using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
     end if;
 end $$;
-
 comment on function redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz) is
     'redeem_token() that raises ON020 when the token is refused and ON001 for every other answer but started, so that '
     'nothing behind it in the same pipeline runs.';
@@ -230,7 +217,6 @@ as $$
 begin
     return remove_expired('token', 'token_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
-
 comment on function purge_tokens(integer, timestamptz) is
     'Removes up to p_limit expired tokens, the oldest first, of all services, and returns how many. Call it again '
     'until it returns less than p_limit. It skips what is being redeemed. For operators: p_now can purge early.';
@@ -240,7 +226,6 @@ select service, purpose, principal, issued_by, issued_at, expires_at,
        expires_at <= clock_timestamp() as expired,
        left(encode(token_hash, 'hex'), 16) as token_hash
 from token;
-
 comment on view token_readable is 'token for reading in psql: who was given what until when, with a shortened hash.';
 comment on column token_readable.service is 'The service that issued it.';
 comment on column token_readable.purpose is 'What it is good for.';
@@ -251,15 +236,6 @@ comment on column token_readable.expires_at is 'When it becomes worthless.';
 comment on column token_readable.expired is 'Whether it already is.';
 comment on column token_readable.token_hash is
     'The first 16 hex digits of its SHA-256: what the key of its idempotency record will begin with.';
-
-revoke all on function
-    issue_tokens(text, text, interval, bytea[], timestamptz),
-    issue_token(text, text, interval, timestamptz),
-    redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
-    try_redeem_token(bytea, text, text, bytea, interval, interval, timestamptz),
-    redeem_token_or_abort(bytea, text, text, bytea, interval, interval, timestamptz),
-    purge_tokens(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

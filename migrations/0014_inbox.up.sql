@@ -1,16 +1,15 @@
--- 0012 inbox: messages that took effect, so that a redelivery does not take effect again.
+-- 0014 inbox: messages that took effect, so that a redelivery does not take effect again.
 --
--- Apply: into the schema that holds 0011.
+-- Apply: into the schema that holds 0013.
 -- Locks: creates new objects only.
--- Reverse: 0012_inbox.down.sql
+-- Reverse: 0014_inbox.down.sql
 
 do $file$ begin
-perform begin_migration('0012_inbox');
+perform begin_migration('0014_inbox');
 
 -- A domain and not a CHECK constraint, for the reason given in 0003.
 create domain message_id as uuid
     constraint message_id_not_nil check (value <> '00000000-0000-0000-0000-000000000000');
-
 comment on domain message_id is 'A UUID that names one message; never the nil UUID.';
 comment on constraint message_id_not_nil on domain message_id is
     'The nil UUID is a field that nobody filled in: two messages that carry it would count as one.';
@@ -30,9 +29,6 @@ create table inbox (
     constraint inbox_pkey primary key (service, consumer, message_id)
 )
 with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_scale_factor = 0.02);
-
-create index inbox_expiry_idx on inbox (expires_at);
-
 comment on table inbox is
     'One row per message that took effect at one consumer. A row becomes visible when the transaction that worked on '
     'the message commits; a redelivery finds it and does nothing.';
@@ -51,6 +47,8 @@ comment on column inbox.altered_at is 'When the last of them came.';
 comment on column inbox.altered_fingerprint is 'The SHA-256 of the last of them.';
 comment on constraint inbox_pkey on inbox is
     'The guard against a second effect. Never drop it, never make it deferrable.';
+
+create index inbox_expiry_idx on inbox (expires_at);
 comment on index inbox_expiry_idx is 'Lets purge_inbox() find what has expired without reading the rest.';
 
 create function receive_many(
@@ -154,7 +152,6 @@ begin
     from unnest(p_message_ids, v_outcomes) with ordinality as u (id, outcome, n)
     order by u.n;
 end $$;
-
 comment on function receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz) is
     'receive() for many messages in one statement: one row for each place of p_message_ids (from 1), in that order. '
     'outcome: fresh, seen, altered or too_old. Of an id that is in the batch twice only the first is fresh. Ids are '
@@ -174,7 +171,6 @@ begin
     select r.id from receive_many(p_consumer, p_message_ids, null, null, p_retention, p_wait) as r
     where r.outcome = 'fresh';
 end $$;
-
 comment on function new_ones(text, uuid[], interval, interval) is
     'receive_many() by the ids alone: gives back those that are new, in the order given, each once.';
 
@@ -241,7 +237,6 @@ begin
 exception when lock_not_available then
     return 'in_progress';
 end $$;
-
 comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
     'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and commit. '
     'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, the '
@@ -256,7 +251,6 @@ as $$
 begin
     return remove_expired('inbox', 'inbox_expiry_idx', 'expires_at', p_limit, p_now);
 end $$;
-
 comment on function purge_inbox(integer, timestamptz) is
     'Removes up to p_limit expired messages, the oldest first, of all services, and returns how many. Call it again '
     'until it returns less than p_limit. For operators: p_now can purge early.';
@@ -267,7 +261,6 @@ select service, consumer, message_id, received_by, received_at, altered_times, a
        left(encode(altered_fingerprint, 'hex'), 16) as altered_fingerprint
 from inbox
 where altered_at is not null;
-
 comment on view inbox_alarm is
     'Messages whose id came again with other bytes. One of the two took effect; a person has to find out what the other '
     'one was. A sender that reuses ids loses messages.';
@@ -280,13 +273,6 @@ comment on column inbox_alarm.altered_times is 'How many deliveries came with ot
 comment on column inbox_alarm.altered_at is 'When the last of them came.';
 comment on column inbox_alarm.fingerprint is 'First 16 hex digits of the SHA-256 of what took effect.';
 comment on column inbox_alarm.altered_fingerprint is 'The same of the last one that did not.';
-
-revoke all on function
-    receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz),
-    receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz),
-    new_ones(text, uuid[], interval, interval),
-    purge_inbox(integer, timestamptz)
-from public;
 
 perform end_migration();
 end $file$;

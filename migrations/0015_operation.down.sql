@@ -1,10 +1,10 @@
--- 0013 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
+-- 0015 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
 -- Look first:  select * from operation_readable where state <> 'finished';
 --
 -- Locks: ACCESS EXCLUSIVE on operation, for an instant; services must not be running.
 
 do $file$ begin
-perform begin_removal('0013_operation');
+perform begin_removal('0015_operation');
 
 drop view operation_readable;
 drop function purge_operations(integer, timestamptz);

@@ -1,9 +1,9 @@
--- 0012 inbox, reversed. The memory of messages is lost: those that are redelivered take effect again.
+-- 0014 inbox, reversed. The memory of messages is lost: those that are redelivered take effect again.
 --
 -- Locks: ACCESS EXCLUSIVE on inbox, for an instant; consumers must not be running.
 
 do $file$ begin
-perform begin_removal('0012_inbox');
+perform begin_removal('0014_inbox');
 
 drop view inbox_alarm;
 drop function purge_inbox(integer, timestamptz);

@@ -1,9 +1,9 @@
--- 0008 parked_message, reversed. Messages that are parked are lost.
+-- 0010 parked_message, reversed. Messages that are parked are lost.
 --
 -- Locks: ACCESS EXCLUSIVE on parked_message, for an instant; readers must not be running.
 
 do $file$ begin
-perform begin_removal('0008_parked_message');
+perform begin_removal('0010_parked_message');
 
 drop function discard(text, uuid, text);
 drop function redrive(text, uuid, text, timestamptz);

@@ -1,0 +1,19 @@
+-- 0011 next_batch, reversed. No data are lost: positions stay where they are.
+--
+-- Locks: ACCESS EXCLUSIVE on batch_seal, for an instant; readers must not be running.
+
+do $file$ begin
+perform begin_removal('0011_next_batch');
+
+drop function wake_up(text);
+drop function fall_asleep(interval);
+drop function outbox_writers();
+drop function wake_channel();
+drop function unsubscribe(text, text);
+drop function acknowledge(text, integer, batch, bigint, integer, bigint[], text[], text[], boolean);
+drop function next_batch(text, integer, integer, bigint);
+drop type delivery;
+drop function sealed(batch);
+drop table batch_seal;
+drop type batch;
+end $file$;
