@@ -3,7 +3,8 @@
 -- Apply: into the first schema of the search_path, for example
 --     psql -v ON_ERROR_STOP=1 -c 'set search_path = once' -f 0001_schema_version.up.sql
 --     Each file is one statement, so that it is applied as a whole or not at all, whatever tool sends it.
--- Locks: creates new objects only; nothing that is in use is locked. Of two that apply files to one schema the second waits.
+-- Locks: creates new objects only; nothing that is in use is locked. Of two that apply files to one schema the second
+-- waits.
 -- Reverse: 0001_schema_version.down.sql
 
 do $file$ begin
@@ -11,10 +12,13 @@ if current_schema() is null then
     raise exception 'no schema to work in: create it and put it first in search_path'
         using hint = 'create schema once; set search_path = once;';
 end if;
--- Lower-case names mean the same quoted and unquoted; the roles of 0019 add up to 14 bytes of the 63 that PostgreSQL keeps;
--- and in public everybody may be allowed to make objects, which functions with their owner's rights would then find.
+-- Lower-case names mean the same quoted and unquoted; the roles of 0019 add up to 14 bytes of the 63 that PostgreSQL
+-- keeps; and in public everybody may be allowed to make objects, which functions with their owner's rights would then
+-- find.
 if current_schema() !~ '^[a-z_][a-z0-9_]{0,48}$' or current_schema() = 'public' then
-    raise exception 'schema "%" cannot hold once: its name must be lower-case letters, digits and underscores, not beginning with a digit, at most 49 bytes, and not public',
+    raise exception
+        'schema "%" cannot hold once: its name must be lower-case letters, digits and underscores, not beginning with '
+        'a digit, at most 49 bytes, and not public',
         current_schema() using errcode = 'invalid_schema_name', hint = 'create schema once; set search_path = once;';
 end if;
 perform pg_advisory_xact_lock('pg_namespace'::regclass::oid::integer, current_schema()::regnamespace::oid::integer);
@@ -70,7 +74,8 @@ return (select min(known.version) from schema_version as known
                           where newer.version > known.version
                             and coalesce(newer.serves_from, newer.version) > known.version));
 comment on function serves_from() is
-    'The oldest version that a library may know to work on this schema: every file behind that one serves it. A library '
+    'The oldest version that a library may know to work on this schema: every file behind that one serves it. A '
+    'library '
     'asks when the schema is newer than it knows.';
 
 -- What each file begins and ends with. They keep their settings for the rest of the transaction, so they have no
@@ -79,10 +84,13 @@ create function prepare_migration(p_lock_timeout text) returns void
 language plpgsql
 as $$
 begin
-    if (select pronamespace from pg_proc where oid = 'prepare_migration'::regproc) <> current_schema()::regnamespace then
-        raise exception 'the schema of once is not the first in the search_path, which is %', current_setting('search_path')
+    if (select pronamespace from pg_proc where oid = 'prepare_migration'::regproc) <> current_schema()::regnamespace
+        then
+        raise exception 'the schema of once is not the first in the search_path, which is %',
+            current_setting('search_path')
             using errcode = 'invalid_schema_name',
-                  hint = format('set search_path = %s', (select pronamespace::regnamespace from pg_proc where oid = 'prepare_migration'::regproc));
+                  hint = format('set search_path = %s', (select pronamespace::regnamespace from pg_proc
+                      where oid = 'prepare_migration'::regproc));
     end if;
     perform pg_advisory_xact_lock('pg_namespace'::regclass::oid::integer, current_schema()::regnamespace::oid::integer);
     perform set_config('quote_all_identifiers', 'off', true);
@@ -90,7 +98,8 @@ begin
     perform set_config('lock_timeout', p_lock_timeout, true);
 end $$;
 comment on function prepare_migration(text) is
-    'For begin_migration() and begin_removal(): waits for others who change this schema, and sets what a file relies on.';
+    'For begin_migration() and begin_removal(): waits for others who change this schema, and sets what a file relies '
+    'on.';
 
 create function begin_migration(p_file text, p_serves_from integer default null, p_lock_timeout text default '2s')
 returns void
@@ -106,17 +115,20 @@ begin
         raise exception '% is applied already', p_file using errcode = 'duplicate_object';
     elsif v_version > v_newest + 1 then
         raise exception '% comes too early: the newest file that is applied has the number %', p_file, v_newest
-            using errcode = 'object_not_in_prerequisite_state', hint = format('apply the file with the number %s', v_newest + 1);
+            using errcode = 'object_not_in_prerequisite_state', hint = format('apply the file with the number %s',
+                v_newest + 1);
     end if;
     insert into schema_version (version, name, serves_from)
     values (v_version, substr(p_file, strpos(p_file, '_') + 1), p_serves_from);
     perform set_config('once.objects_before', array(
         select format('%s %s', tableoid, oid) from pg_class where relnamespace = current_schema()::regnamespace
         union all
-        select format('%s %s', tableoid, oid) from pg_proc where pronamespace = current_schema()::regnamespace)::text, true);
+        select format('%s %s', tableoid, oid) from pg_proc
+            where pronamespace = current_schema()::regnamespace)::text, true);
 end $$;
 comment on function begin_migration(text, integer, text) is
-    'Each migration file begins with it: checks that the file is the next one, records it, sets search_path and lock_timeout '
+    'Each migration file begins with it: checks that the file is the next one, records it, sets search_path and '
+    'lock_timeout '
     'for the rest of the transaction.';
 
 create function end_migration() returns void
@@ -129,7 +141,8 @@ declare
     v_open   record;
 begin
     for v_open in
-        select distinct o.what, case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as grantee
+        select distinct o.what, case a.grantee when 0 then 'public'
+            else quote_ident(pg_get_userbyid(a.grantee)) end as grantee
         from (
             select format('%s %s', tableoid, oid) as id, relowner as owner, relacl as acl,
                    format('%s %s', case relkind when 'S' then 'sequence' else 'table' end, oid::regclass) as what
@@ -147,7 +160,8 @@ begin
     end loop;
 end $$;
 comment on function end_migration() is
-    'Each migration file ends with it: takes back what PostgreSQL or ALTER DEFAULT PRIVILEGES gave to others on what the file '
+    'Each migration file ends with it: takes back what PostgreSQL or ALTER DEFAULT PRIVILEGES gave to others on what '
+    'the file '
     'has made. What the group roles may do is granted by the last file.';
 
 create function begin_removal(p_file text, p_lock_timeout text default '2s') returns void

@@ -18,7 +18,8 @@ create table service_role (
 comment on table service_role is
     'Which login role acts for which service. A role without a row here is a service of its own name.';
 comment on column service_role.role is
-    'Login role (session_user) that the service connects with, or a group whose members do: see service_by_membership().';
+    'Login role (session_user) that the service connects with, or a group whose members do: see '
+    'service_by_membership().';
 comment on column service_role.service is
     'The service it acts for. Roles of one service share its records; no service sees those of another.';
 comment on column service_role.added_at is 'When the mapping was made.';
@@ -32,7 +33,8 @@ execute replace($functions$
 
 -- The grant of EXECUTE is what says that the members of a role are one service: to look for it costs every transaction
 -- less than to look for rows of groups would.
--- Its callers turn scans of tables off, and what scans one all the same then looks dear enough to be compiled, for a second.
+-- Its callers turn scans of tables off, and what scans one all the same then looks dear enough to be compiled, for a
+-- second.
 create function {schema}.service_by_membership() returns text
 language plpgsql stable set jit = off
 as $$
@@ -46,19 +48,22 @@ begin
         select distinct r.service
         from {schema}.service_role as r
         cross join lateral (select pg_catalog.to_regrole(pg_catalog.quote_ident(r.role)) as role) as g
-        where pg_catalog.has_function_privilege(g.role, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+        where pg_catalog.has_function_privilege(g.role, '{schema}.service_by_membership()'::pg_catalog.regprocedure,
+            'EXECUTE')
           and pg_catalog.pg_has_role(session_user, g.role, 'MEMBER')
         order by 1);
     if pg_catalog.cardinality(v_services) operator(pg_catalog.>) 1 then
         raise exception 'role % belongs to groups of several services: %', session_user,
             pg_catalog.array_to_string(v_services, ', ')
             using errcode = 'insufficient_privilege',
-                  hint = pg_catalog.format('insert into {schema}.service_role (role, service) values (%L, %L)', session_user, v_services[1]);
+                  hint = pg_catalog.format('insert into {schema}.service_role (role, service) values (%L, %L)',
+                      session_user, v_services[1]);
     end if;
     return v_services[1];
 end $$;
 comment on function {schema}.service_by_membership() is
-    'The service of the group that this session''s role is a member of, or null. Grant EXECUTE on it to a group that has a row '
+    'The service of the group that this session''s role is a member of, or null. Grant EXECUTE on it to a group that '
+    'has a row '
     'in service_role: its members then act for the service of that row, where they have no row of their own.';
 
 create function {schema}.service_of_session() returns text
@@ -66,7 +71,8 @@ language plpgsql stable
 as $$
 begin
     return coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-                    case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                    case when pg_catalog.has_function_privilege(session_user,
+                        '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
                          then {schema}.service_by_membership() end,
                     session_user);
 end $$;
@@ -82,7 +88,8 @@ begin
     return service_of_session();
 end $$;
 comment on function current_service() is
-    'The service that this session acts for: from service_role by the login role, else by a group that it is a member of '
+    'The service that this session acts for: from service_role by the login role, else by a group that it is a member '
+    'of '
     '(service_by_membership()), else the name of the role itself. '
     'It is never an argument, so no service can name another.';
 
@@ -96,10 +103,12 @@ begin
                    and pg_has_role(session_user, oid, 'member'));
 end $$;
 comment on function is_operator() is
-    'Whether this session is that of the owner of the schema or of an administrator: they may act for any service, and may '
+    'Whether this session is that of the owner of the schema or of an administrator: they may act for any service, '
+    'and may '
     'say what time it is.';
 
--- Every p_now goes through this before it is used. STRICT: where nothing is given, as always in production, it is not called.
+-- Every p_now goes through this before it is used. STRICT: where nothing is given, as always in production, it is not
+-- called.
 create function time_given(p_now timestamptz) returns timestamptz
 language plpgsql stable strict set search_path from current
 as $$
@@ -107,7 +116,8 @@ begin
     if not is_operator() then
         raise exception 'role % may not say what time it is', session_user
             using errcode = '42501',
-                  hint = 'leave p_now out, so that the clock of the database counts; p_now is for tests and operators: only '
+                  hint = 'leave p_now out, so that the clock of the database counts; p_now is for tests and '
+                      'operators: only '
                          'the owner of the schema or an administrator may give it';
     end if;
     if (p_now between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
@@ -116,7 +126,8 @@ begin
     return p_now;
 end $$;
 comment on function time_given(timestamptz) is
-    'What a function takes for now when p_now says so; null for null. 42501: the session is no operator''s. 22023: not a time of the '
+    'What a function takes for now when p_now says so; null for null. 42501: the session is no operator''s. 22023: '
+    'not a time of the '
     'years 1970 to 9999.';
 
 perform end_migration();

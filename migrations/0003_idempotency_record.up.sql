@@ -1,4 +1,5 @@
 -- 0003 idempotency_record: the claim of a request and its stored response.
+-- More than 400 lines: the claim in its three forms is read in one piece.
 --
 -- Apply: into the schema that holds 0002.
 -- Locks: creates new objects only.
@@ -7,8 +8,8 @@
 do $file$ begin
 perform begin_migration('0003_idempotency_record');
 
--- Rules stand in domains, not in CHECK constraints of the table: PostgreSQL keeps those of a domain ready for the session,
--- but prepares those of a table anew for each statement, which a claim would feel.
+-- Rules stand in domains, not in CHECK constraints of the table: PostgreSQL keeps those of a domain ready for the
+-- session, but prepares those of a table anew for each statement, which a claim would feel.
 create domain key_text as text collate "C"
     constraint key_text_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
 comment on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end; compared byte by byte.';
@@ -26,7 +27,8 @@ create table idempotency_record (
     service               text        collate "C" not null,
     scope                 key_text    not null,
     key                   key_text    not null,
-    claimed_by            text        not null default coalesce(nullif(current_setting('application_name'), ''), session_user),
+    claimed_by            text        not null default coalesce(nullif(current_setting('application_name'), ''),
+        session_user),
     claimed_at            timestamptz not null,
     expires_at            timestamptz not null,
     fingerprint           sha256_digest,
@@ -55,7 +57,8 @@ comment on column idempotency_record.claimed_by is
     'application_name of the session that claimed it, or its role where none is set.';
 comment on column idempotency_record.claimed_at is 'When it was claimed (clock of the database).';
 comment on column idempotency_record.completed_at is
-    'When the response was stored: the record is completed, and the response stands. Null: it is only started, which is '
+    'When the response was stored: the record is completed, and the response stands. Null: it is only started, which '
+    'is '
     'seen only when a caller of claim() committed without complete(), and answered as in_progress until it expires.';
 comment on column idempotency_record.expires_at is
     'From then on the key may be claimed anew, and purge() removes the row.';
@@ -91,7 +94,8 @@ comment on type claim_answer is
 comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused, absent or refused.';
 comment on column claim_answer.claimed_at is 'When the record was claimed; null when started: it is now.';
 comment on column claim_answer.completed_at is 'When its response was stored.';
-comment on column claim_answer.expires_at is 'When the key becomes free again; null when started: the retention from now.';
+comment on column claim_answer.expires_at is
+    'When the key becomes free again; null when started: the retention from now.';
 comment on column claim_answer.status is 'Status of the stored response; only when replayed.';
 comment on column claim_answer.headers is 'Headers of the stored response, exact JSON text; only when replayed.';
 comment on column claim_answer.content_type is 'Media type of the stored body; only when replayed.';
@@ -116,12 +120,12 @@ comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
 -- The functions from here to complete_with_row() are called in every transaction of every service. So they have no
--- `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it has
--- looked up. (To set a flag of the planner costs next to nothing, and keeps a plan that was made while there were few rows
--- from reading all of many.) Instead they name the schema of every table, function, type and operator, so that nothing that
--- a caller puts on its search_path can stand in for one.
--- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's rights.
--- {schema} is the name of this schema: replace() below puts it in.
+-- `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it
+-- has looked up. (To set a flag of the planner costs next to nothing, and keeps a plan that was made while there were
+-- few rows from reading all of many.) Instead they name the schema of every table, function, type and operator, so that
+-- nothing that a caller puts on its search_path can stand in for one.
+-- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's
+-- rights. {schema} is the name of this schema: replace() below puts it in.
 execute replace($functions$
 
 create function {schema}.claim(
@@ -143,11 +147,13 @@ declare
     v_record  {schema}.idempotency_record;
     v_round   integer := 1;
 begin
-    if (p_retention operator(pg_catalog.>=) interval '1 second' and p_retention operator(pg_catalog.<=) interval '366 days'
+    if (p_retention operator(pg_catalog.>=) interval '1 second'
+        and p_retention operator(pg_catalog.<=) interval '366 days'
         and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
         -- Here, because the error of a column that is NOT NULL prints the whole row.
         and p_scope is not null and p_key is not null) is not true then
-        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour, scope and key not null'
+        raise exception
+            'retention must be between 1 second and 366 days, wait between 0 and 1 hour, scope and key not null'
             using errcode = '22023';
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
@@ -161,8 +167,10 @@ begin
         -- Waits here for a transaction that holds the same key; then one of us inserts.
         -- The service is looked up inside: a call of service_of_session() would cost twice as much.
         insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
-        values (coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-                         case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+        values (coalesce((select r.service from {schema}.service_role as r
+            where r.role operator(pg_catalog.=) session_user),
+                         case when pg_catalog.has_function_privilege(session_user,
+                             '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
                               then {schema}.service_by_membership() end,
                          session_user),
                 p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
@@ -183,7 +191,8 @@ begin
 
         -- No row now means: purged, or taken over, since it was read. Then all begins anew.
         update {schema}.idempotency_record
-        set claimed_by = default, claimed_at = v_now, completed_at = null, expires_at = v_now operator(pg_catalog.+) p_retention,
+        set claimed_by = default, claimed_at = v_now, completed_at = null,
+            expires_at = v_now operator(pg_catalog.+) p_retention,
             fingerprint = p_fingerprint, response_status = null, response_headers = null,
             response_content_type = null, response_json = null, response_bytes = null
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key)
@@ -228,7 +237,8 @@ exception when lock_not_available then
 end $$;
 comment on function {schema}.try_claim(text, text, bytea, interval, interval, timestamptz) is
     'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
-    'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is why '
+    'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is '
+    'why '
     'claim() does without.';
 
 create function {schema}.claim_or_abort(
@@ -242,7 +252,8 @@ create function {schema}.claim_or_abort(
 language plpgsql security definer
 as $$
 begin
-    if ({schema}.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now)).outcome operator(pg_catalog.<>) 'started' then
+    if ({schema}.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait,
+        p_now)).outcome operator(pg_catalog.<>) 'started' then
         raise exception 'another request has claimed this key'
             using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
     end if;
@@ -297,8 +308,10 @@ begin
         response_headers = p_headers, response_content_type = p_content_type,
         response_json = p_json, response_bytes = p_bytes
     where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+              coalesce((select r.service from {schema}.service_role as r
+                  where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user,
+                           '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
                             then {schema}.service_by_membership() end,
                        session_user),
               p_scope, p_key)
@@ -333,8 +346,10 @@ begin
     set completed_at = pg_catalog.clock_timestamp(), response_status = p_status,
         response_content_type = 'application/json', response_json = p_row
     where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user, '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+              coalesce((select r.service from {schema}.service_role as r
+                  where r.role operator(pg_catalog.=) session_user),
+                       case when pg_catalog.has_function_privilege(session_user,
+                           '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
                             then {schema}.service_by_membership() end,
                        session_user),
               p_scope, p_key)
@@ -374,8 +389,8 @@ execute function refuse_uncompleted_claim();
 comment on trigger idempotency_record_completed on idempotency_record is
     'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
 
--- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and each
--- look for the first row in its order reads them all. So a session that had to read many remembers where it ended.
+-- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and
+-- each look for the first row in its order reads them all. So a session that had to read many remembers where it ended.
 create function look_from(p_what text, p_of text) returns timestamptz
 language plpgsql stable
 as $$
@@ -389,7 +404,8 @@ begin
     return '-infinity';
 end $$;
 comment on function look_from(text, text) is
-    'From where to look for the first row in the order of an index of times: where the last look of this session ended, '
+    'From where to look for the first row in the order of an index of times: where the last look of this session '
+    'ended, '
     'or -infinity, from the start.';
 
 create function keep_look(p_what text, p_of text, p_from timestamptz, p_first timestamptz, p_read bigint) returns void
@@ -407,14 +423,17 @@ begin
         -- again. To read an entry takes about half a microsecond, so that takes a twentieth of the time.
         perform set_config(v_name, jsonb_build_object('of', current_schema() || ' ' || p_of, 'first', p_first,
                                                       'at', v_now,
-                                                      'again', v_now + p_read * interval '10 microseconds')::text, false);
+                                                      'again', v_now + p_read * interval '10 microseconds')::text,
+                                                          false);
     elsif v_kept is not null then
         perform set_config(v_name, '', false);
     end if;
 end $$;
 comment on function keep_look(text, text, timestamptz, timestamptz, bigint) is
-    'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; p_read: how '
-    'many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only after more than 1000.';
+    'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; '
+    'p_read: how '
+    'many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only after more than '
+    '1000.';
 
 create function remove_expired(
     p_table  regclass,
@@ -453,8 +472,10 @@ begin
     return v_removed;
 end $$;
 comment on function remove_expired(regclass, regclass, name, integer, timestamptz, text) is
-    'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows whose time '
-    'has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition of that index.';
+    'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows '
+    'whose time '
+    'has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition of that '
+    'index.';
 
 create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -476,7 +497,8 @@ select service, scope, key,
        response_status as status,
        coalesce(response_json::text,
                 case when octet_length(response_bytes) = 0 then 'no body'
-                     else octet_length(response_bytes) || ' bytes of ' || coalesce(nullif(response_content_type, ''), 'no type')
+                     else octet_length(response_bytes) || ' bytes of ' || coalesce(nullif(response_content_type, ''),
+                         'no type')
                 end) as response
 from idempotency_record;
 comment on view idempotency_record_readable is
@@ -493,7 +515,8 @@ comment on column idempotency_record_readable.expires_at is 'When the key become
 comment on column idempotency_record_readable.expired is 'Whether it already is.';
 comment on column idempotency_record_readable.fingerprint is 'The first 16 hex digits of the SHA-256 of the request.';
 comment on column idempotency_record_readable.status is 'Status of the response; null when only the key was kept.';
-comment on column idempotency_record_readable.response is 'The JSON text, length and type of other bytes, or that it had no body.';
+comment on column idempotency_record_readable.response is
+    'The JSON text, length and type of other bytes, or that it had no body.';
 
 perform end_migration();
 end $file$;

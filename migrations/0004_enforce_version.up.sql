@@ -22,7 +22,8 @@ declare
 begin
     if pg_trigger_depth() > 1 and v_new -> tg_argv[0] = v_old -> tg_argv[0] and exists (
         select from pg_constraint as c
-        where c.conrelid = tg_relid and c.contype = 'f' and (c.confdeltype in ('n', 'd') or c.confupdtype in ('c', 'n', 'd'))
+        where c.conrelid = tg_relid and c.contype = 'f' and (c.confdeltype in ('n', 'd')
+            or c.confupdtype in ('c', 'n', 'd'))
           and (select bool_or(a.attnum = any (c.conkey)) is not false from pg_attribute as a
                where a.attrelid = tg_relid and a.attnum > 0 and a.attgenerated = ''
                  and v_new -> a.attname is distinct from v_old -> a.attname)) then
@@ -35,7 +36,8 @@ begin
               schema = tg_table_schema, table = tg_table_name, column = tg_argv[0];
 end $$;
 comment on function refuse_stale_version() is
-    'Body of the trigger once_enforce_version: raises ON004, and adds 1 where the action of a foreign key changes a row. '
+    'Body of the trigger once_enforce_version: raises ON004, and adds 1 where the action of a foreign key changes a '
+    'row. '
     'Not to be called; enforce_version() attaches it.';
 
 create function give_first_version() returns trigger
@@ -65,7 +67,8 @@ as $$
     from tree as t join pg_class as c on c.oid = t.member
 $$;
 comment on function version_triggers(regclass) is
-    'The tables whose rows an UPDATE of p_table can reach, each with what the names of its triggers end with: a partition '
+    'The tables whose rows an UPDATE of p_table can reach, each with what the names of its triggers end with: a '
+    'partition '
     'has some of its own, beside those that the partitioned table hands down, and keeps them when it is detached.';
 
 -- SECURITY INVOKER: who may alter the table may do this, nobody else.
@@ -112,9 +115,12 @@ begin
     end loop;
 end $$;
 comment on function enforce_version(regclass, name) is
-    'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, whoever sends it; '
-    'actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS IDENTITY, each '
-    'insert gets a first version that the key never had. Covers the partitions and children of the table that are there: '
+    'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, whoever sends '
+    'it; '
+    'actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS IDENTITY, '
+    'each '
+    'insert gets a first version that the key never had. Covers the partitions and children of the table that are '
+    'there: '
     'call it again when there are new ones. Call it as the owner of the table; a second call changes nothing.';
 
 create function relax_version(p_table regclass) returns void
@@ -124,7 +130,8 @@ declare
     v_each record;
 begin
     for v_each in
-        select r.tgname as name, t.member from version_triggers(p_table) as t join pg_trigger as r on r.tgrelid = t.member
+        select r.tgname as name, t.member from version_triggers(p_table) as t
+            join pg_trigger as r on r.tgrelid = t.member
         where r.tgname in ('once_enforce_version' || t.suffix, 'once_first_version' || t.suffix)
     loop
         execute format('drop trigger %I on %s', v_each.name, v_each.member);

@@ -96,7 +96,8 @@ create function require_timeline(p_timeline text) returns text
 language plpgsql
 as $$
 declare
-    v_timeline constant text := case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end;
+    v_timeline constant text := case when pg_is_in_recovery() then ''
+        else left(pg_walfile_name(pg_current_wal_lsn()), 8) end;
 begin
     if v_timeline collate "C" < p_timeline then
         raise exception 'this server % although timeline % has been seen',
@@ -106,12 +107,13 @@ begin
     return v_timeline;
 end $$;
 comment on function require_timeline(text) is
-    'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the newest that the caller '
+    'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the newest '
+    'that the caller '
     'has seen: a pooler can lead a connection that it keeps back to an old primary.';
 
 -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline has
--- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and whoever is looked for by
--- it is found on no other timeline, unless that one has this very acquisition.
+-- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and whoever is looked
+-- for by it is found on no other timeline, unless that one has this very acquisition.
 create function fence_after(p_last bigint) returns bigint
 language sql volatile
 return greatest(p_last, current_timeline() << 40) + 1;
@@ -123,8 +125,8 @@ language plpgsql
 as $$
 begin
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        -- An old snapshot shows an old floor; to lock a row that was changed since then is refused with 40001. The lock goes with
-        -- the savepoint, because purge_leases() would wait for it until this transaction ends.
+        -- An old snapshot shows an old floor; to lock a row that was changed since then is refused with 40001. The lock
+        -- goes with the savepoint, because purge_leases() would wait for it until this transaction ends.
         begin
             perform from lease_floor for share;
             raise exception using errcode = 'ON000';
@@ -134,7 +136,8 @@ begin
     end if;
     return (select fence from lease_floor);
 end $$;
-comment on function newest_floor() is 'The floor as it is now. Under an older snapshot: that, or 40001. It leaves no lock.';
+comment on function newest_floor() is
+    'The floor as it is now. Under an older snapshot: that, or 40001. It leaves no lock.';
 
 create function acquire_lease(
     p_name     text,
@@ -158,7 +161,8 @@ declare
     v_floor bigint;
 begin
     if (p_duration between interval '100 milliseconds' and interval '366 days' and p_name is not null) is not true then
-        raise exception 'duration must be between 100 milliseconds and 366 days, the name not null' using errcode = '22023';
+        raise exception 'duration must be between 100 milliseconds and 366 days, the name not null' using errcode =
+            '22023';
     end if;
 
     -- Who finds it held goes away without a lock and without a write, however often they ask.
@@ -197,8 +201,8 @@ begin
         values (v_service, p_name, v_fence, v_holder, v_now, v_now, v_now + p_duration)
         on conflict do nothing;
         if found then
-            -- purge_leases() may have removed a row of this name after we looked. It raised the floor before ours could be
-            -- inserted, and cannot remove ours: so the floor is read once more.
+            -- purge_leases() may have removed a row of this name after we looked. It raised the floor before ours could
+            -- be inserted, and cannot remove ours: so the floor is read once more.
             v_floor := newest_floor();
             if v_fence <= v_floor then
                 v_fence := fence_after(v_floor);
@@ -225,7 +229,8 @@ create function renew_lease(
     p_duration interval,
     p_now      timestamptz default null
 ) returns timestamptz
-language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+    set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -255,7 +260,8 @@ comment on function renew_lease(text, bigint, interval, timestamptz) is
     'tests.';
 
 create function release_lease(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
-language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+    set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -285,7 +291,8 @@ comment on function lease_held(text, bigint, timestamptz) is
     'date at once: for a look before work is begun. What is written must be guarded by assert_fence().';
 
 create function assert_fence(p_name text, p_fence bigint, p_now timestamptz default null) returns void
-language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off set jit = off
+language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+    set jit = off
 as $$
 declare
     v_service constant text := service_of_session();
@@ -330,8 +337,8 @@ begin
     if (p_unused between interval '0' and interval '3660 days' and p_limit between 1 and 100000) is not true then
         raise exception 'unused must be between 0 and 3660 days, limit between 1 and 100000' using errcode = '22023';
     end if;
-    -- One purge at a time. Who makes a row reads the floor again when the row is there: then this has committed, or that
-    -- row is none of those removed here.
+    -- One purge at a time. Who makes a row reads the floor again when the row is there: then this has committed, or
+    -- that row is none of those removed here.
     perform from lease_floor for update;
     with removed as (
         delete from lease

@@ -13,8 +13,10 @@ comment on domain message_topic is
     'Words of ASCII letters, digits, _ and -, joined by dots, up to 249 bytes: what every broker can take as a name.';
 comment on constraint message_topic_valid on domain message_topic is 'Words joined by dots, up to 249 bytes.';
 create domain message_key as text collate "C"
-    constraint message_key_valid check (octet_length(value) >= 1 and octet_length(value) <= 255 and value !~ '[\x01-\x1f\x7f]');
-comment on domain message_key is '1 to 255 bytes without control characters. Messages of one key are delivered in order.';
+    constraint message_key_valid check (octet_length(value) >= 1 and octet_length(value) <= 255
+        and value !~ '[\x01-\x1f\x7f]');
+comment on domain message_key is
+    '1 to 255 bytes without control characters. Messages of one key are delivered in order.';
 comment on constraint message_key_valid on domain message_key is '1 to 255 bytes without control characters.';
 create domain message_trace as text collate "C"
     constraint message_trace_valid check (value ~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$');
@@ -22,13 +24,16 @@ comment on domain message_trace is 'A traceparent as in W3C Trace Context, for e
 comment on constraint message_trace_valid on domain message_trace is 'The form of W3C Trace Context, lower case.';
 create domain message_uuid as uuid
     constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
-comment on domain message_uuid is 'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
+comment on domain message_uuid is
+    'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
 comment on constraint message_uuid_valid on domain message_uuid is 'Not the nil UUID.';
 create domain media_type as text collate "C"
     -- The usual one first: an expression that matches takes longer than all else that is checked of a message.
-    constraint media_type_valid check (value = 'application/json' or octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
+    constraint media_type_valid check (value = 'application/json' or octet_length(value) <= 255
+        and value ~ '^[!-~]([ -~]*[!-~])?$');
 comment on domain media_type is 'For example application/json. Printable ASCII, 1 to 255 bytes.';
-comment on constraint media_type_valid on domain media_type is 'Printable ASCII without spaces at the ends, 1 to 255 bytes.';
+comment on constraint media_type_valid on domain media_type is
+    'Printable ASCII without spaces at the ends, 1 to 255 bytes.';
 create domain message_json as json
     constraint message_json_size check (octet_length(value::text) <= 1048576);
 comment on domain message_json is 'A JSON text of up to 1 MiB, kept byte for byte.';
@@ -64,8 +69,8 @@ do $$ begin
 end $$;
 
 create table outbox (
-    -- These two in this order: writers take the id of their transaction before they draw a place (prepare_to_draw()), and
-    -- where one forgets it, defaults are evaluated from left to right.
+    -- These two in this order: writers take the id of their transaction before they draw a place (prepare_to_draw()),
+    -- and where one forgets it, defaults are evaluated from left to right.
     txid          xid8          not null default pg_current_xact_id(),
     id            bigint        not null default nextval('outbox_id_seq'),
     published_at  timestamptz   not null default clock_timestamp(),
@@ -84,11 +89,13 @@ create table outbox (
 ) partition by list (((id >> 20) & 7));
 comment on table outbox is
     'The log of staged messages. A row is there if and only if the transaction that staged it committed; it is never '
-    'updated. Subscriptions read it in the order of id. Slots of the ring that everybody has passed are emptied by trim_outbox().';
+    'updated. Subscriptions read it in the order of id. Slots of the ring that everybody has passed are emptied by '
+    'trim_outbox().';
 comment on column outbox.txid is 'The transaction that staged it; decides in which batch of a reader it belongs.';
 comment on column outbox.id is
     'Place in the log, nothing more: after a failover that lost commits, numbers come again. Drawn after txid.';
-comment on column outbox.published_at is 'When it was staged (clock of the database), before its transaction committed.';
+comment on column outbox.published_at is
+    'When it was staged (clock of the database), before its transaction committed.';
 comment on column outbox.message_id is
     'Identity of the message, unique over all services. It never changes; receivers detect repeats by it. Made by the '
     'library, or by message_id_of() from the service and given_id.';
@@ -107,8 +114,9 @@ comment on column outbox.payload_bytes is 'Payload, when it is anything else. Ex
 comment on constraint outbox_one_payload on outbox is 'A message has exactly one payload.';
 
 -- Insert-only: a table is emptied by TRUNCATE, so vacuum has nothing to collect. ANALYZE stays on.
--- It has no primary key, since its partitions are chosen by an expression. A publication FOR ALL TABLES would refuse the
--- DELETE of trim_outbox() and the UPDATE of rebase() without a replica identity. It costs nothing without such a publication.
+-- It has no primary key, since its partitions are chosen by an expression. A publication FOR ALL TABLES would refuse
+-- the DELETE of trim_outbox() and the UPDATE of rebase() without a replica identity. It costs nothing without such a
+-- publication.
 alter table outbox replica identity full;
 for slot in 0 .. 7 loop
     execute format('create table outbox_%s partition of outbox for values in (%s) '
@@ -132,12 +140,16 @@ create table outbox_identity (
     constraint outbox_identity_digest_valid check (octet_length(digest) = 32)
 );
 comment on table outbox_identity is
-    'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() removes '
-    'what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here is forgotten there.';
+    'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() '
+    'removes '
+    'what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here is '
+    'forgotten there.';
 comment on column outbox_identity.service is 'The service that staged it.';
 comment on column outbox_identity.message_id is 'The id that the application gave: given_id of the message.';
-comment on column outbox_identity.digest is 'SHA-256 of topic, key, headers and payload: the same id must mean the same message.';
-comment on column outbox_identity.published_at is 'When it was staged first; of a scheduled message, when it is due. Its age counts from then.';
+comment on column outbox_identity.digest is
+    'SHA-256 of topic, key, headers and payload: the same id must mean the same message.';
+comment on column outbox_identity.published_at is
+    'When it was staged first; of a scheduled message, when it is due. Its age counts from then.';
 comment on constraint outbox_identity_pkey on outbox_identity is 'The guard: one message per id.';
 comment on constraint outbox_identity_digest_valid on outbox_identity is 'SHA-256 has 32 bytes.';
 create index outbox_identity_age_idx on outbox_identity (published_at);
@@ -157,7 +169,8 @@ return sha256(
 comment on function message_digest(text, text, text, json, json, bytea) is
     'SHA-256 of what makes two messages the same; each part has its length in front.';
 
-create function take_identity(p_service text, p_message_id uuid, p_digest bytea, p_due_at timestamptz default null) returns boolean
+create function take_identity(p_service text, p_message_id uuid, p_digest bytea,
+    p_due_at timestamptz default null) returns boolean
 language plpgsql
 as $$
 declare
@@ -190,7 +203,8 @@ as $$
 declare
     v_hash constant bytea := substr(sha256(uuid_send(p_namespace) || convert_to(p_name, 'UTF8')), 1, 16);
 begin
-    return encode(set_byte(set_byte(v_hash, 6, get_byte(v_hash, 6) & 15 | 128), 8, get_byte(v_hash, 8) & 63 | 128), 'hex')::uuid;
+    return encode(set_byte(set_byte(v_hash, 6, get_byte(v_hash, 6) & 15 | 128), 8, get_byte(v_hash, 8) & 63 | 128),
+        'hex')::uuid;
 end $$;
 comment on function name_uuid(uuid, text) is
     'The UUID of version 8 of a name within a namespace: SHA-256 of both, as in RFC 9562, appendix B.2.';
@@ -206,7 +220,8 @@ begin
     return name_uuid(name_uuid('007b1b20-ccbb-416c-b52b-e844fd500d44', p_source), p_name);
 end $$;
 comment on function message_id_from_name(text, text) is
-    'A message id for receive() and publish() from a text that identifies the message at its source, for example (''stripe'', ''evt_1PqJ''). '
+    'A message id for receive() and publish() from a text that identifies the message at its source, for example '
+    '(''stripe'', ''evt_1PqJ''). '
     'The same source and name give the same id, here and in message_id::from_name() of the C++ library.';
 
 -- A UUID has 36 characters, so that no two pairs make the same name.
@@ -217,7 +232,8 @@ begin
     return name_uuid('11470674-fa83-417d-9549-3f0d78c7dc4c', p_given::text || p_service);
 end $$;
 comment on function bound_message_id(text, uuid) is
-    'The identity of the message to which this service gave this id: two services that give the same one send two messages.';
+    'The identity of the message to which this service gave this id: two services that give the same one send two '
+    'messages.';
 
 create function message_id_of(p_given_id uuid) returns uuid
 language plpgsql stable security definer set search_path from current
@@ -226,7 +242,8 @@ begin
     return bound_message_id(service_of_session(), p_given_id);
 end $$;
 comment on function message_id_of(uuid) is
-    'Under which id a message travels to which this service gave p_given_id: what receivers see, and outbox.message_id.';
+    'Under which id a message travels to which this service gave p_given_id: what receivers see, and '
+    'outbox.message_id.';
 
 -- In one place, because a scheduled message of a key must land in the slice of the published ones.
 create function bucket_of(p_key text, p_message_id uuid) returns smallint
@@ -241,12 +258,13 @@ return coalesce(p_given, case when p_json is not null then 'application/json' en
 comment on function media_type_of(text, json) is
     'The media type of a payload: what was given, and application/json where that is nothing and the payload is JSON.';
 
--- octet_length() of bytea, and pg_column_size(), look at the header of a value only. Of compressed JSON only all of it says
--- how long it is.
+-- octet_length() of bytea, and pg_column_size(), look at the header of a value only. Of compressed JSON only all of it
+-- says how long it is.
 create function delivery_size(p_json json, p_bytes bytea, p_headers json) returns bigint
 language sql stable
 return coalesce(octet_length(p_bytes),
-                case when pg_column_compression(p_json) is null then pg_column_size(p_json) else octet_length(p_json::text) end, 0)
+                case when pg_column_compression(p_json) is null then pg_column_size(p_json)
+                    else octet_length(p_json::text) end, 0)
        + coalesce(pg_column_size(p_headers), 0);
 comment on function delivery_size(json, bytea, json) is
     'How many bytes of payload and headers a message brings to a reader, nearly.';
@@ -263,7 +281,8 @@ begin
         using errcode = '22023';
 end $$;
 comment on function refuse_message(bigint, text, integer) is
-    'Says what is wrong with a message (p_place in arrays). What a constraint says would print the whole row, with its payload, into the log.';
+    'Says what is wrong with a message (p_place in arrays). What a constraint says would print the whole row, with '
+    'its payload, into the log.';
 
 create function require_lengths(p_first text, p_length integer, p_others text[], p_lengths integer[]) returns void
 language plpgsql immutable
@@ -274,13 +293,15 @@ begin
     end if;
     for i in 1 .. cardinality(p_others) loop
         if p_lengths[i] <> p_length then
-            raise exception '% has % elements, % has %: they must be as many, or the array null', p_others[i], p_lengths[i], p_first, p_length
+            raise exception '% has % elements, % has %: they must be as many, or the array null', p_others[i],
+                p_lengths[i], p_first, p_length
                 using errcode = '22023';
         end if;
     end loop;
 end $$;
 comment on function require_lengths(text, integer, text[], integer[]) is
-    'Of functions that take arrays side by side: raises 22023 naming the first one that is not null and not as long as p_first.';
+    'Of functions that take arrays side by side: raises 22023 naming the first one that is not null and not as long '
+    'as p_first.';
 
 perform end_migration();
 end $file$;

@@ -37,7 +37,8 @@ create table subscription (
         backoff_base >= interval '1 millisecond' and backoff_base <= backoff_cap and backoff_cap <= interval '7 days'),
     constraint subscription_expiry_valid check (expire_after between interval '1 minute' and interval '366 days')
 );
-comment on table subscription is 'Who reads the outbox. A subscription gets every message of its topics once it exists.';
+comment on table subscription is
+    'Who reads the outbox. A subscription gets every message of its topics once it exists.';
 comment on column subscription.service is 'The service that reads; see current_service().';
 comment on column subscription.name is 'Name within the service.';
 comment on column subscription.state is
@@ -48,11 +49,13 @@ comment on column subscription.topics is
 comment on column subscription.slices is
     'Into how many slices its messages are divided, by key, so that as many readers work side by side. Fixed.';
 comment on column subscription.max_attempts is 'After so many failed attempts a message is dead.';
-comment on column subscription.backoff_base is 'Limit of the pause after the first failed attempt; it doubles with each.';
+comment on column subscription.backoff_base is
+    'Limit of the pause after the first failed attempt; it doubles with each.';
 comment on column subscription.backoff_cap is 'Longest pause between two attempts.';
 comment on column subscription.dead_blocks_key is
     'Whether a dead message holds back later ones of its key until somebody calls redrive() or discard().';
-comment on column subscription.starts_at is 'Only messages that were staged at or after this time; null means no such limit.';
+comment on column subscription.starts_at is
+    'Only messages that were staged at or after this time; null means no such limit.';
 comment on column subscription.expire_after is
     'When it has acknowledged nothing for so long although messages wait, it no longer keeps them; null means it keeps '
     'them for ever.';
@@ -94,7 +97,8 @@ create table checkpoint (
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 comment on table checkpoint is
-    'How far each slice of a subscription is: one row per acknowledged batch, the newest counts. Older rows are history, '
+    'How far each slice of a subscription is: one row per acknowledged batch, the newest counts. Older rows are '
+    'history, '
     'for throughput; trim_outbox() removes them.';
 comment on column checkpoint.service is 'The service that reads.';
 comment on column checkpoint.subscription is 'Name of the subscription.';
@@ -107,7 +111,8 @@ comment on column checkpoint.last_id is 'Within an open window: messages up to h
 comment on column checkpoint.from_id is
     'Lies below the id of every message whose transaction began after from_snap; those are found by id from here on.';
 comment on column checkpoint.seen_id is
-    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells messages of '
+    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells messages '
+    'of '
     'the new cluster, whose transaction ids start low again, from those that are done.';
 comment on column checkpoint.to_id is 'Within an open window: no message of it has a higher id.';
 comment on column checkpoint.bound is
@@ -116,14 +121,16 @@ comment on column checkpoint.bound is
 comment on column checkpoint.to_bound is 'Within an open window: what becomes from_id when it is done.';
 comment on column checkpoint.from_snap is 'Messages of transactions that this snapshot sees are done.';
 comment on column checkpoint.to_snap is
-    'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered in the '
+    'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered in '
+    'the '
     'order of id. Null: the window is done, and the next batch opens another.';
 comment on constraint checkpoint_pkey on checkpoint is 'The guard against two readers of one slice.';
 comment on constraint checkpoint_window_whole on checkpoint is 'A window has all three ends, or there is none.';
 comment on constraint checkpoint_messages_valid on checkpoint is 'A batch has no or more messages.';
 
--- What trim_outbox() may remove while a transaction that has called subscribe() is open. Nobody waits for such a transaction:
--- its subscription was promised what is not in its snapshot, and that was taken after the last look that found nobody.
+-- What trim_outbox() may remove while a transaction that has called subscribe() is open. Nobody waits for such a
+-- transaction: its subscription was promised what is not in its snapshot, and that was taken after the last look that
+-- found nobody.
 create table trim_horizon (
     only_row          boolean     not null default true,
     looked_at         timestamptz not null default clock_timestamp(),
@@ -133,7 +140,8 @@ create table trim_horizon (
     constraint trim_horizon_only_row check (only_row)
 );
 comment on table trim_horizon is
-    'One row: the last look of trim_outbox() at which no transaction was open that makes or changes a subscription. Every '
+    'One row: the last look of trim_outbox() at which no transaction was open that makes or changes a subscription. '
+    'Every '
     'subscription that was made since begins at or after its snapshot.';
 comment on column trim_horizon.only_row is 'Always true: there is one row.';
 comment on column trim_horizon.looked_at is
@@ -166,10 +174,12 @@ language plpgsql stable
 as $$
 begin
     return greatest(0, (select max(id) from outbox),
-                    (select max(greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound)) from newest_checkpoints() as c));
+                    (select max(greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound))
+                        from newest_checkpoints() as c));
 end $$;
 comment on function newest_place() is
-    'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, unless '
+    'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, '
+    'unless '
     'rows were copied without their sequence.';
 
 -- The owner of the schema, or an administrator, may act for any service, for example to make a subscription for it.
@@ -182,12 +192,14 @@ begin
     end if;
     if not is_operator() then
         raise exception 'role % may not act for service %', session_user, p_service
-            using errcode = '42501', hint = 'leave p_service out, or connect as the owner of the schema or an administrator';
+            using errcode = '42501', hint =
+                'leave p_service out, or connect as the owner of the schema or an administrator';
     end if;
     return p_service;
 end $$;
 comment on function service_named(text) is
-    'The service that a function acts for: the session''s own, or any when the session is that of the owner of the schema or of an administrator.';
+    'The service that a function acts for: the session''s own, or any when the session is that of the owner of the '
+    'schema or of an administrator.';
 
 create function snapshot_up_to(p_xid xid8, p_sees boolean) returns pg_snapshot
 language plpgsql stable
@@ -251,8 +263,8 @@ begin
     -- Before our snapshot: trim_outbox() sees by this lock that a subscription may be there which it cannot see.
     lock table subscription in row exclusive mode;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        -- Our snapshot is from before that lock. If trim_outbox() has looked in between, this is error 40001. The lock on the row
-        -- goes with the savepoint, because trim_outbox() would wait for it until this transaction ends.
+        -- Our snapshot is from before that lock. If trim_outbox() has looked in between, this is error 40001. The lock
+        -- on the row goes with the savepoint, because trim_outbox() would wait for it until this transaction ends.
         begin
             perform from trim_horizon for share;
             raise exception using errcode = 'ON000';
@@ -262,11 +274,12 @@ begin
     end if;
     if outbox_is_foreign() then
         raise exception 'the outbox comes from another cluster, so its transaction ids mean nothing here'
-            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+            using errcode = 'ON062', hint =
+                'this database was restored from a dump or upgraded: let its owner call rebase() once';
     end if;
     if p_from = 'now' then
-        -- It reaches up to our own id, so that v_bound holds for whatever it does not know. (Bounds of other checkpoints
-        -- would do, but those that a service hands in are good for that service only.)
+        -- It reaches up to our own id, so that v_bound holds for whatever it does not know. (Bounds of other
+        -- checkpoints would do, but those that a service hands in are good for that service only.)
         v_from_id := v_bound;
         v_snap := snapshot_up_to(pg_current_xact_id(), false);
         v_seen_id := (select last_value from outbox_id_seq);
@@ -301,11 +314,14 @@ begin
 end $$;
 comment on function subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text) is
     'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that end '
-    'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all that '
-    'are still in the outbox), or a time. The subscriptions of a service have up to 256 slices together (54000). ON062: the database '
+    'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all '
+    'that '
+    'are still in the outbox), or a time. The subscriptions of a service have up to 256 slices together (54000). '
+    'ON062: the database '
     'was restored, call rebase().';
 
-create function pause_subscription(p_name text, p_paused boolean default true, p_service text default null) returns boolean
+create function pause_subscription(p_name text, p_paused boolean default true,
+    p_service text default null) returns boolean
 language plpgsql security definer set search_path from current
 as $$
 begin
@@ -347,9 +363,11 @@ begin
                              else 'messages may be gone; unsubscribe() and subscribe() again, or resume_expired()' end;
     end if;
     if v_subscription.system_identifier <> (select system_identifier::text from pg_control_system()) then
-        raise exception 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
+        raise exception
+            'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
             p_name, p_service
-            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+            using errcode = 'ON062', hint =
+                'this database was restored from a dump or upgraded: let its owner call rebase() once';
     end if;
     return v_subscription;
 end $$;
@@ -359,9 +377,11 @@ comment on function usable_subscription(text, text) is
 create function incarnation(p_subscription subscription) returns bigint
 language sql stable
 return hashtextextended(concat_ws('/', (p_subscription).service, (p_subscription).name,
-                                  extract(epoch from (p_subscription).created_at), (p_subscription).system_identifier), 0);
+                                  extract(epoch from (p_subscription).created_at),
+                                      (p_subscription).system_identifier), 0);
 comment on function incarnation(subscription) is
-    'Tells this subscription from another one, also from an earlier one of the same name. Part of what next_batch() returns.';
+    'Tells this subscription from another one, also from an earlier one of the same name. Part of what next_batch() '
+    'returns.';
 
 perform end_migration();
 end $file$;

@@ -33,7 +33,9 @@ comment on column scheduled_message.given_id is 'The id that the application gav
 comment on column scheduled_message.due_at is 'Not before this time.';
 comment on column scheduled_message.scheduled_at is 'When it was scheduled.';
 comment on column scheduled_message.topic is 'As in the outbox.';
-comment on column scheduled_message.key is 'As in the outbox. Messages that a service schedules for one key are released in the order of due_at, then scheduled_at.';
+comment on column scheduled_message.key is
+    'As in the outbox. Messages that a service schedules for one key are released in the order of due_at, then '
+    'scheduled_at.';
 comment on column scheduled_message.traceparent is 'As in the outbox.';
 comment on column scheduled_message.content_type is 'As in the outbox.';
 comment on column scheduled_message.headers is 'As in the outbox.';
@@ -73,12 +75,15 @@ begin
     end if;
     p_content_type := media_type_of(p_content_type, p_json);
     if v_given is not null
-       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json, p_bytes), p_due_at) then
+       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json,
+           p_bytes), p_due_at) then
         return v_given;
     end if;
-    insert into scheduled_message (service, message_id, given_id, due_at, topic, key, traceparent, content_type, headers,
+    insert into scheduled_message (service, message_id, given_id, due_at, topic, key, traceparent, content_type,
+        headers,
                                    payload_json, payload_bytes)
-    values (v_service, v_id, v_given, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+    values (v_service, v_id, v_given, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json,
+        p_bytes);
     -- A reader sleeps until the next one is due, and this may be earlier. It looks after it has said that it sleeps.
     if reader_sleeps() then
         perform notify_readers();
@@ -86,7 +91,8 @@ begin
     return coalesce(v_given, v_id);
 end $$;
 comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
-    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction commits. '
+    'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction '
+    'commits. '
     'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
 
 create function cancel_scheduled(p_message_id uuid) returns boolean
@@ -105,7 +111,8 @@ begin
     return found;
 end $$;
 comment on function cancel_scheduled(uuid) is
-    'Takes a scheduled message back, by the id that schedule() returned, when this transaction commits: as if it had never '
+    'Takes a scheduled message back, by the id that schedule() returned, when this transaction commits: as if it had '
+    'never '
     'been scheduled. False: it is in the outbox already, or never was.';
 
 create function release_due(
@@ -131,9 +138,9 @@ begin
                       pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass) - v_read);
     if v_first <= v_now then
         perform prepare_to_draw();
-        -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has locked, it may
-        -- be releasing or taking back: what is due after that, of the same service and key, is left for later. So of each
-        -- key one transaction releases at a time, from the first one on.
+        -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has
+        -- locked, it may be releasing or taking back: what is due after that, of the same service and key, is left for
+        -- later. So of each key one transaction releases at a time, from the first one on.
         with mine as materialized (
             select ctid as place, service, key, due_at, scheduled_at from scheduled_message
             where due_at between v_first and v_now
@@ -141,16 +148,19 @@ begin
         ), held as materialized (
             select m.service, m.key, m.due_at, m.scheduled_at from scheduled_message as m
             where m.due_at >= v_first and m.key is not null
-              and (m.due_at, m.scheduled_at) <= ((select max(due_at) from mine), (select max(scheduled_at) from mine where due_at = (select max(due_at) from mine)))
+              and (m.due_at, m.scheduled_at) <= ((select max(due_at) from mine), (select max(scheduled_at) from mine
+                  where due_at = (select max(due_at) from mine)))
               and not exists (select from mine where mine.place = m.ctid)
         ), due as (
             delete from scheduled_message
             where ctid = any (array(select i.place from mine as i
-                                    where not exists (select from held as h where h.service = i.service and h.key = i.key
+                                    where not exists (select from held as h where h.service = i.service
+                                        and h.key = i.key
                                                       and (h.due_at, h.scheduled_at) <= (i.due_at, i.scheduled_at))))
             returning *
         )
-        insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+        insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers,
+            payload_json, payload_bytes)
         select service, message_id, given_id, bucket_of(key, message_id),
                topic, key, traceparent, content_type, headers, payload_json, payload_bytes
         from due order by due_at, scheduled_at;
@@ -171,8 +181,10 @@ begin
     end if;
 end $$;
 comment on function release_due(integer, timestamptz) is
-    'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many milliseconds '
-    'to look again (null: none is scheduled). Of one service and key in the order of due_at, then scheduled_at, also when '
+    'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many '
+    'milliseconds '
+    'to look again (null: none is scheduled). Of one service and key in the order of due_at, then scheduled_at, also '
+    'when '
     'several readers call it at the same time. In a transaction of its own.';
 
 perform end_migration();

@@ -1,4 +1,5 @@
 -- 0010 parked_message: messages whose delivery failed, and what waits behind them.
+-- More than 400 lines: what parks, takes and settles a message is read in one piece.
 --
 -- Apply: into the schema that holds 0009.
 -- Locks: creates new objects only.
@@ -50,12 +51,14 @@ comment on column parked_message.state is
     'retrying: comes again at next_attempt_at; waiting: an earlier message of its key is here; dead: its attempts are '
     'used up, or it was rejected: call redrive() or discard().';
 comment on column parked_message.attempts is
-    'How often it was tried. Counted before the attempt; for what is handed out behind another message, when it failed.';
+    'How often it was tried. Counted before the attempt; for what is handed out behind another message, when it '
+    'failed.';
 comment on column parked_message.last_error is 'Why the last attempt failed; up to 4096 bytes.';
 comment on column parked_message.parked_at is 'When it was parked.';
 comment on column parked_message.next_attempt_at is 'When it comes again.';
 comment on column parked_message.started_at is
-    'It was handed out then, and what came of it has not been reported: it is on its way, or its worker ended. When it is '
+    'It was handed out then, and what came of it has not been reported: it is on its way, or its worker ended. When '
+    'it is '
     'waiting, it was handed out behind an earlier message of its key.';
 comment on column parked_message.published_at is 'When the message was staged.';
 comment on column parked_message.published_by is 'The service that staged it.';
@@ -99,7 +102,8 @@ begin
     return v_subscription;
 end $$;
 comment on function lock_subscription(text, text) is
-    'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is parked.';
+    'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is '
+    'parked.';
 
 create function key_is_blocked(p_service text, p_subscription text, p_key text, p_dead_blocks boolean) returns boolean
 language plpgsql stable
@@ -117,7 +121,8 @@ language sql volatile
 return least(p_subscription.backoff_cap, p_subscription.backoff_base * power(2, least(greatest(p_attempts - 1, 0), 30)))
        * (0.5 + random() / 2);
 comment on function backoff(subscription, integer) is
-    'Pause after so many failed attempts: doubles up to the cap, and between half and all of it by chance, so that what '
+    'Pause after so many failed attempts: doubles up to the cap, and between half and all of it by chance, so that '
+    'what '
     'failed together does not come back together.';
 
 create function park(
@@ -138,9 +143,11 @@ declare
     v_now     constant timestamptz  := coalesce(time_given(p_now), clock_timestamp());
     v_parked  integer;
 begin
-    perform require_lengths('p_ids', cardinality(p_ids), array['p_as', 'p_errors'], array[cardinality(p_as), cardinality(p_errors)]);
+    perform require_lengths('p_ids', cardinality(p_ids), array['p_as', 'p_errors'], array[cardinality(p_as),
+        cardinality(p_errors)]);
     if (p_as <@ array['retry', 'dead', 'behind', 'suspect'] and array_position(p_as, null) is null) is not true then
-        raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode = '22023';
+        raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode =
+            '22023';
     end if;
     with named as materialized (
         select found.message, p.error, row_number() over (partition by (found.message).key order by p.id) as place,
@@ -149,17 +156,19 @@ begin
         cross join lateral (select o from outbox as o where o.id = p.id offset 0) as found (message)
     ), placed as (
         select n.*,
-               -- Whatever is behind another message of its key waits for it. Asked once for each key, before the first of
-               -- it is here: who asks in between goes through all of them again.
+               -- Whatever is behind another message of its key waits for it. Asked once for each key, before the first
+               -- of it is here: who asks in between goes through all of them again.
                (n.message).key is not null and (
-                   bool_or(n.place = 1 and key_is_blocked(v_service, p_subscription, (n.message).key, v_sub.dead_blocks_key))
+                   bool_or(n.place = 1 and key_is_blocked(v_service, p_subscription, (n.message).key,
+                       v_sub.dead_blocks_key))
                    over (partition by (n.message).key)
                    or coalesce(bool_or(v_sub.dead_blocks_key or n.parked_as <> 'dead')
                                over (partition by (n.message).key order by (n.message).id
                                      rows between unbounded preceding and 1 preceding), false)) as waits
         from named as n
     )
-    insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts, last_error, next_attempt_at,
+    insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts, last_error,
+        next_attempt_at,
                                 started_at, published_at, published_by, topic, key, traceparent, content_type, headers,
                                 payload_json, payload_bytes)
     select v_service, p_subscription, p_slice, (message).id, (message).message_id, (message).given_id,
@@ -181,12 +190,14 @@ begin
     end if;
 end $$;
 comment on function park(text, integer, bigint[], text[], text[], timestamptz) is
-    'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead (rejected), '
-    'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; comes '
+    'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead '
+    '(rejected), '
+    'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; '
+    'comes '
     'again at once, alone).';
 
--- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were few
--- rows, or none, goes through all of the subscription for each of them.
+-- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were
+-- few rows, or none, goes through all of the subscription for each of them.
 create function promote_keys(p_subscription subscription, p_keys text[], p_now timestamptz) returns bigint
 language plpgsql set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
 as $$
@@ -219,7 +230,8 @@ begin
     from (select p.id, p.state,
                  bool_and(p.slice = p_slice and (
                               (p.state = 'waiting' and p.attempts = 0 and p.started_at is null)
-                              or (p.state = 'dead' and not p_subscription.dead_blocks_key))) over (order by p.id) as untried
+                              or (p.state = 'dead' and not p_subscription.dead_blocks_key))) over (order by p.id)
+                                  as untried
           from (select f.id, f.slice, f.state, f.attempts, f.started_at from parked_message as f
                 where f.service = p_subscription.service and f.subscription = p_subscription.name and f.key = p_key
                   and f.id > p_id
@@ -227,10 +239,12 @@ begin
     where n.untried and n.state = 'waiting';
 end $$;
 comment on function untried_behind(subscription, integer, text, bigint, integer) is
-    'What can be handed out together with this message of this key: those that wait behind it, up to the first that was '
+    'What can be handed out together with this message of this key: those that wait behind it, up to the first that '
+    'was '
     'tried, or was on its way when a worker ended. Reads so many entries of an index.';
 
-create function first_parked(p_service text, p_subscription text, p_slice integer, p_now timestamptz) returns timestamptz
+create function first_parked(p_service text, p_subscription text, p_slice integer,
+    p_now timestamptz) returns timestamptz
 language plpgsql
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
@@ -251,6 +265,7 @@ end $$;
 comment on function first_parked(text, text, integer, timestamptz) is
     'The time of the first attempt that waits for one in a slice.';
 
+-- More than 80 lines: one statement with all conditions, planned once.
 create function take_parked(
     p_subscription text,
     p_slice        integer     default 0,
@@ -277,8 +292,8 @@ begin
     end if;
     -- Nobody discards or redrives one of a key between the look at what waits and the mark that it is on its way.
     perform lock_subscription(v_service, p_subscription);
-    -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it. The
-    -- last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
+    -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it.
+    -- The last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
     with ended as (
         update parked_message
         set state = 'dead', next_attempt_at = null, started_at = null,
@@ -321,12 +336,14 @@ begin
         cross join lateral untried_behind(v_sub, p_slice, f.key, f.id, s.most) as b (id)
         where f.leads
     ), sized as (
-        -- Those behind come last, in the order of the log: so what p_bytes cuts off is never in front of one of its key.
+        -- Those behind come last, in the order of the log: so what p_bytes cuts off is never in front of one of its
+        -- key.
         select due.counted, found.place, row_number() over in_turn as turn,
                sum(found.bytes) over (in_turn rows unbounded preceding) as bytes
         from due cross join lateral (
             select q.ctid, delivery_size(q.payload_json, q.payload_bytes, q.headers) from parked_message as q
-            where q.service = v_service and q.subscription = p_subscription and q.id = due.id offset 0) as found (place, bytes)
+            where q.service = v_service and q.subscription = p_subscription
+                and q.id = due.id offset 0) as found (place, bytes)
         window in_turn as (order by due.place nulls last, due.id)
     ), taken as (
         update parked_message as p
@@ -338,14 +355,17 @@ begin
     select * from taken order by id;
 end $$;
 comment on function take_parked(text, integer, integer, integer, bigint, timestamptz) is
-    'Parked messages that are due, of up to p_keys keys and p_bytes of payload and headers (one at least), with the attempt '
+    'Parked messages that are due, of up to p_keys keys and p_bytes of payload and headers (one at least), with the '
+    'attempt '
     'counted. What was never tried comes with those '
     'that wait untried behind it, in their order: deliver none after an earlier one of its key was not accepted, and '
-    'report it as unavailable. Commit before you try them, and report all with settle_parked(): so a message that ends its '
+    'report it as unavailable. Commit before you try them, and report all with settle_parked(): so a message that '
+    'ends its '
     'worker ends up dead. For its last attempt, and after it may have ended a worker, a message comes alone. Only the '
     'active reader of the slice calls it.';
 
-create function parked_due(p_subscription text, p_slice integer default 0, p_now timestamptz default null) returns bigint
+create function parked_due(p_subscription text, p_slice integer default 0,
+    p_now timestamptz default null) returns bigint
 language plpgsql security definer set search_path from current
 as $$
 declare
@@ -358,6 +378,7 @@ comment on function parked_due(text, integer, timestamptz) is
     'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
     'time. Reads one entry of an index.';
 
+-- More than 80 lines: its arguments are checked before anything is written.
 create function settle_parked(
     p_subscription text,
     p_slice        integer,
@@ -380,10 +401,13 @@ declare
     v_keys    text[];
 begin
     perform require_lengths('p_ids', cardinality(p_ids), array['p_message_ids', 'p_results', 'p_errors', 'p_after'],
-                            array[cardinality(p_message_ids), cardinality(p_results), cardinality(p_errors), cardinality(p_after)]);
+                            array[cardinality(p_message_ids), cardinality(p_results), cardinality(p_errors),
+                                cardinality(p_after)]);
     if (p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] and array_position(p_results, null) is null
         and p_message_ids is not null) is not true then
-        raise exception 'p_message_ids and p_results say for each id which message it is, and accepted, retry, rejected or unavailable'
+        raise exception
+            'p_message_ids and p_results say for each id which message it is, and accepted, retry, rejected or '
+            'unavailable'
             using errcode = '22023';
     end if;
     with reported as materialized (
@@ -392,7 +416,8 @@ begin
         -- By its identity, too: after a failover another message can have the place in the log.
         cross join lateral (
             select q.ctid, q.message_id from parked_message as q
-            where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, message_id)
+            where q.service = v_service and q.subscription = p_subscription
+                and q.id = r.id offset 0) as found (place, message_id)
         where found.message_id = r.message_id
     ), delivered as (
         delete from parked_message as p using reported as r
@@ -401,7 +426,8 @@ begin
     ), failed as (
         update parked_message as p
         -- What was handed out behind another message has its attempt counted now, when there was one.
-        set attempts = case when r.result = 'unavailable' then greatest(p.attempts - 1, 0) else greatest(p.attempts, 1) end,
+        set attempts = case when r.result = 'unavailable' then greatest(p.attempts - 1, 0)
+            else greatest(p.attempts, 1) end,
             started_at = null,
             state = case when r.result = 'rejected'
                               or (r.result = 'retry' and greatest(p.attempts, 1) >= v_sub.max_attempts) then 'dead'
@@ -410,7 +436,8 @@ begin
                                         or (r.result = 'retry' and greatest(p.attempts, 1) >= v_sub.max_attempts)
                                         or (r.result = 'unavailable' and p.state = 'waiting') then null
                                    else v_now + greatest(backoff(v_sub, p.attempts),
-                                                         least(coalesce(r.after_ms, 0), 604800000) * interval '1 millisecond') end,
+                                                         least(coalesce(r.after_ms, 0),
+                                                             604800000) * interval '1 millisecond') end,
             last_error = case when r.result = 'unavailable' and p.state = 'waiting' then p.last_error
                               else coalesce(left(r.error, 1000), p.last_error) end
         from reported as r
@@ -420,13 +447,14 @@ begin
     )
     select array_agg(key) into v_keys
     from (select key from delivered union all select key from failed where state = 'dead') as ended;
-    -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier one of
-    -- its key may have been redriven: it waits for that one then.
+    -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier
+    -- one of its key may have been redriven: it waits for that one then.
     update parked_message as p set state = 'waiting', next_attempt_at = null
     from unnest(p_ids, p_message_ids, p_results) as r (id, message_id, result)
     cross join lateral (
         select q.ctid, q.key, q.id, q.message_id from parked_message as q
-        where q.service = v_service and q.subscription = p_subscription and q.id = r.id offset 0) as found (place, key, id, message_id)
+        where q.service = v_service and q.subscription = p_subscription
+            and q.id = r.id offset 0) as found (place, key, id, message_id)
     cross join lateral (
         select from parked_message as e
         where e.service = v_service and e.subscription = p_subscription and e.key = found.key and e.id < found.id
@@ -436,9 +464,12 @@ begin
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
 comment on function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz) is
-    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: delivered, it goes. retry: later, or dead '
-    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 days. rejected: dead. '
-    'unavailable: nobody could take anything, or an earlier message of its key was not accepted; the attempt does not count.';
+    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: '
+    'delivered, it goes. retry: later, or dead '
+    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 '
+    'days. rejected: dead. '
+    'unavailable: nobody could take anything, or an earlier message of its key was not accepted; the attempt does not '
+    'count.';
 
 create function redrive(
     p_subscription text,
@@ -455,7 +486,8 @@ declare
     v_keys  text[];
 begin
     -- An update and not a lock alone: one that parks with an older snapshot is refused then, and comes again.
-    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription
+        returning * into v_sub;
     with redriven as (
         update parked_message
         set state = case when key is null then 'retrying' else 'waiting' end, attempts = 0, started_at = null,
@@ -465,7 +497,8 @@ begin
         returning key
     )
     select count(*), array_agg(key) into v_count, v_keys from redriven;
-    -- Where dead messages let later ones pass, one of those may be due already. It waits again, unless it is on its way.
+    -- Where dead messages let later ones pass, one of those may be due already. It waits again, unless it is on its
+    -- way.
     update parked_message as p set state = 'waiting', next_attempt_at = null
     where p.service = v_sub.service and p.subscription = v_sub.name and p.key = any(v_keys) and p.state = 'retrying'
       and p.started_at is null
@@ -485,7 +518,8 @@ declare
     v_key text;
     v_found boolean;
 begin
-    update subscription set state = state where service = service_named(p_service) and name = p_subscription returning * into v_sub;
+    update subscription set state = state where service = service_named(p_service) and name = p_subscription
+        returning * into v_sub;
     delete from parked_message
     where service = v_sub.service and subscription = v_sub.name and message_id = p_message_id
     returning key into v_key;

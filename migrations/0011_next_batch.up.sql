@@ -1,4 +1,5 @@
 -- 0011 next_batch: what a reader is handed, how it acknowledges, and how it sleeps.
+-- More than 400 lines: a reader rests on what next_batch() and acknowledge() say together.
 --
 -- Apply: into the schema that holds 0010.
 -- Locks: creates new objects only.
@@ -22,7 +23,8 @@ create type batch as (
     seal         uuid
 );
 comment on type batch is
-    'What next_batch() has handed out, for acknowledge(). It goes back as it came; no field of it is ever null. What else a '
+    'What next_batch() has handed out, for acknowledge(). It goes back as it came; no field of it is ever null. What '
+    'else a '
     'position needs stands in the checkpoint before it, which no client names.';
 comment on column batch.number is 'Counts the batches of the slice: that of the checkpoint which acknowledge() makes.';
 comment on column batch.messages is 'How many messages it has.';
@@ -31,11 +33,13 @@ comment on column batch.last_id is 'The id of its last message; 0 when it is emp
 comment on column batch.subscription is 'The incarnation() of its subscription.';
 comment on column batch.slice is 'The slice.';
 comment on column batch.timeline is
-    'The timeline of the server that it was read on. After a failover the same ids and transaction ids mean something else.';
+    'The timeline of the server that it was read on. After a failover the same ids and transaction ids mean something '
+    'else.';
 comment on column batch.to_snap is 'See checkpoint.to_snap.';
 comment on column batch.to_id is 'See checkpoint.to_id.';
 comment on column batch.newest is 'The newest id when it was read.';
-comment on column batch.session is 'The server process that read it: only there is newest known to be a bound, see checkpoint.bound.';
+comment on column batch.session is
+    'The server process that read it: only there is newest known to be a bound, see checkpoint.bound.';
 comment on column batch.seal is
     'A keyed digest of all other fields: so nobody but next_batch() makes a batch, or changes one.';
 
@@ -65,7 +69,8 @@ declare
 begin
     p_batch.seal := null;
     -- HMAC in form: a digest around a digest, so that nobody can append to what is sealed.
-    p_batch.seal := left(encode(sha256(v_secret || sha256(v_secret || convert_to(p_batch::text, 'UTF8'))), 'hex'), 32)::uuid;
+    p_batch.seal := left(encode(sha256(v_secret || sha256(v_secret || convert_to(p_batch::text, 'UTF8'))), 'hex'),
+        32)::uuid;
     return p_batch;
 end $$;
 comment on function sealed(batch) is 'The batch with the seal that it has to have.';
@@ -101,21 +106,23 @@ comment on column delivery.headers is 'As in the outbox.';
 comment on column delivery.payload_json is 'As in the outbox.';
 comment on column delivery.payload_bytes is 'As in the outbox.';
 comment on column delivery.blocked is
-    'Whether an earlier message of its key is parked, so that this one has to be parked, too. In the last row: whether even '
+    'Whether an earlier message of its key is parked, so that this one has to be parked, too. In the last row: '
+    'whether even '
     'an empty batch should be acknowledged.';
 
+-- More than 80 lines: two scans that must stay two, and what they rest on.
 create function next_batch(
     p_subscription text,
     p_slice        integer default 0,
     p_limit        integer default 1000,
     p_bytes        bigint  default 16777216
 ) returns setof delivery
--- VOLATILE, because keep_look() sets something. Each statement has a snapshot of its own; what is handed out is decided by
--- the two snapshots of the window, and what changed meanwhile (a checkpoint, the subscription) acknowledge() refuses.
--- The planner settings: rows are wanted in the order of an index, and a plan that sorts, made while the tables were small,
--- would be kept for the session. It is to be kept, too: a plan for the values at hand looks cheaper each time, and to make
--- it takes longer than to read a hundred messages. Columns are cast to the types of a delivery in the queries: a row of
--- just these types is passed on as it is.
+-- VOLATILE, because keep_look() sets something. Each statement has a snapshot of its own; what is handed out is decided
+-- by the two snapshots of the window, and what changed meanwhile (a checkpoint, the subscription) acknowledge()
+-- refuses. The planner settings: rows are wanted in the order of an index, and a plan that sorts, made while the tables
+-- were small, would be kept for the session. It is to be kept, too: a plan for the values at hand looks cheaper each
+-- time, and to make it takes longer than to read a hundred messages. Columns are cast to the types of a delivery in the
+-- queries: a row of just these types is passed on as it is.
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 set plan_cache_mode = force_generic_plan
@@ -147,17 +154,20 @@ begin
     end if;
     if pg_is_in_recovery() then
         raise exception 'next_batch() was called on a standby'
-            using errcode = '25006', hint = 'snapshots of a standby do not say what is still running: read on the primary';
+            using errcode = '25006', hint =
+                'snapshots of a standby do not say what is still running: read on the primary';
     end if;
     if pg_current_xact_id_if_assigned() is not null then
         raise exception 'next_batch() must come before the first write of its transaction'
-            using errcode = 'ON063', hint = 'the position of the next batch rests on a number that is read before the transaction has an id';
+            using errcode = 'ON063', hint =
+                'the position of the next batch rests on a number that is read before the transaction has an id';
     end if;
     select * into v_at from checkpoint as c
     where c.service = v_service and c.subscription = p_subscription and c.slice = p_slice
     order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
     if not found then
-        raise exception 'slice % of subscription % of service % has no checkpoint: its table was copied without the other',
+        raise exception
+            'slice % of subscription % of service % has no checkpoint: its table was copied without the other',
             p_slice, p_subscription, v_service
             using errcode = 'ON067', hint = 'where it stood is not known: unsubscribe() and subscribe() again';
     end if;
@@ -165,7 +175,9 @@ begin
     -- Read after the snapshot was taken: whatever that sees has drawn its id before.
     v_newest := (select last_value from outbox_id_seq);
     if v_newest < greatest(v_at.last_id, v_at.from_id, v_at.seen_id, v_at.to_id, v_at.bound, v_at.to_bound) then
-        raise exception 'outbox_id_seq is at %, and subscription % of service % is past that: rows were copied without their sequence',
+        raise exception
+            'outbox_id_seq is at %, and subscription % of service % is past that: rows were copied without their '
+            'sequence',
             v_newest, p_subscription, v_service
             using errcode = 'ON067', hint = 'let the owner of the schema call rebase()';
     end if;
@@ -174,26 +186,29 @@ begin
         v_exact := array(select t from unnest(v_sub.topics) as t where t not like '%.*');
         v_prefix := array(select left(t, -1) from unnest(v_sub.topics) as t where t like '%.*');
     end if;
-    -- Whether a key need be looked up at all. Where that reads much, because of all that were parked and are gone, keys are
-    -- looked up for a while without a question.
+    -- Whether a key need be looked up at all. Where that reads much, because of all that were parked and are gone, keys
+    -- are looked up for a while without a question.
     v_parked := look_from('any_parked', v_of) > '-infinity';
     if not v_parked then
         v_read := pg_stat_get_xact_tuples_returned('parked_message_pkey'::regclass);
-        v_parked := exists (select from parked_message as p where p.service = v_service and p.subscription = p_subscription);
+        v_parked := exists (select from parked_message as p where p.service = v_service
+            and p.subscription = p_subscription);
         perform keep_look('any_parked', v_of, '-infinity', clock_timestamp(),
                           pg_stat_get_xact_tuples_returned('parked_message_pkey'::regclass) - v_read);
     end if;
 
     -- Two scans and two loops, for one of a UNION ALL costs up to four tenths more.
     -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the
-    -- order of id, so that a bulk load is not read again for each page of it. The loops end at the first message that would
-    -- exceed p_bytes; a batch has one at least.
+    -- order of id, so that a bulk load is not read again for each page of it. The loops end at the first message that
+    -- would exceed p_bytes; a batch has one at least.
     if v_at.last_id < v_at.from_id then
         v_late := array(select x from pg_snapshot_xip(v_at.from_snap) as x where pg_visible_in_snapshot(x, v_to_snap));
         if cardinality(v_late) > 0 then
             for v_row in
-                select null::batch, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service, o.topic::text, o.key::text,
-                       o.traceparent::text, o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+                select null::batch, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service,
+                    o.topic::text, o.key::text,
+                       o.traceparent::text, o.content_type::text, o.headers::json, o.payload_json::json,
+                           o.payload_bytes::bytea,
                        v_parked and o.key is not null and exists (
                            select from parked_message as p
                            where p.service = v_service and p.subscription = p_subscription and p.key = o.key
@@ -220,13 +235,15 @@ begin
         end if;
     end if;
 
-    -- New: above from_id, whatever to_snap sees and from_snap does not. Nothing is asked of txid as a range here, or the
-    -- planner would take that index and sort.
+    -- New: above from_id, whatever to_snap sees and from_snap does not. Nothing is asked of txid as a range here, or
+    -- the planner would take that index and sort.
     if v_count < p_limit and not v_more then
         v_after := greatest(v_at.from_id, v_at.last_id);
         for v_row in
-            select null::batch, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service, o.topic::text, o.key::text,
-                   o.traceparent::text, o.content_type::text, o.headers::json, o.payload_json::json, o.payload_bytes::bytea,
+            select null::batch, o.id, o.message_id::uuid, o.given_id::uuid, o.published_at, o.service, o.topic::text,
+                o.key::text,
+                   o.traceparent::text, o.content_type::text, o.headers::json, o.payload_json::json,
+                       o.payload_bytes::bytea,
                    v_parked and o.key is not null and exists (
                        select from parked_message as p
                        where p.service = v_service and p.subscription = p_subscription and p.key = o.key
@@ -250,21 +267,26 @@ begin
     end if;
 
     v_row := null;
-    v_row.batch := sealed(row(v_at.number + 1, v_count, v_more or v_count = p_limit, v_last, incarnation(v_sub), p_slice,
+    v_row.batch := sealed(row(v_at.number + 1, v_count, v_more
+        or v_count = p_limit, v_last, incarnation(v_sub), p_slice,
                               current_timeline(), v_to_snap, v_to_id, v_newest, pg_backend_pid(), null)::batch);
     -- Of an empty batch: whether acknowledging it saves later ones a longer way.
     v_row.blocked := v_at.to_snap is not null or v_newest - v_at.from_id > 256 or coalesce(cardinality(v_late), 0) > 16;
     return next v_row;
 end $$;
 comment on function next_batch(text, integer, integer, bigint) is
-    'The next messages of a slice, in order, up to p_limit and p_bytes of payload and headers (one at least), and one row at '
-    'the end whose batch is what acknowledge() takes (its id is null; its blocked says whether even an empty batch should be '
+    'The next messages of a slice, in order, up to p_limit and p_bytes of payload and headers (one at least), and one '
+    'row at '
+    'the end whose batch is what acknowledge() takes (its id is null; its blocked says whether even an empty batch '
+    'should be '
     'acknowledged). The batch is handed back as it is, also as text and on another connection. Reads only: until '
     'acknowledge() commits, the same messages come again. blocked: an earlier message of the same key is parked, so '
     'this one has to be parked, too. Call it before the first write of its transaction (else ON063). '
-    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); ON067 '
+    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); '
+    'ON067 '
     'rows were copied apart; 25006 this is a standby.';
 
+-- More than 80 lines: every refusal, before one insert.
 create function acknowledge(
     p_subscription  text,
     p_slice         integer,
@@ -303,11 +325,13 @@ begin
         raise exception 'the batch of subscription %, slice %, was read on timeline %, and this server is on %',
             p_subscription, p_slice, p_batch.timeline,
             case when v_timeline > 0 then v_timeline::text else 'none: it is a standby' end
-            using errcode = 'ON069', hint = 'roll back and call next_batch() again; there was a failover since the batch was read';
+            using errcode = 'ON069', hint =
+                'roll back and call next_batch() again; there was a failover since the batch was read';
     end if;
     -- No place is beyond what the sequence has given out, unless that was copied apart.
     if greatest(p_last_id, p_batch.last_id, p_batch.to_id, p_batch.newest) > v_sequence then
-        raise exception 'p_batch or p_last_id names a place in the log that was never given out' using errcode = '22023';
+        raise exception 'p_batch or p_last_id names a place in the log that was never given out' using errcode =
+            '22023';
     end if;
     select * into v_at from checkpoint as c
     where c.service = v_service and c.subscription = p_subscription and c.slice = p_slice
@@ -317,9 +341,11 @@ begin
         raise exception 'there is more behind this batch: name the id of its last message as p_last_id'
             using errcode = 'ON064';
     end if;
-    if not v_taken and (p_last_id not between v_at.last_id and p_batch.last_id or p_messages not between 0 and p_batch.messages
+    if not v_taken and (p_last_id not between v_at.last_id and p_batch.last_id or p_messages not between 0
+        and p_batch.messages
                         or exists (select from unnest(p_parked_ids) as id
-                                   where (id between v_at.last_id and coalesce(p_last_id, p_batch.last_id)) is not true)) then
+                                   where (id between v_at.last_id
+                                       and coalesce(p_last_id, p_batch.last_id)) is not true)) then
         raise exception 'p_last_id, p_messages and p_parked_ids are of messages in the batch, up to p_last_id'
             using errcode = '22023';
     end if;
@@ -357,14 +383,18 @@ begin
         raise exception 'service % has no subscription %', v_service, p_subscription
             using errcode = 'ON060', hint = 'make it with subscribe()';
     elsif v_sub.system_identifier <> (select system_identifier::text from pg_control_system()) then
-        raise exception 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
+        raise exception
+            'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
             p_subscription, v_service
-            using errcode = 'ON062', hint = 'this database was restored from a dump or upgraded: let its owner call rebase() once';
+            using errcode = 'ON062', hint =
+                'this database was restored from a dump or upgraded: let its owner call rebase() once';
     elsif incarnation(v_sub) <> p_batch.subscription then
         raise exception 'the batch is of another subscription than % of service %', p_subscription, v_service
-            using errcode = 'ON065', hint = 'roll back; the subscription was ended and made anew since the batch was read';
+            using errcode = 'ON065', hint =
+                'roll back; the subscription was ended and made anew since the batch was read';
     elsif v_taken then
-        raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', p_batch.number, p_subscription, p_slice
+        raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', p_batch.number,
+            p_subscription, p_slice
             using errcode = 'ON065', hint = 'roll back; another reader is at work';
     end if;
     if p_parked_ids is not null then
@@ -375,8 +405,10 @@ end $$;
 comment on function acknowledge(text, integer, batch, bigint, integer, bigint[], text[], text[], boolean) is
     'Moves a slice past a batch, when this transaction commits; returns its number. p_last_id: only up to this message '
     '(required when the batch was full). p_parked_ids, with p_parked_as (retry, dead, behind) and p_parked_errors: '
-    'messages of the batch that could not be delivered, see park(). p_durable false: a crash of the server may repeat the '
-    'batch. ON065: another reader was faster, roll back. ON069: there was a failover since the batch was read; roll back and '
+    'messages of the batch that could not be delivered, see park(). p_durable false: a crash of the server may repeat '
+    'the '
+    'batch. ON065: another reader was faster, roll back. ON069: there was a failover since the batch was read; roll '
+    'back and '
     'read again.';
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean
@@ -388,9 +420,10 @@ declare
     v_slice   integer;
     v_found   boolean;
 begin
-    -- Takes the next number of each slice: that waits for acknowledgements of this subscription which are under way, and
-    -- later ones wait for us and then find no subscription. No other subscription is held up.
-    for v_slice in select generate_series(0, slices - 1) from subscription where service = v_service and name = p_name loop
+    -- Takes the next number of each slice: that waits for acknowledgements of this subscription which are under way,
+    -- and later ones wait for us and then find no subscription. No other subscription is held up.
+    for v_slice in select generate_series(0, slices - 1) from subscription where service = v_service
+        and name = p_name loop
         loop
             select * into v_at from checkpoint as c
             where c.service = v_service and c.subscription = p_name and c.slice = v_slice
@@ -411,7 +444,8 @@ begin
     return v_found;
 end $$;
 comment on function unsubscribe(text, text) is
-    'Ends a subscription: its position and its parked messages are gone, and it keeps no messages in the outbox any more.';
+    'Ends a subscription: its position and its parked messages are gone, and it keeps no messages in the outbox any '
+    'more.';
 
 create function wake_channel() returns text
 language sql stable security definer set search_path from current
@@ -423,7 +457,8 @@ language plpgsql volatile security definer set search_path from current
 as $$
 begin
     return array(select virtualtransaction from pg_locks
-                 where locktype = 'relation' and relation in ('outbox'::regclass, 'scheduled_message'::regclass) and mode = 'RowExclusiveLock'
+                 where locktype = 'relation' and relation in ('outbox'::regclass, 'scheduled_message'::regclass)
+                     and mode = 'RowExclusiveLock'
                    and database = (select oid from pg_database where datname = current_database())
                    and pid is distinct from pg_backend_pid());
 end $$;
@@ -456,8 +491,10 @@ begin
     writers := outbox_writers();
 end $$;
 comment on function fall_asleep(interval) is
-    'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that it '
-    'returns may have looked before: read once more, and poll until they are through, before you sleep. A notification that '
+    'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that '
+    'it '
+    'returns may have looked before: read once more, and poll until they are through, before you sleep. A '
+    'notification that '
     'comes meanwhile ends this sleep before it begins: read again. Call it in a transaction of its own, and sleep no '
     'longer than p_for, up to 60 seconds.';
 
@@ -481,8 +518,10 @@ begin
     end if;
 end $$;
 comment on function wake_up(text) is
-    'A reader that got a notification, asleep or not, says so, and passes its payload: whoever fell asleep before that was '
-    'sent got the same notification. From now on nobody notifies until somebody sleeps again. What notify_readers() did not '
+    'A reader that got a notification, asleep or not, says so, and passes its payload: whoever fell asleep before '
+    'that was '
+    'sent got the same notification. From now on nobody notifies until somebody sleeps again. What notify_readers() '
+    'did not '
     'send does nothing, so nobody ends the sleep of another.';
 
 perform end_migration();

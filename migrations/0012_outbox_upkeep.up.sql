@@ -28,7 +28,8 @@ begin
     return v_now;
 end $$;
 comment on function promised_to_none() is
-    'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It waits for another '
+    'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It '
+    'waits for another '
     'trim_outbox(), and for nobody else.';
 
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
@@ -80,7 +81,8 @@ declare
     v_found boolean;
 begin
     execute format('select exists (select from %1$I.outbox_%2$s where txid >= pg_snapshot_xmax($1)) '
-                   'or exists (select from unnest(array(select pg_snapshot_xip($1))) as x (txid) join %1$I.outbox_%2$s using (txid))',
+                   'or exists (select from unnest(array(select pg_snapshot_xip($1))) as x (txid) join '
+                   '%1$I.outbox_%2$s using (txid))',
                    current_schema(), p_slot)
         into v_found using p_snapshot;
     return v_found;
@@ -106,7 +108,8 @@ begin
         return false;
     end if;
     for v_slice in
-        select c.* from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
+        select c.* from newest_checkpoints() as c join subscription as s on s.service = c.service
+            and s.name = c.subscription
         where s.state <> 'expired'
     loop
         -- is_passed() for all of them at once
@@ -118,7 +121,8 @@ begin
     return true;
 end $$;
 comment on function slot_is_passed(integer, timestamptz, pg_snapshot) is
-    'Whether every message in a slot of the ring lies behind every subscription, and the newest is older than p_before, or '
+    'Whether every message in a slot of the ring lies behind every subscription, and the newest is older than '
+    'p_before, or '
     'half a ring behind. A message that p_seen, a snapshot from before, does not see is kept.';
 
 create function empty_slot(p_slot integer, p_seen pg_snapshot, p_wait boolean default true) returns boolean
@@ -129,7 +133,8 @@ declare
 begin
     begin
         perform set_config('lock_timeout', '100ms', true);
-        execute format('lock table only %s in access exclusive mode %s', v_slot, case when p_wait then '' else 'nowait' end);
+        execute format('lock table only %s in access exclusive mode %s', v_slot, case when p_wait then ''
+            else 'nowait' end);
     exception when lock_not_available then
         return false;
     end;
@@ -141,9 +146,11 @@ begin
     return true;
 end $$;
 comment on function empty_slot(integer, pg_snapshot, boolean) is
-    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. Waits up to 100 '
+    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. Waits '
+    'up to 100 '
     'milliseconds for those who use it, or not at all; readers of the outbox wait behind us for as long.';
 
+-- More than 80 lines: the order of looks and locks is the point.
 create function trim_outbox(
     p_keep  interval    default interval '1 hour',
     p_limit integer     default 10000,
@@ -167,18 +174,21 @@ begin
         raise exception 'keep must be between 0 and 3660 days, limit between 1 and 1000000' using errcode = '22023';
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        raise exception 'trim_outbox() must run under READ COMMITTED: TRUNCATE removes also what an older snapshot does not see'
+        raise exception
+            'trim_outbox() must run under READ COMMITTED: TRUNCATE removes also what an older snapshot does not see'
             using errcode = '25001', hint = 'begin isolation level read committed';
     end if;
     -- A subscription that somebody is just making, and that we do not see, must not lose what it has been promised.
     v_seen := promised_to_none();
     expired := expire_subscriptions(p_now);
 
-    -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that somebody needs.
+    -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that somebody
+    -- needs.
     with oldest as materialized (
         select o.id, o.txid, o.published_at from outbox as o order by o.id limit p_limit
     ), positions as materialized (
-        select c from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
+        select c from newest_checkpoints() as c join subscription as s on s.service = c.service
+            and s.name = c.subscription
         where s.state <> 'expired'
     ), needed as (
         select min(o.id) as id from oldest as o
@@ -212,7 +222,8 @@ begin
         from newest_checkpoints() as n
         cross join lateral (
             select c.ctid, c.acknowledged_at from checkpoint as c
-            where c.service = n.service and c.subscription = n.subscription and c.slice = n.slice and c.number < n.number
+            where c.service = n.service and c.subscription = n.subscription and c.slice = n.slice
+                and c.number < n.number
             order by c.service, c.subscription, c.slice, c.number limit p_limit) as c
         -- Behind the limit: a condition before it would read all of the last hour, to find that nothing is older.
         where c.acknowledged_at < v_now - interval '1 hour')) for update skip locked));
@@ -234,10 +245,13 @@ begin
     end loop;
 end $$;
 comment on function trim_outbox(interval, integer, timestamptz) is
-    'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by TRUNCATE, '
-    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 days, checkpoints '
+    'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by '
+    'TRUNCATE, '
+    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 days, '
+    'checkpoints '
     'older than an hour. Call it every minute or so in a transaction of its own, and again at once while it returns '
-    'p_limit. No transaction of a service keeps it from working: what an open one has locked is left to the next call, and '
+    'p_limit. No transaction of a service keeps it from working: what an open one has locked is left to the next '
+    'call, and '
     'one that has called subscribe() keeps only what was staged since.';
 
 create function rebase() returns table (service text, subscription text, to_deliver bigint)
@@ -257,7 +271,8 @@ begin
         return;
     end if;
     if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
-        raise exception 'rebase() must run under READ COMMITTED: it has to see what writers commit before they let it go on'
+        raise exception
+            'rebase() must run under READ COMMITTED: it has to see what writers commit before they let it go on'
             using errcode = '25001', hint = 'begin isolation level read committed';
     end if;
     lock table subscription, checkpoint, parked_message, outbox in access exclusive mode;
@@ -279,7 +294,8 @@ begin
             where o.id <= v_behind and not is_passed(v_at, o.txid, o.id) and o.bucket % s.slices = v_at.slice
               and is_wanted(s, o.topic, o.published_at)
         )
-        insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts, next_attempt_at,
+        insert into parked_message (service, subscription, slice, id, message_id, given_id, state, attempts,
+            next_attempt_at,
                                     published_at, published_by, topic, key, traceparent, content_type, headers,
                                     payload_json, payload_bytes)
         select v_at.service, v_at.subscription, v_at.slice, o.id, o.message_id, o.given_id,
@@ -292,7 +308,8 @@ begin
               from late) as o;
         -- Everything gets one new transaction id, which a snapshot from before does not see: a window in which the
         -- slice has come as far as v_behind.
-        insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_snap, from_id,
+        insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_snap,
+            from_id,
                                 seen_id, bound, to_snap, to_id, to_bound)
         values (v_at.service, v_at.subscription, v_at.slice, v_at.number + 1, session_user, 0, v_behind, v_before, 0,
                 0, v_bound, snapshot_up_to(v_xid, true), v_bound, v_bound);
@@ -313,11 +330,15 @@ begin
     update trim_horizon set system_identifier = v_system, snapshot = '1:1:';
 end $$;
 comment on function rebase() is
-    'Once after this database was restored from a dump, came through pg_upgrade, or got its rows without their sequence: '
-    'translates all positions into the transaction ids of this cluster, and puts outbox_id_seq behind what is there. Nothing is '
-    'lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those who use it, and then raises '
+    'Once after this database was restored from a dump, came through pg_upgrade, or got its rows without their '
+    'sequence: '
+    'translates all positions into the transaction ids of this cluster, and puts outbox_id_seq behind what is there. '
+    'Nothing is '
+    'lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those who use it, and '
+    'then raises '
     '55P03. Returns '
-    'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was to be '
+    'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was '
+    'to be '
     'done.';
 
 perform end_migration();

@@ -62,7 +62,8 @@ declare
 begin
     if (p_lifetime between interval '1 second' and interval '366 days' and cardinality(p_hashes) between 1 and 10000
         and p_principal is not null and p_purpose is not null) is not true then
-        raise exception 'lifetime must be between 1 second and 366 days, principal and purpose not null, and there must be '
+        raise exception
+            'lifetime must be between 1 second and 366 days, principal and purpose not null, and there must be '
                         '1 to 10000 tokens' using errcode = '22023';
     end if;
     -- Here, and below in place of the primary key, because errors of constraints print rows or keys, and so the hashes.
@@ -127,8 +128,10 @@ declare
     v_expires        timestamptz;
     v_answer         claim_answer;
 begin
-    if (p_wait between interval '0' and interval '1 hour' and p_retention between interval '1 second' and interval '366 days') is not true then
-        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour' using errcode = '22023';
+    if (p_wait between interval '0' and interval '1 hour' and p_retention between interval '1 second'
+        and interval '366 days') is not true then
+        raise exception 'retention must be between 1 second and 366 days, wait between 0 and 1 hour' using errcode =
+            '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
     -- Waits here for a transaction that is redeeming the same token. What does not fit in principal or purpose is not

@@ -34,7 +34,8 @@ comment on table inbox is
     'the message commits; a redelivery finds it and does nothing.';
 comment on column inbox.service is 'The service that received it; see current_service().';
 comment on column inbox.consumer is
-    'Who works on the message within the service: each consumer sees each message once. Printable ASCII, 1 to 255 bytes.';
+    'Who works on the message within the service: each consumer sees each message once. Printable ASCII, 1 to 255 '
+    'bytes.';
 comment on column inbox.message_id is 'The id that the sender gave the message; the same at every delivery.';
 comment on column inbox.received_by is 'application_name of the session, or its role where none is set.';
 comment on column inbox.received_at is 'When it took effect (clock of the database).';
@@ -51,6 +52,7 @@ comment on constraint inbox_pkey on inbox is
 create index inbox_expiry_idx on inbox (expires_at);
 comment on index inbox_expiry_idx is 'Lets purge_inbox() find what has expired without reading the rest.';
 
+-- More than 80 lines: as receive(), for arrays, in the order of the ids.
 create function receive_many(
     p_consumer     text,
     p_message_ids  uuid[],
@@ -76,10 +78,12 @@ declare
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
         and p_wait between interval '0' and interval '1 hour' and p_consumer is not null) is not true then
-        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the consumer not null'
+        raise exception
+            'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, the consumer not null'
             using errcode = '22023';
     end if;
-    if p_message_ids is null or cardinality(p_message_ids) > 10000 or array_position(p_message_ids, null) is not null then
+    if p_message_ids is null or cardinality(p_message_ids) > 10000
+        or array_position(p_message_ids, null) is not null then
         raise exception 'message ids must be an array of up to 10000 ids, none of them null'
             using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
     end if;
@@ -98,7 +102,8 @@ begin
             select v_service, p_consumer, m.id, coalesce(nullif(current_setting('application_name'), ''), session_user),
                    v_now, v_now + p_retention, m.fingerprint
             from (select distinct on (u.id) u.id, u.fingerprint
-                  from unnest(p_message_ids, p_fingerprints, p_sent_at) with ordinality as u (id, fingerprint, sent_at, n)
+                  from unnest(p_message_ids, p_fingerprints, p_sent_at) with ordinality as u (id, fingerprint,
+                      sent_at, n)
                   -- A message that is older than the retention may have been received and purged: it is not new.
                   where (u.sent_at <= v_oldest) is not true
                   order by u.id, u.n) as m
@@ -142,7 +147,8 @@ begin
             order by u.id
         loop
             update inbox
-            set altered_times = altered_times + v_alarm.times, altered_at = coalesce(time_given(p_now), clock_timestamp()),
+            set altered_times = altered_times + v_alarm.times, altered_at = coalesce(time_given(p_now),
+                clock_timestamp()),
                 altered_fingerprint = v_alarm.last
             where service = v_service and consumer = p_consumer and message_id = v_alarm.id;
         end loop;
@@ -155,7 +161,8 @@ end $$;
 comment on function receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz) is
     'receive() for many messages in one statement: one row for each place of p_message_ids (from 1), in that order. '
     'outcome: fresh, seen, altered or too_old. Of an id that is in the batch twice only the first is fresh. Ids are '
-    'taken in their order, so two batches never wait for each other in a circle; take one batch per transaction. A wait '
+    'taken in their order, so two batches never wait for each other in a circle; take one batch per transaction. A '
+    'wait '
     'for another transaction beyond p_wait raises 55P03. Up to 10000 ids.';
 
 create function new_ones(
@@ -193,8 +200,10 @@ declare
     v_known   inbox;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
-        and p_wait between interval '0' and interval '1 hour' and p_consumer is not null and p_message_id is not null) is not true then
-        raise exception 'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, consumer and id not null'
+        and p_wait between interval '0' and interval '1 hour' and p_consumer is not null
+            and p_message_id is not null) is not true then
+        raise exception
+            'retention must be between 1 second and 3660 days, wait between 0 and 1 hour, consumer and id not null'
             using errcode = '22023', hint = 'a message without an id is for a person to look at; never make one up';
     end if;
     if not isfinite(p_sent_at) then
@@ -239,7 +248,8 @@ exception when lock_not_available then
 end $$;
 comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
     'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and commit. '
-    'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, the '
+    'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, '
+    'the '
     'alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so nobody can tell '
     'whether it took effect; put it aside for a person. in_progress: another transaction works on it for longer than '
     'p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to 3660 days, longer '
@@ -262,7 +272,8 @@ select service, consumer, message_id, received_by, received_at, altered_times, a
 from inbox
 where altered_at is not null;
 comment on view inbox_alarm is
-    'Messages whose id came again with other bytes. One of the two took effect; a person has to find out what the other '
+    'Messages whose id came again with other bytes. One of the two took effect; a person has to find out what the '
+    'other '
     'one was. A sender that reuses ids loses messages.';
 comment on column inbox_alarm.service is 'The service that received it.';
 comment on column inbox_alarm.consumer is 'Who worked on it.';

@@ -1,4 +1,5 @@
 -- 0015 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
+-- More than 400 lines: every way in which an operation moves on is read in one piece.
 --
 -- Apply: into the schema that holds 0014.
 -- Locks: creates new objects only.
@@ -43,7 +44,8 @@ create table operation (
 -- A row is updated once per phase, never in an indexed column: the free space keeps those updates on its page.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 comment on table operation is
-    'One row per operation that runs in phases because it has effects outside of this database. (service, scope, key) is '
+    'One row per operation that runs in phases because it has effects outside of this database. (service, scope, key) '
+    'is '
     'also the key of its idempotency record, which is claimed when the operation begins and gets the response when it '
     'finishes.';
 comment on column operation.service is 'The service that runs it; see current_service().';
@@ -51,7 +53,8 @@ comment on column operation.scope is 'Scope of the request, as in idempotency_re
 comment on column operation.key is 'Idempotency key of the request, as in idempotency_record.';
 comment on column operation.name is 'Which operation of the service it is: says which phases a worker has to run.';
 comment on column operation.state is
-    'running: owned while the lease lasts, else waiting for a worker. finished: the response is stored. unknown_effect: '
+    'running: owned while the lease lasts, else waiting for a worker. finished: the response is stored. '
+    'unknown_effect: '
     'a call that must not be repeated may have been made; a person decides with resolve_operation(). failed: attempts '
     'are used up; a person decides.';
 comment on column operation.started_at is 'When it began (clock of the database).';
@@ -63,7 +66,8 @@ comment on column operation.phases is 'Names of the phases, in order, as the ser
 comment on column operation.recovery_point is
     'The phase that runs now or runs next: what stands before it is committed and is never run again.';
 comment on column operation.call is
-    'The phase at recovery_point makes a call to the outside, which may have been made by now. idempotent_remote: it is '
+    'The phase at recovery_point makes a call to the outside, which may have been made by now. idempotent_remote: it '
+    'is '
     'made again with the same key. at_most_once: never again.';
 comment on column operation.attempt is 'How often the phase at recovery_point was begun.';
 comment on column operation.owner is 'Random number of who runs it, or finished it; null when nobody does.';
@@ -77,9 +81,11 @@ comment on column operation.last_error is 'Why the last attempt at this recovery
 comment on column operation.data is 'What the phases hand on to each other; up to 1 MiB.';
 comment on constraint operation_pkey on operation is 'One operation per key.';
 comment on constraint operation_state_known on operation is 'The four states.';
-comment on constraint operation_finished_has_times on operation is 'A finished operation has both times, others neither.';
+comment on constraint operation_finished_has_times on operation is
+    'A finished operation has both times, others neither.';
 comment on constraint operation_call_known on operation is 'The two kinds of calls.';
-comment on constraint operation_unknown_effect_of_call on operation is 'Only a call that must not be repeated leaves doubt.';
+comment on constraint operation_unknown_effect_of_call on operation is
+    'Only a call that must not be repeated leaves doubt.';
 comment on constraint operation_phases_valid on operation is '1 to 100 phases.';
 comment on constraint operation_counters_valid on operation is 'Counters are not negative.';
 comment on constraint operation_data_size on operation is 'Data has up to 1 MiB of JSON text.';
@@ -107,8 +113,10 @@ create type operation_answer as (
     body           bytea
 );
 comment on type operation_answer is
-    'What asking for an operation came to. outcome: started, resumed (it is yours: go on at recovery_point), in_progress '
-    '(somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed (a person has to '
+    'What asking for an operation came to. outcome: started, resumed (it is yours: go on at recovery_point), '
+    'in_progress '
+    '(somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed (a person '
+    'has to '
     'decide), absent (nothing to take over).';
 comment on column operation_answer.outcome is 'See the type.';
 comment on column operation_answer.scope is 'Scope of the operation.';
@@ -119,7 +127,8 @@ comment on column operation_answer.recovery_point is 'The phase to run next.';
 comment on column operation_answer.call is 'Not null: the call of that phase may have been made.';
 comment on column operation_answer.attempt is 'How often that phase was begun, this time included.';
 comment on column operation_answer.data is 'What earlier phases left.';
-comment on column operation_answer.call_keys is 'For each phase the idempotency key for its call, as call_key() makes it.';
+comment on column operation_answer.call_keys is
+    'For each phase the idempotency key for its call, as call_key() makes it.';
 comment on column operation_answer.retry_after_ms is 'When in_progress: milliseconds until it may be taken over.';
 comment on column operation_answer.status is 'When replayed: as in claim_answer.';
 comment on column operation_answer.headers is 'When replayed: as in claim_answer.';
@@ -152,7 +161,8 @@ begin
     return call_key_of(service_of_session(), p_scope, p_key, p_phase);
 end $$;
 comment on function call_key(text, text, text) is
-    'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an operation '
+    'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an '
+    'operation '
     'that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
 
 create function answer_of_operation(p_record operation, p_outcome text) returns operation_answer
@@ -175,8 +185,10 @@ create function check_operation(p_phase text, p_call text, p_data json, p_lease 
 language plpgsql immutable
 as $$
 begin
-    if (p_phase is not null and (p_call is null or p_call = 'idempotent_remote' or p_call = 'at_most_once')) is not true then
-        raise exception 'a phase has a name, and its call is idempotent_remote, at_most_once or null' using errcode = '22023';
+    if (p_phase is not null and (p_call is null or p_call = 'idempotent_remote'
+        or p_call = 'at_most_once')) is not true then
+        raise exception 'a phase has a name, and its call is idempotent_remote, at_most_once or null' using errcode =
+            '22023';
     elsif (octet_length(p_data::text) <= 1048576) is not true then
         raise exception 'data must be JSON of up to 1 MiB, and not null' using errcode = '22023';
     elsif (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
@@ -235,6 +247,7 @@ end $$;
 comment on function own_operation(operation, uuid, interval, integer, timestamptz) is
     'Makes p_owner the owner of an operation whose row the caller has locked, or finds that a person has to decide.';
 
+-- More than 80 lines: every state that the operation can be found in.
 create function begin_operation(
     p_scope        text,
     p_key          text,
@@ -357,7 +370,8 @@ begin
                null, null, null, null)::operation_answer;
 end $$;
 comment on function retake_operation(text, text, uuid, interval, timestamptz) is
-    'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: somebody '
+    'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: '
+    'somebody '
     'else has it now.';
 
 create function next_operation(
@@ -377,11 +391,12 @@ declare
 begin
     if (p_lease between interval '100 milliseconds' and interval '1 day'
         and p_max_attempts between 1 and 1000 and p_owner is not null) is not true then
-        raise exception 'lease must be between 100 milliseconds and 1 day, attempts between 1 and 1000, the owner not null'
+        raise exception
+            'lease must be between 100 milliseconds and 1 day, attempts between 1 and 1000, the owner not null'
             using errcode = '22023';
     end if;
-    -- The first part is in the order of operation_unfinished_idx: else the primary key seems to be as good while there are
-    -- few rows, and it leads through all that are finished.
+    -- The first part is in the order of operation_unfinished_idx: else the primary key seems to be as good while there
+    -- are few rows, and it leads through all that are finished.
     with candidate as materialized (
         select ctid as place, lease_until from operation
         where service = v_service and state = 'running' and lease_until <= v_now
@@ -537,7 +552,8 @@ begin
       and idempotency_record.fingerprint is not distinct from excluded.fingerprint;
     if not found then
         raise exception 'the key of this operation has a response or a request that is not its own'
-            using errcode = 'ON042', hint = 'its idempotency record was removed and claimed anew; a person has to decide';
+            using errcode = 'ON042', hint =
+                'its idempotency record was removed and claimed anew; a person has to decide';
     end if;
 end $$;
 comment on function store_answer_of_operation(operation, integer, json, text, json, bytea) is
@@ -610,7 +626,8 @@ begin
     end if;
 end $$;
 comment on function resolve_operation(text, text, text, text, json, timestamptz) is
-    'For operators: what to do with an operation that is unknown_effect or failed. p_recovery_point: the phase to go on '
+    'For operators: what to do with an operation that is unknown_effect or failed. p_recovery_point: the phase to go '
+    'on '
     'with. The same one: its effect did not happen, do it again. The next one: it did happen; give what it returned in '
     'p_data. A worker goes on from there. Raises ON041 when there is nothing to decide.';
 
@@ -640,17 +657,20 @@ begin
     perform store_answer_of_operation(v_record, p_status, null, 'application/json', p_body, null);
 end $$;
 comment on function end_operation(text, text, text, integer, json, timestamptz) is
-    'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every repeat '
+    'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every '
+    'repeat '
     'of its key gets. No phase runs any more. Raises ON041 when there is nothing to decide.';
 
 create function purge_operations(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
 as $$
 begin
-    return remove_expired('operation', 'operation_expiry_idx', 'expires_at', p_limit, p_now, p_only => 'state = ''finished''');
+    return remove_expired('operation', 'operation_expiry_idx', 'expires_at', p_limit, p_now,
+        p_only => 'state = ''finished''');
 end $$;
 comment on function purge_operations(integer, timestamptz) is
-    'Removes up to p_limit finished operations whose response has expired, the oldest first, of all services, and returns '
+    'Removes up to p_limit finished operations whose response has expired, the oldest first, of all services, and '
+    'returns '
     'how many. Others are never removed. For operators: p_now can purge early.';
 
 create view operation_readable as

@@ -19,7 +19,8 @@ create table request_window (
 )
 with (autovacuum_vacuum_scale_factor = 0.02);
 comment on table request_window is
-    'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another key with '
+    'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another key '
+    'with '
     'the same question gets the answer of the first one. A row becomes visible when that one commits.';
 comment on column request_window.service is 'The service that was asked; see current_service().';
 comment on column request_window.scope is 'Scope of the request, as in idempotency_record.';
@@ -55,7 +56,8 @@ begin
     if (p_window between interval '1 millisecond' and interval '1 day'
         and p_wait between interval '0' and interval '1 hour'
         and p_scope is not null and p_key is not null and p_fingerprint is not null) is not true then
-        raise exception 'window must be between 1 millisecond and 1 day, wait between 0 and 1 hour, scope, key and fingerprint '
+        raise exception
+            'window must be between 1 millisecond and 1 day, wait between 0 and 1 hour, scope, key and fingerprint '
                         'not null' using errcode = '22023';
     end if;
     v_timeout := set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
@@ -82,7 +84,8 @@ begin
             v_answer := lookup(p_scope, v_first.key, p_fingerprint, p_now);
             if v_answer.outcome not in ('replayed', 'in_progress') then
                 -- It took effect within the window, but its record is gone: that it was done is all there is to say.
-                v_answer := row('replayed', v_first.opened_at, v_first.opened_at, null, null, null, null, null)::claim_answer;
+                v_answer := row('replayed', v_first.opened_at, v_first.opened_at, null, null, null, null,
+                    null)::claim_answer;
             end if;
             exit;
         end if;
@@ -106,8 +109,10 @@ exception when lock_not_available then
 end $$;
 comment on function open_window(text, text, bytea, interval, interval, timestamptz) is
     'Asks, in the transaction that has claimed (scope, key), whether another key asked the same within p_window. '
-    'started: no, this is the first one; do the work. replayed: yes; complete() this key with the response that is given '
-    'here, and commit, so that repeats of both keys get it. in_progress: the first one is still running after p_wait, or '
+    'started: no, this is the first one; do the work. replayed: yes; complete() this key with the response that is '
+    'given '
+    'here, and commit, so that repeats of both keys get it. in_progress: the first one is still running after p_wait, '
+    'or '
     'has no response yet; roll back. p_window: 1 millisecond to 1 day. p_now is for tests.';
 
 create function purge_windows(p_limit integer default 1000, p_now timestamptz default null) returns integer

@@ -47,7 +47,8 @@ begin
          where o.id > v_from and o.id <= v_new order by o.id limit 1000)
         union all
         -- where nothing is
-        (select o.id, o.txid, o.topic, o.bucket, o.published_at from outbox as o where o.id > v_new order by o.id limit 1000)
+        (select o.id, o.txid, o.topic, o.bucket, o.published_at from outbox as o where o.id > v_new
+            order by o.id limit 1000)
     loop
         if v_row.id > v_new then
             v_count := v_count + 1;
@@ -64,7 +65,8 @@ begin
     end if;
 end $$;
 comment on function waiting_for(text, text, integer) is
-    'For subscription_lag: how many messages wait for a slice among the next thousand places of the log, since when, and '
+    'For subscription_lag: how many messages wait for a slice among the next thousand places of the log, since when, '
+    'and '
     'how many places are beyond those.';
 
 create view subscription_lag as
@@ -83,7 +85,8 @@ cross join lateral (
     order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c
 cross join lateral waiting_for(s.service, s.name, c.slice) as w;
 comment on view subscription_lag is
-    'How far each slice of each subscription is behind. Looks at no more than about a thousand places of the log per slice.';
+    'How far each slice of each subscription is behind. Looks at no more than about a thousand places of the log per '
+    'slice.';
 comment on column subscription_lag.service is 'The service that reads.';
 comment on column subscription_lag.subscription is 'Its subscription.';
 comment on column subscription_lag.slice is 'Its slice.';
@@ -91,8 +94,10 @@ comment on column subscription_lag.state is 'active, paused or expired.';
 comment on column subscription_lag.messages is
     'Messages that wait; parked ones are in parked_summary. Above about a thousand it is an estimate, see estimated.';
 comment on column subscription_lag.estimated is
-    'Only the next thousand places of the log were looked at; the rest is counted as if each place held a message for it.';
-comment on column subscription_lag.waiting_since is 'When the oldest of them was staged, among those that were looked at.';
+    'Only the next thousand places of the log were looked at; the rest is counted as if each place held a message for '
+    'it.';
+comment on column subscription_lag.waiting_since is
+    'When the oldest of them was staged, among those that were looked at.';
 comment on column subscription_lag.seconds is 'That long ago.';
 comment on column subscription_lag.acknowledged_at is
     'When its reader last acknowledged a batch. A reader that has nothing to do acknowledges nothing.';
@@ -101,12 +106,14 @@ comment on column subscription_lag.batches is 'Acknowledged batches since it was
 comment on column subscription_lag.needs_rebase is 'The database was restored: nothing is delivered until rebase().';
 
 create view parked_summary as
-select p.service, p.subscription, p.state, count(*) as messages, count(distinct p.key) as keys, min(p.parked_at) as oldest,
+select p.service, p.subscription, p.state, count(*) as messages, count(distinct p.key) as keys,
+    min(p.parked_at) as oldest,
        min(p.next_attempt_at) as next_attempt_at, max(p.attempts) as most_attempts,
        (array_agg(p.last_error order by p.parked_at desc) filter (where p.last_error is not null))[1] as newest_error
 from parked_message as p
 group by p.service, p.subscription, p.state;
-comment on view parked_summary is 'How many messages of each subscription are retrying, waiting or dead. Reads parked_message, all of it.';
+comment on view parked_summary is
+    'How many messages of each subscription are retrying, waiting or dead. Reads parked_message, all of it.';
 comment on column parked_summary.service is 'The service that reads.';
 comment on column parked_summary.subscription is 'Its subscription.';
 comment on column parked_summary.state is 'retrying, waiting or dead; see parked_message.state.';
@@ -118,7 +125,8 @@ comment on column parked_summary.most_attempts is 'The most attempts that one of
 comment on column parked_summary.newest_error is 'Why the newest of them that was tried has failed.';
 
 create view blocked_key as
-select p.service, p.subscription, p.key, f.id, f.message_id, f.topic, f.state, f.attempts, f.next_attempt_at, f.last_error,
+select p.service, p.subscription, p.key, f.id, f.message_id, f.topic, f.state, f.attempts, f.next_attempt_at,
+    f.last_error,
        p.behind, f.parked_at as since, f.given_id
 from (select w.service, w.subscription, w.key, min(w.id) as first, count(*) filter (where w.state = 'waiting') as behind
       from parked_message as w
@@ -150,7 +158,8 @@ from checkpoint as c
 where c.number > 0
 group by c.service, c.subscription, c.slice, minute;
 comment on view subscription_throughput is
-    'Messages per minute, as far back as the checkpoints go: about an hour. The minute that is running is not over yet.';
+    'Messages per minute, as far back as the checkpoints go: about an hour. The minute that is running is not over '
+    'yet.';
 comment on column subscription_throughput.service is 'The service that reads.';
 comment on column subscription_throughput.subscription is 'Its subscription.';
 comment on column subscription_throughput.slice is 'Its slice.';
@@ -165,10 +174,12 @@ with open as (
     select a.pid, null::text as gid, a.usename::text as role, a.application_name, a.datname::text as database, a.state,
            a.xact_start as since, a.backend_xid::text as xid, coalesce(a.backend_xid, a.backend_xmin) as horizon,
            split_part(a.query, E'\n', 1) as statement,
-           exists (select from pg_locks as l where l.pid = a.pid and l.locktype = 'relation' and l.mode = 'RowExclusiveLock'
+           exists (select from pg_locks as l where l.pid = a.pid and l.locktype = 'relation'
+               and l.mode = 'RowExclusiveLock'
                    and l.relation in ('outbox'::regclass, 'scheduled_message'::regclass)
                    and l.database = (select oid from pg_database where datname = current_database())) as stages,
-           exists (select from pg_locks as l join pg_inherits as i on i.inhrelid = l.relation and i.inhparent = 'outbox'::regclass
+           exists (select from pg_locks as l join pg_inherits as i on i.inhrelid = l.relation
+               and i.inhparent = 'outbox'::regclass
                    where l.pid = a.pid and l.locktype = 'relation'
                    and l.database = (select oid from pg_database where datname = current_database())) as uses_slot
     from pg_stat_activity as a
@@ -177,16 +188,21 @@ with open as (
     -- Columns without a name get one in a dump.
     select null as pid, p.gid, p.owner::text, null as application, p.database::text, 'prepared' as state, p.prepared,
            p.transaction::text, p.transaction, null as query,
-           exists (select from pg_locks as l where l.virtualtransaction = x.virtualtransaction and l.locktype = 'relation'
+           exists (select from pg_locks as l where l.virtualtransaction = x.virtualtransaction
+               and l.locktype = 'relation'
                    and l.mode = 'RowExclusiveLock' and l.relation in ('outbox'::regclass, 'scheduled_message'::regclass)
                    and p.database = current_database()),
-           exists (select from pg_locks as l join pg_inherits as i on i.inhrelid = l.relation and i.inhparent = 'outbox'::regclass
-                   where l.virtualtransaction = x.virtualtransaction and l.locktype = 'relation' and p.database = current_database())
+           exists (select from pg_locks as l join pg_inherits as i on i.inhrelid = l.relation
+               and i.inhparent = 'outbox'::regclass
+                   where l.virtualtransaction = x.virtualtransaction and l.locktype = 'relation'
+                       and p.database = current_database())
     from pg_prepared_xacts as p
     -- Its locks are under the virtual id of the session that prepared it.
-    left join pg_locks as x on x.locktype = 'transactionid' and x.transactionid = p.transaction and x.mode = 'ExclusiveLock'
+    left join pg_locks as x on x.locktype = 'transactionid' and x.transactionid = p.transaction
+        and x.mode = 'ExclusiveLock'
 )
-select since, date_trunc('milliseconds', clock_timestamp() - since) as open_for, pid, gid, role, application_name, database, state,
+select since, date_trunc('milliseconds', clock_timestamp() - since) as open_for, pid, gid, role, application_name,
+    database, state,
        stages, uses_slot,
        case when stages then 'its own messages wait for its commit, no others'
             when uses_slot then 'reads the outbox: a slot of the ring cannot be emptied'
@@ -198,7 +214,8 @@ where place <= 20
 order by since;
 comment on view oldest_transaction is
     'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and whether '
-    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its own '
+    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its '
+    'own '
     'transactions only.';
 comment on column oldest_transaction.since is 'When it began, or was prepared.';
 comment on column oldest_transaction.open_for is 'That long ago.';
@@ -207,13 +224,16 @@ comment on column oldest_transaction.gid is 'Name of a prepared transaction.';
 comment on column oldest_transaction.role is 'Who.';
 comment on column oldest_transaction.application_name is 'As what.';
 comment on column oldest_transaction.database is 'Where.';
-comment on column oldest_transaction.state is 'active, idle in transaction, ...; prepared: it waits for COMMIT PREPARED.';
+comment on column oldest_transaction.state is
+    'active, idle in transaction, ...; prepared: it waits for COMMIT PREPARED.';
 comment on column oldest_transaction.stages is 'It has staged or scheduled messages that nobody can see yet.';
-comment on column oldest_transaction.uses_slot is 'It has a lock on a slot of the ring, which cannot be emptied meanwhile.';
+comment on column oldest_transaction.uses_slot is
+    'It has a lock on a slot of the ring, which cannot be emptied meanwhile.';
 comment on column oldest_transaction.matters is 'What that means.';
 comment on column oldest_transaction.statement is 'First line of its last statement.';
 
-create function slot_edges(p_slot integer, out oldest_id bigint, out newest_id bigint, out oldest_at timestamptz, out newest_at timestamptz)
+create function slot_edges(p_slot integer, out oldest_id bigint, out newest_id bigint, out oldest_at timestamptz,
+    out newest_at timestamptz)
 language plpgsql stable security definer set search_path from current
 as $$
 declare
@@ -252,7 +272,8 @@ comment on column ring_usage.is_written is 'Messages go here now.';
 comment on column ring_usage.is_full is
     'It is complete: trim_outbox() empties it as soon as every subscription has passed it and it is old enough.';
 comment on column ring_usage.is_lapped is
-    'It holds messages of two rounds: some subscription was a whole ring behind. It is emptied when the newer ones are passed, too.';
+    'It holds messages of two rounds: some subscription was a whole ring behind. It is emptied when the newer ones '
+    'are passed, too.';
 
 perform end_migration();
 end $file$;

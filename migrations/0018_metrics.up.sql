@@ -35,9 +35,11 @@ with slices as materialized (
     from newest_checkpoints() as c join subscription as s on s.service = c.service and s.name = c.subscription
 ), relations as materialized (
     select c.relname::text as name, c.reltuples, pg_total_relation_size(c.oid) as bytes,
-           -- As the planner does it: so dense as it was, so large as it is. Null where it was never looked at, or empty then.
+           -- As the planner does it: so dense as it was, so large as it is. Null where it was never looked at, or empty
+           -- then.
            case when c.relpages > 0 and c.reltuples > 0
-                then round(c.reltuples::numeric * (pg_relation_size(c.oid) / current_setting('block_size')::integer) / c.relpages)
+                then round(c.reltuples::numeric * (pg_relation_size(c.oid) / current_setting('block_size')::integer) /
+                    c.relpages)
                 end as estimate
     from pg_class as c
     where c.relnamespace = (select relnamespace from pg_class where oid = 'outbox'::regclass) and c.relkind = 'r'
@@ -47,7 +49,8 @@ select 'once_schema_version'::text as name, '{}'::text as labels, 'gauge'::text 
 union all
 select 'once_idempotency_records', '{}', 'gauge',
        coalesce(estimate, (select count(*) from (select from idempotency_record limit 100000) as few)),
-       'Idempotency records, as estimated by statistics and size of the table; counted up to 100000 where there are none.'
+       'Idempotency records, as estimated by statistics and size of the table; counted up to 100000 where there are '
+       'none.'
 from relations where name = 'idempotency_record'
 union all
 select 'once_idempotency_records_expired', '{}', 'gauge',
@@ -103,16 +106,19 @@ from subscription as s cross join unnest(array['retrying', 'waiting', 'dead']) a
 union all
 select 'once_scheduled_messages', '{}', 'gauge',
        coalesce(estimate, (select count(*) from (select from scheduled_message limit 100000) as few)),
-       'Messages that are to be delivered later, as estimated by statistics and size of the table; counted up to 100000 '
+       'Messages that are to be delivered later, as estimated by statistics and size of the table; counted up to '
+       '100000 '
        'where there are none.'
 from relations where name = 'scheduled_message'
 union all
 select 'once_scheduled_overdue_seconds', '{}', 'gauge',
-       coalesce((select greatest(0, extract(epoch from clock_timestamp() - due_at)) from scheduled_message order by due_at limit 1), 0),
+       coalesce((select greatest(0, extract(epoch from clock_timestamp() - due_at)) from scheduled_message
+           order by due_at limit 1), 0),
        'How long the first scheduled message has been due; more than a few seconds means that no reader runs.'
 union all
 select 'once_leases_held', '{}', 'gauge',
-       (select count(*) from lease where released_at is null and expires_at > clock_timestamp()), 'Leases that are held.'
+       (select count(*) from lease where released_at is null
+           and expires_at > clock_timestamp()), 'Leases that are held.'
 union all
 select 'once_oldest_transaction_seconds', '{}', 'gauge',
        coalesce((select max(extract(epoch from clock_timestamp() - xact_start)) from pg_stat_activity
@@ -122,7 +128,8 @@ union all
 select 'once_notification_queue_usage', '{}', 'gauge', pg_notification_queue_usage(),
        'Share of the notification queue that is full; from 0.5 on readers are not woken any more, they poll.';
 comment on view metrics is
-    'The single source of what is monitored: name, labels (JSON), kind, value, help. once metrics and once relay serve it.';
+    'The single source of what is monitored: name, labels (JSON), kind, value, help. once metrics and once relay '
+    'serve it.';
 comment on column metrics.name is 'Name of the metric, as Prometheus takes it.';
 comment on column metrics.labels is 'Its labels, as a JSON object.';
 comment on column metrics.kind is 'gauge or counter.';
@@ -140,7 +147,8 @@ declare
 begin
     if v_last < v_newest then
         what := 'outbox_id_seq is behind the messages';
-        why := format('it is at %s, and places up to %s are taken: rows were copied without their sequence, and messages could be skipped', v_last, v_newest);
+        why := format('it is at %s, and places up to %s are taken: rows were copied without their sequence, and '
+            'messages could be skipped', v_last, v_newest);
         fix := format('select * from %I.rebase()', current_schema());
         advice := 'as the owner of the schema';
         return next;
@@ -158,16 +166,20 @@ begin
         what := 'lease_floor has no row';
         why := 'leases were copied without it: a fence that a purged lease had could be given out again';
         fix := '';
-        advice := format('insert into %I.lease_floor (fence) a number above every fence that was handed out', current_schema());
+        advice := format('insert into %I.lease_floor (fence) a number above every fence that was handed out',
+            current_schema());
         return next;
     end if;
 end $$;
 comment on function copied_apart() is
-    'What must agree and does not, because one was copied, or restored, without the other: one row for each, with the statement that fixes it, '
-    'and the service that it stops; null: all. The library looks at it when it starts; doctor and explain_stall() show it.';
+    'What must agree and does not, because one was copied, or restored, without the other: one row for each, with the '
+    'statement that fixes it, '
+    'and the service that it stops; null: all. The library looks at it when it starts; doctor and explain_stall() '
+    'show it.';
 
+-- More than 80 lines: one query for each reason.
 create function explain_stall(p_subscription text default null, p_service text default null)
-returns table (service text, subscription text, slice integer, reason text, detail text, mend text)
+returns table (service text, subscription text, slice integer, reason text, detail text, fix text)
 -- Compiling it took seconds, and it runs for milliseconds.
 language plpgsql stable security definer set search_path from current set jit = off
 as $$
@@ -176,7 +188,7 @@ declare
     v_service constant text := p_service;
     v_here    constant text := quote_ident(current_schema()) || '.';
 begin
-    -- In `mend` no text of others stands behind the dashes of a comment: a line break in it would end the comment.
+    -- In `fix` no text of others stands behind the dashes of a comment: a line break in it would end the comment.
     if p_subscription is not null and not exists (
         select from subscription as s
         where s.name = p_subscription and (v_service is null or s.service = v_service)
@@ -184,10 +196,12 @@ begin
     then
         raise exception 'there is no subscription %', quote_literal(p_subscription)
             || coalesce(' of service ' || quote_literal(v_service),
-                        case when not can_look_everywhere() then ' of service ' || quote_literal(service_of_session()) end, '')
+                        case when not can_look_everywhere() then ' of service '
+                            || quote_literal(service_of_session()) end, '')
             using errcode = 'ON060',
                   hint = coalesce('there are: '
-                      || (select string_agg(format('%s (of service %s)', few.name, few.service), ', ' order by few.name, few.service)
+                      || (select string_agg(format('%s (of service %s)', few.name, few.service), ', '
+                          order by few.name, few.service)
                           from (select s.name, s.service from subscription as s
                                 where s.service = service_of_session() or can_look_everywhere()
                                 order by s.name, s.service limit 10) as few), 'there is none');
@@ -206,13 +220,15 @@ begin
         from at as a
         left join lease as l on l.service = a.service and l.name = format('subscription/%s/%s', a.subscription, a.slice)
     )
-    select c.service, null::text, null::integer, c.what, c.why, case when c.fix = '' then '-- ' else c.fix || ' -- ' end || c.advice from copied_apart() as c
+    select c.service, null::text, null::integer, c.what, c.why, case when c.fix = '' then '-- '
+        else c.fix || ' -- ' end || c.advice from copied_apart() as c
     where p_service is null or c.service is null or c.service = p_service
     union all
     select w.service, w.name, null::integer, 'the subscription is ' || w.state,
            case w.state when 'paused' then 'somebody called pause_subscription()'
                 else 'it stood still for longer than ' || w.expire_after || ', so its messages may be gone' end,
-           case w.state when 'paused' then format('select %spause_subscription(%L, false, %L);', v_here, w.name, w.service)
+           case w.state when 'paused' then format('select %spause_subscription(%L, false, %L);', v_here, w.name,
+               w.service)
                 else format('select %sresume_expired(%L, %L);', v_here, w.name, w.service) end
     from wanted as w where w.state <> 'active'
     union all
@@ -226,7 +242,8 @@ begin
                 else format('%s has not been heard of since its lease ran out at %s', h.holder, h.expires_at) end,
            '-- start a consumer or a relay for it'
     from held as h
-    where h.waiting_since is not null and (h.holder is null or h.released_at is not null or h.expires_at <= clock_timestamp())
+    where h.waiting_since is not null and (h.holder is null or h.released_at is not null
+        or h.expires_at <= clock_timestamp())
     union all
     select h.service, h.subscription, h.slice, 'the reader acknowledges nothing',
            format('%s has the slice since %s, messages wait since %s, the last acknowledgement was at %s', h.holder,
@@ -239,45 +256,55 @@ begin
     where h.waiting_since < clock_timestamp() - interval '10 seconds' and h.released_at is null
       and h.expires_at > clock_timestamp() and h.acknowledged_at < clock_timestamp() - interval '10 seconds'
     union all
-    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key), '(none)') || ' is blocked by a dead message',
+    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key),
+        '(none)') || ' is blocked by a dead message',
            format('message %s, %s attempts, %s: %s', p.message_id, p.attempts,
                   (select count(*) || ' wait behind it' from parked_message as w
-                   where w.service = p.service and w.subscription = p.subscription and w.key = p.key and w.state = 'waiting'),
+                   where w.service = p.service and w.subscription = p.subscription and w.key = p.key
+                       and w.state = 'waiting'),
                   coalesce(p.last_error, 'no error was recorded')),
            format('select %sredrive(%L, %L, %L); -- or discard() with the same arguments', v_here, p.subscription,
                   p.message_id, p.service)
     from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
           where d.state = 'dead' order by d.id limit 50) as p
     union all
-    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key), '(none)') || ' waits for another attempt',
+    select p.service, p.subscription, p.slice::integer, 'key ' || coalesce(quote_literal(p.key),
+        '(none)') || ' waits for another attempt',
            format('message %s failed %s times, next attempt at %s: %s', p.message_id, p.attempts, p.next_attempt_at,
                   coalesce(p.last_error, 'no error was recorded')), '-- nothing to do: it comes by itself'
     from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
           where d.state = 'retrying' order by d.id limit 50) as p
     union all
     select null, null, null, 'an open transaction has staged messages',
-           format('pid %s, user %s, application %s, since %s, now %s: its messages come when it commits; it delays no others',
+           format('pid %s, user %s, application %s, since %s, now %s: its messages come when it commits; it delays no '
+               'others',
                   a.pid, a.usename, a.application_name, a.xact_start, a.state),
            format('select pg_terminate_backend(%s); -- or wait', a.pid)
     from pg_stat_activity as a
     -- Another database, a copy of the same template say, can have a table of the same number.
     where a.datname = current_database() and a.xact_start < clock_timestamp() - interval '5 seconds'
-      and a.pid in (select l.pid from pg_locks as l where l.relation = 'outbox'::regclass and l.mode = 'RowExclusiveLock')
+      and a.pid in (select l.pid from pg_locks as l where l.relation = 'outbox'::regclass
+          and l.mode = 'RowExclusiveLock')
     union all
     select null, null, null, 'a prepared transaction may hold messages',
-           format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared), format('commit prepared %L; -- or rollback prepared', x.gid)
+           format('%s of %s, prepared at %s', x.gid, x.owner, x.prepared),
+               format('commit prepared %L; -- or rollback prepared', x.gid)
     from pg_prepared_xacts as x where x.database = current_database();
 end $$;
 comment on function explain_stall(text, text) is
-    'Why a subscription does not move: one row per reason, with who is to blame and what to do, as SQL that can be run as it '
-    'stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
+    'Why a subscription does not move: one row per reason, with who is to blame and what to do, as SQL that can be '
+    'run as it '
+    'stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A service sees '
+    'its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
 
 create function can_look_everywhere() returns boolean
 language plpgsql stable
 as $$
 begin
-    return pg_has_role(session_user, (select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'member')
-        or exists (select from pg_roles as r where r.rolname in (current_schema() || '_inspector', current_schema() || '_administrator')
+    return pg_has_role(session_user, (select nspowner from pg_namespace
+        where oid = current_schema()::regnamespace), 'member')
+        or exists (select from pg_roles as r where r.rolname in (current_schema() || '_inspector',
+            current_schema() || '_administrator')
                    and pg_has_role(session_user, r.oid, 'member'));
 end $$;
 comment on function can_look_everywhere() is 'Whether this session may see the subscriptions of all services.';

@@ -1,9 +1,9 @@
 -- 0019 roles: group roles with the rights that each kind of user needs, and none more.
 --
 -- Apply: into the schema that holds 0018. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
---     SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without it the file says what
---     somebody who has it must run first. With once.group_roles = off it makes no role and grants nothing: so does `once doctor`
---     in the schema that it compares with.
+--     SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without it the file says
+--     what a role that has it must run first. With once.group_roles = off it makes no role and grants nothing: so does
+--     `once doctor` in the schema that it compares with.
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
 -- Reverse: 0019_roles.down.sql
 
@@ -21,24 +21,28 @@ declare
     -- In a view as in a table.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
                                        'payload_json', 'payload_bytes', 'token_hash', 'data',
-                                       -- From a digest without salt, whoever can guess what was asked learns whether it was.
+                                       -- From a digest without salt, whoever can guess what was asked learns whether it
+                                       -- was.
                                        'fingerprint', 'altered_fingerprint', 'digest'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
         "producer": ["installed_version", "serves_from", "current_service", "require_timeline",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
-                     "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of", "message_id_from_name", "copied_apart",
+                     "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of",
+                         "message_id_from_name", "copied_apart",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "issue_token", "issue_tokens", "redeem_token", "try_redeem_token", "redeem_token_or_abort",
                      "receive", "receive_many", "new_ones", "open_window", "call_key",
                      "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
                      "release_operation", "finish_operation"],
-        "consumer": ["installed_version", "serves_from", "current_service", "require_timeline", "subscribe", "unsubscribe", "pause_subscription",
+        "consumer": ["installed_version", "serves_from", "current_service", "require_timeline", "subscribe",
+            "unsubscribe", "pause_subscription",
                      "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "receive", "receive_many", "new_ones", "message_id_from_name", "copied_apart"],
-        "inspector": ["installed_version", "serves_from", "copied_apart", "waiting_for", "slot_edges", "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
+        "inspector": ["installed_version", "serves_from", "copied_apart", "waiting_for", "slot_edges",
+            "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall"],
         "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
                           "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
@@ -49,8 +53,8 @@ begin
         from jsonb_each(v_rights) as r cross join jsonb_array_elements_text(r.value) as f (name)
         left join pg_catalog.pg_proc as p on p.pronamespace = p_schema and p.proname = f.name;
 
-    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes but
-    -- through functions. Partitions are read through their parent. Whoever reads batch_seal can make batches up.
+    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes
+    -- but through functions. Partitions are read through their parent. Whoever reads batch_seal can make batches up.
     return query
         select g.role, 'SELECT'::text, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, a.attname
         from pg_catalog.pg_class as c
@@ -70,8 +74,10 @@ begin
         where c.relnamespace = p_schema and c.relname = 'service_role';
 end $$;
 comment on function group_rights(regnamespace) is
-    'What each group role may do in such a schema: role (without the name of the schema), privilege, and the object, by column '
-    'where only some may be read. object null: a function that is not there. once doctor compares it with what is granted.';
+    'What each group role may do in such a schema: role (without the name of the schema), privilege, and the object, '
+    'by column '
+    'where only some may be read. object null: a function that is not there. once doctor compares it with what is '
+    'granted.';
 
 if current_setting('once.group_roles', true) is distinct from 'off' then
 declare
@@ -95,7 +101,8 @@ begin
         end if;
     end loop;
     -- An administrator can do what an inspector can.
-    if not exists (select from pg_auth_members as m join pg_roles as g on g.oid = m.roleid join pg_roles as r on r.oid = m.member
+    if not exists (select from pg_auth_members as m join pg_roles as g on g.oid = m.roleid
+        join pg_roles as r on r.oid = m.member
                    where g.rolname = v_schema || '_inspector' and r.rolname = v_schema || '_administrator') then
         v_make := v_make || format('grant %I to %I', v_schema || '_inspector', v_schema || '_administrator');
     end if;
@@ -105,7 +112,8 @@ begin
         exception
             when duplicate_object or unique_violation then null; -- another database was faster
             when insufficient_privilege then
-                raise exception 'the group roles of schema % are not complete, and % may not make them', v_schema, current_user
+                raise exception 'the group roles of schema % are not complete, and % may not make them', v_schema,
+                    current_user
                     using errcode = 'insufficient_privilege',
                           hint = 'let a role with CREATEROLE run the following, then apply this file again: '
                                  || array_to_string(v_make, '; ') || ';';

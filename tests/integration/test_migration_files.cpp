@@ -44,7 +44,8 @@ std::vector<std::string> matches(std::string const& text, char const* pattern, u
     return found;
 }
 
-// Names, those of functions with the bracket behind them; not those with the dot of an alias in front, which are columns.
+// Names, those of functions with the bracket behind them; not those with the dot of an alias in front, which are
+// columns.
 std::set<std::string> words_of(std::string const& code) {
     auto const of_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
     std::set<std::string> found;
@@ -156,7 +157,8 @@ TEST_CASE("what runs under its caller's search_path names the schema of everythi
             select oid, proname, prosrc from pg_proc where pronamespace = 'once'::regnamespace and prosecdef
                and array_to_string(proconfig, ' ') !~ 'search_path=' is not false
             union
-            select p.oid, p.proname, p.prosrc from open join pg_proc as p on open.prosrc ~ ('once\.' || p.proname || '\(')
+            select p.oid, p.proname, p.prosrc from open join pg_proc as p
+                on open.prosrc ~ ('once\.' || p.proname || '\(')
             where p.pronamespace = 'once'::regnamespace and p.prosqlbody is null
               and array_to_string(p.proconfig, ' ') !~ 'search_path=' is not false)
         select proname, prosrc from open)sql");

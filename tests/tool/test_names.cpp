@@ -202,7 +202,7 @@ TEST_CASE("what why prints to be pasted runs as it stands, as the administrator 
     }
     CHECK(db.ask("select string_agg(state, ',') from once.subscription") == "active");
     // Whatever else is told is a comment for SQL, so that the column runs as it stands.
-    for (auto const& row : db.sql("select mend from once.explain_stall()")) {
+    for (auto const& row : db.sql("select fix from once.explain_stall()")) {
         CHECK_NOTHROW(db.sql(std::string{row[0].view()}));
     }
 }
@@ -216,11 +216,11 @@ TEST_CASE("no name that somebody else chose ends the comment behind a fix, or be
     auto const gid = db.ask("select current_database()") + "'x\n; insert into t values (666); --";
     session.exec("begin; select once.publish('t', 'k', '{}'); prepare transaction " + session.quote(gid));
     auto const text = db.run({"why"}).out;
-    auto const mend =
-        db.ask("select mend from once.explain_stall() where reason like '%prepared%' and detail like "
+    auto const fix =
+        db.ask("select fix from once.explain_stall() where reason like '%prepared%' and detail like "
                "current_database() || '%'");
     CHECK_THAT(text, ContainsSubstring("x\\n; insert"));
-    session.exec(mend);
+    session.exec(fix);
     CHECK(db.ask("select count(*) from pg_prepared_xacts where database = current_database()") == "0");
     CHECK(db.ask("select count(*) from once.outbox") == "1");
     CHECK(db.ask("select count(*) from t") == "0");
