@@ -282,10 +282,11 @@ TEST_CASE("whoever draws a place in the log has the id of its transaction before
     effects_database const server;
     session db{server.dsn()};
     // Without the second guard: the default of txid gives no id any more.
-    server.run("create function proof.draw() returns bigint language plpgsql as $$ begin "
-               "if pg_current_xact_id_if_assigned() is null then raise exception 'drawn too early'; end if; "
-               "return nextval('once.outbox_id_seq'); end $$; "
-               "alter table once.outbox alter txid set default '3', alter id set default proof.draw()");
+    server.run(
+        "create schema proof; create function proof.draw() returns bigint language plpgsql as $$ begin "
+        "if pg_current_xact_id_if_assigned() is null then raise exception 'drawn too early'; end if; "
+        "return nextval('once.outbox_id_seq'); end $$; "
+        "alter table once.outbox alter txid set default '3', alter id set default proof.draw()");
     CHECK(db.refused(
               "insert into once.outbox (service, bucket, topic, payload_json) values ('s', 0, 't', '1')") ==
           "P0001");

@@ -48,9 +48,9 @@ struct database_options {
  * library expects, with its guarantees unaltered. The schema is checked once per object. A server that runs with
  * fsync or full_page_writes off is used, and logged.
  *
- * Nothing of the session is set for longer than a transaction, so a pooler in transaction mode may stand between. What
- * a callback sets for its session is reset before another call gets it, in the first round trip of that call; not
- * behind a pooler, whose sessions are the pooler's.
+ * A pooler in transaction mode may stand between: the only settings that outlive a transaction tell functions of the
+ * schema where to read next (`once.look_*`, `once.place_*`). What a callback sets for its session is reset before
+ * another call gets it, in the first round trip of that call; not behind a pooler, whose sessions are the pooler's.
  *
  * @par Thread safety
  * Safe: any number of threads may use one object. Do not fork while it is in use.
