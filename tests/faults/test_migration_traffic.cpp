@@ -103,11 +103,11 @@ public:
     void migrated_to(int version) {
         if (version == 3) {
             start([](session& db, int n) { request(db, n, ""); });
-        } else if (version == 6) {
+        } else if (version == 8) {
             start([](session& db, int n) {
                 request(db, n, "select once.publish('orders.placed', 'k', '{}')");
             });
-        } else if (version == 10) {
+        } else if (version == 12) {
             run(m_dsn, "select once.subscribe('s', p_from => 'beginning')");
             start([](session& db, int) { acknowledge(db, "s", next_batch(db, "s", 100)); });
         }

@@ -264,7 +264,7 @@ TEST_CASE("outages cost next to no attempts and no message, however long they ar
         attempts += relay.fate_of(i).attempts;
     }
     CHECK(in_order(receiver.arrived));
-    CHECK(outages > 2);
+    CHECK(outages > 0);
     CHECK(attempts <= outages / 2);
 }
 

@@ -27,10 +27,16 @@ std::string sha256sum(std::string const& path) {
     return digits.data();
 }
 
+// Literals that stand in several lines are one.
+std::string with_whole_literals(std::string_view sql) {
+    return std::regex_replace(std::string{sql}, std::regex{"'\\n *'"}, "");
+}
+
 } // namespace
 
 TEST_CASE("the first migration refuses schema names in the words of the library", "[migrations]") {
-    CHECK(once::migrations().front().up.find(once::schema_name_rule) != std::string_view::npos);
+    CHECK(with_whole_literals(once::migrations().front().up).find(once::schema_name_rule) !=
+          std::string::npos);
     CHECK(once::schema_name_rule.find(std::to_string(once::max_schema_name_size) + " bytes") !=
           std::string_view::npos);
 }
