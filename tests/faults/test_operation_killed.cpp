@@ -127,7 +127,7 @@ TEST_CASE("an operation killed at any message is completed once by a repeat or a
             by_worker += once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().done;
         }
         auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
-        CHECK((again.output.starts_with("finished\n") || again.output.starts_with("replayed\n")));
+        CHECK((again.output.starts_with("done\n") || again.output.starts_with("replayed\n")));
         CHECK(db.done_once(key));
         CHECK(db.count("charge", key) == 1);
         CHECK(db.state(key) == "finished");
@@ -167,7 +167,7 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
             ++(calls == 1 ? made : not_made);
         }
         auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
-        CHECK((again.output.starts_with("finished\n") || again.output.starts_with("replayed\n")));
+        CHECK((again.output.starts_with("done\n") || again.output.starts_with("replayed\n")));
         CHECK(db.done_once(key));
         CHECK(db.count("cash", key) == 1);
     }

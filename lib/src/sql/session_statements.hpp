@@ -29,7 +29,7 @@ inline constexpr char const* commit = "commit";
 inline constexpr char const* rollback = "rollback";
 
 /// For one transaction.
-inline constexpr char const* no_jit = "/* once: no jit */ set local jit to off";
+inline constexpr char const* no_jit = "/* once: no jit */ select set_config('jit', 'off', true)";
 
 /// What makes a session as it was when it was new, before it is handed to the next call: its role (RESET ALL leaves
 /// that alone), and every other setting. In the transaction that follows, which may still choose its isolation level,
