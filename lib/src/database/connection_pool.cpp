@@ -33,11 +33,13 @@ connection_pool::checkout::~checkout() {
     }
 }
 
-void connection_pool::log(std::string_view line) const noexcept {
-    if (m_options.log) {
+void connection_pool::log(std::string_view line,
+                          std::function<void(std::string_view)> const& own) const noexcept {
+    auto const& receiver = own ? own : m_options.log;
+    if (receiver) {
         try {
-            m_options.log(line);
-        } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not fail the write
+            receiver(line);
+        } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not fail the work
         }
     }
 }

@@ -13,9 +13,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,7 +94,9 @@ public:
         return sql::texts<Texts>(m_options.schema);
     }
     [[nodiscard]] watchdog& deadlines() noexcept { return m_watchdog; }
-    void log(std::string_view line) const noexcept;
+    void log(std::string_view line) const noexcept { log(line, m_options.log); }
+    /// To `own`, the log of one worker, or to that of the database where it has none. One that fails stops nobody.
+    void log(std::string_view line, std::function<void(std::string_view)> const& own) const noexcept;
 
 private:
     [[nodiscard]] std::unique_ptr<session> open_session(time_point deadline);

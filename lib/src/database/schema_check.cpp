@@ -90,11 +90,10 @@ pg_result ask_without_jit(session& on, statement const& question, time_point dea
     on.exchange(all, deadline, answers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (!answers[i].ok()) {
-            on.settle(deadline);
             throw_sql_error(answers[i], all[i]->sql);
         }
     }
-    return std::move(answers[1]);
+    return std::move(answers.back());
 }
 
 } // namespace

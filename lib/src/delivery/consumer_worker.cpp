@@ -300,14 +300,7 @@ void consumer_worker::remember_loss(bool in_handler) {
 }
 
 void consumer_worker::log(std::string_view line) const noexcept {
-    if (!m_options.log) {
-        m_pool.log(line);
-        return;
-    }
-    try {
-        m_options.log(line);
-    } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not stop the consumer
-    }
+    m_pool.log(line, m_options.log);
 }
 
 void consumer_worker::pause_after(std::exception const& e, fault what, int failures,

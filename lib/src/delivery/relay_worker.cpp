@@ -73,14 +73,7 @@ relay_worker::relay_worker(database& db, std::string subscription, publisher& pu
       m_dispatcher{m_options.publish_messages} {}
 
 void relay_worker::log(std::string_view line) const noexcept {
-    if (!m_options.log) {
-        m_pool.log(line);
-        return;
-    }
-    try {
-        m_options.log(line);
-    } catch (...) { // NOLINT(bugprone-empty-catch): a logger that fails must not stop the relay
-    }
+    m_pool.log(line, m_options.log);
 }
 
 relay_summary relay_worker::once() {

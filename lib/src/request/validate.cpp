@@ -40,17 +40,34 @@ void validate(fence const& fence) {
     }
 }
 
-void validate(transaction_options const& options) {
+namespace {
+
+struct transaction_fields {
+    char const* deadline;
+    char const* reply_timeout;
+    char const* max_attempts;
+};
+
+// What transaction_options and call_options have in common.
+template <class Options>
+void check_transaction(Options const& options, transaction_fields const& names) {
     using namespace std::chrono_literals;
     using std::chrono::milliseconds;
-    check_range<milliseconds>(options.deadline, 100ms, 1h, "transaction_options.deadline",
+    check_range<milliseconds>(options.deadline, 100ms, 1h, names.deadline, "100 milliseconds and 1 hour");
+    check_range<milliseconds>(options.reply_timeout, 100ms, 1h, names.reply_timeout,
                               "100 milliseconds and 1 hour");
-    check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "transaction_options.reply_timeout",
-                              "100 milliseconds and 1 hour");
-    check_range(options.max_attempts, 1, 1000, "transaction_options.max_attempts", "1 and 1000");
+    check_range(options.max_attempts, 1, 1000, names.max_attempts, "1 and 1000");
     if (options.fence) {
         validate(*options.fence);
     }
+}
+
+} // namespace
+
+void validate(transaction_options const& options) {
+    check_transaction(options, {.deadline = "transaction_options.deadline",
+                                .reply_timeout = "transaction_options.reply_timeout",
+                                .max_attempts = "transaction_options.max_attempts"});
 }
 
 void validate(call_options const& options) {
@@ -59,20 +76,15 @@ void validate(call_options const& options) {
     check_range<milliseconds>(options.wait, 0ms, 1h, "call_options.wait", "0 and 1 hour");
     check_range<milliseconds>(options.retention, 1s, 366 * 24h, "call_options.retention",
                               "1 second and 366 days");
-    check_range<milliseconds>(options.deadline, 100ms, 1h, "call_options.deadline",
-                              "100 milliseconds and 1 hour");
+    check_transaction(options, {.deadline = "call_options.deadline",
+                                .reply_timeout = "call_options.reply_timeout",
+                                .max_attempts = "call_options.max_attempts"});
     if (options.retention < options.deadline) {
         // A record that expired while the same call is still resolving a lost COMMIT would let it do the work twice.
         throw invalid_argument{"call_options.retention", "it must not be shorter than call_options.deadline"};
     }
-    check_range<milliseconds>(options.reply_timeout, 100ms, 1h, "call_options.reply_timeout",
-                              "100 milliseconds and 1 hour");
-    check_range(options.max_attempts, 1, 1000, "call_options.max_attempts", "1 and 1000");
     check_range<std::size_t>(options.max_response_bytes, 0, std::size_t{256} * 1024 * 1024,
                              "call_options.max_response_bytes", "0 and 256 MiB");
-    if (options.fence) {
-        validate(*options.fence);
-    }
 }
 
 namespace detail {
