@@ -75,8 +75,7 @@ return (select min(known.version) from schema_version as known
                             and coalesce(newer.serves_from, newer.version) > known.version));
 comment on function serves_from() is
     'The oldest version that a library may know to work on this schema: every file behind that one serves it. A '
-    'library '
-    'asks when the schema is newer than it knows.';
+    'library asks when the schema is newer than it knows.';
 
 -- What each file begins and ends with. They keep their settings for the rest of the transaction, so they have no
 -- `set search_path`; and no rights of their owner, so nothing on a caller's path gains any.
@@ -128,8 +127,7 @@ begin
 end $$;
 comment on function begin_migration(text, integer, text) is
     'Each migration file begins with it: checks that the file is the next one, records it, sets search_path and '
-    'lock_timeout '
-    'for the rest of the transaction.';
+    'lock_timeout for the rest of the transaction.';
 
 create function end_migration() returns void
 language plpgsql
@@ -161,8 +159,7 @@ begin
 end $$;
 comment on function end_migration() is
     'Each migration file ends with it: takes back what PostgreSQL or ALTER DEFAULT PRIVILEGES gave to others on what '
-    'the file '
-    'has made. What the group roles may do is granted by the last file.';
+    'the file has made. What the group roles may do is granted by the last file.';
 
 create function begin_removal(p_file text, p_lock_timeout text default '2s') returns void
 language plpgsql

@@ -63,8 +63,8 @@ begin
 end $$;
 comment on function {schema}.service_by_membership() is
     'The service of the group that this session''s role is a member of, or null. Grant EXECUTE on it to a group that '
-    'has a row '
-    'in service_role: its members then act for the service of that row, where they have no row of their own.';
+    'has a row in service_role: its members then act for the service of that row, where they have no row of their '
+    'own.';
 
 create function {schema}.service_of_session() returns text
 language plpgsql stable
@@ -88,10 +88,9 @@ begin
     return service_of_session();
 end $$;
 comment on function current_service() is
-    'The service that this session acts for: from service_role by the login role, else by a group that it is a member '
-    'of '
-    '(service_by_membership()), else the name of the role itself. '
-    'It is never an argument, so no service can name another.';
+    'The service that this session acts for: from service_role by the login role, else by a group that it is a '
+    'member of (service_by_membership()), else the name of the role itself. It is never an argument, so no service '
+    'can name another.';
 
 -- By name, not as regnamespace, which would read the name as SQL text.
 create function is_operator() returns boolean
@@ -104,8 +103,7 @@ begin
 end $$;
 comment on function is_operator() is
     'Whether this session is that of the owner of the schema or of an administrator: they may act for any service, '
-    'and may '
-    'say what time it is.';
+    'and may say what time it is.';
 
 -- Every p_now goes through this before it is used. STRICT: where nothing is given, as always in production, it is not
 -- called.
@@ -117,8 +115,7 @@ begin
         raise exception 'role % may not say what time it is', session_user
             using errcode = '42501',
                   hint = 'leave p_now out, so that the clock of the database counts; p_now is for tests and '
-                      'operators: only '
-                         'the owner of the schema or an administrator may give it';
+                      'operators: only the owner of the schema or an administrator may give it';
     end if;
     if (p_now between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
         raise exception 'p_now must be a time of the years 1970 to 9999' using errcode = '22023';
@@ -127,8 +124,7 @@ begin
 end $$;
 comment on function time_given(timestamptz) is
     'What a function takes for now when p_now says so; null for null. 42501: the session is no operator''s. 22023: '
-    'not a time of the '
-    'years 1970 to 9999.';
+    'not a time of the years 1970 to 9999.';
 
 perform end_migration();
 end $file$;

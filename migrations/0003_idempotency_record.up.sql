@@ -58,8 +58,8 @@ comment on column idempotency_record.claimed_by is
 comment on column idempotency_record.claimed_at is 'When it was claimed (clock of the database).';
 comment on column idempotency_record.completed_at is
     'When the response was stored: the record is completed, and the response stands. Null: it is only started, which '
-    'is '
-    'seen only when a caller of claim() committed without complete(), and answered as in_progress until it expires.';
+    'is seen only when a caller of claim() committed without complete(), and answered as in_progress until it '
+    'expires.';
 comment on column idempotency_record.expires_at is
     'From then on the key may be claimed anew, and purge() removes the row.';
 comment on column idempotency_record.fingerprint is
@@ -238,8 +238,7 @@ end $$;
 comment on function {schema}.try_claim(text, text, bytea, interval, interval, timestamptz) is
     'claim() inside a savepoint, for a transaction that is to go on: a wait that ran out is answered in_progress '
     'instead of raising. A COMMIT without complete() is refused with ON005. Costs a second transaction id, which is '
-    'why '
-    'claim() does without.';
+    'why claim() does without.';
 
 create function {schema}.claim_or_abort(
     p_scope       text,
@@ -405,8 +404,7 @@ begin
 end $$;
 comment on function look_from(text, text) is
     'From where to look for the first row in the order of an index of times: where the last look of this session '
-    'ended, '
-    'or -infinity, from the start.';
+    'ended, or -infinity, from the start.';
 
 create function keep_look(p_what text, p_of text, p_from timestamptz, p_first timestamptz, p_read bigint) returns void
 language plpgsql
@@ -431,9 +429,8 @@ begin
 end $$;
 comment on function keep_look(text, text, timestamptz, timestamptz, bigint) is
     'Remembers for look_from() what a look found: that nothing is left before p_first. p_from: where it began; '
-    'p_read: how '
-    'many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only after more than '
-    '1000.';
+    'p_read: how many entries of the index it read. Kept in a setting of the session, once.look_<what>, and only '
+    'after more than 1000.';
 
 create function remove_expired(
     p_table  regclass,
@@ -473,9 +470,8 @@ begin
 end $$;
 comment on function remove_expired(regclass, regclass, name, integer, timestamptz, text) is
     'What purge() and the purge functions of tokens, inbox, operations and windows do: removes up to p_limit rows '
-    'whose time '
-    'has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition of that '
-    'index.';
+    'whose time has passed, the oldest first, in the order of p_index, which is on that column. p_only: a condition '
+    'of that index.';
 
 create function purge(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current

@@ -37,8 +37,7 @@ begin
 end $$;
 comment on function refuse_stale_version() is
     'Body of the trigger once_enforce_version: raises ON004, and adds 1 where the action of a foreign key changes a '
-    'row. '
-    'Not to be called; enforce_version() attaches it.';
+    'row. Not to be called; enforce_version() attaches it.';
 
 create function give_first_version() returns trigger
 language plpgsql set search_path from current
@@ -68,8 +67,8 @@ as $$
 $$;
 comment on function version_triggers(regclass) is
     'The tables whose rows an UPDATE of p_table can reach, each with what the names of its triggers end with: a '
-    'partition '
-    'has some of its own, beside those that the partitioned table hands down, and keeps them when it is detached.';
+    'partition has some of its own, beside those that the partitioned table hands down, and keeps them when it is '
+    'detached.';
 
 -- SECURITY INVOKER: who may alter the table may do this, nobody else.
 create function enforce_version(p_table regclass, p_column name default 'version') returns void
@@ -100,8 +99,8 @@ begin
         -- OR REPLACE makes a second call harmless, and lets the column be changed. (A + 1 that overflows is error
         -- 22003.)
         execute format('create or replace trigger %5$I before update on %1$s '
-                       'for each row when (new.%2$I is distinct from old.%2$I + 1) '
-                       'execute function %3$I.refuse_stale_version(%4$L)',
+                       'for each row when (new.%2$I is distinct from old.%2$I + 1) execute function '
+                       '%3$I.refuse_stale_version(%4$L)',
                        v_each.member, p_column, current_schema(), p_column, 'once_enforce_version' || v_each.suffix);
         execute format('comment on trigger %I on %s is %L', 'once_enforce_version' || v_each.suffix, v_each.member,
                        format('Every update must add 1 to %I, or it is refused with ON004.', p_column));
@@ -116,12 +115,10 @@ begin
 end $$;
 comment on function enforce_version(regclass, name) is
     'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, whoever sends '
-    'it; '
-    'actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS IDENTITY, '
-    'each '
-    'insert gets a first version that the key never had. Covers the partitions and children of the table that are '
-    'there: '
-    'call it again when there are new ones. Call it as the owner of the table; a second call changes nothing.';
+    'it; actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS '
+    'IDENTITY, each insert gets a first version that the key never had. Covers the partitions and children of the '
+    'table that are there: call it again when there are new ones. Call it as the owner of the table; a second call '
+    'changes nothing.';
 
 create function relax_version(p_table regclass) returns void
 language plpgsql set search_path from current

@@ -107,9 +107,8 @@ begin
     return v_timeline;
 end $$;
 comment on function require_timeline(text) is
-    'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the newest '
-    'that the caller '
-    'has seen: a pooler can lead a connection that it keeps back to an old primary.';
+    'The timeline of this server, as in the names of WAL files, or ON068 when it is older than p_timeline, the '
+    'newest that the caller has seen: a pooler can lead a connection that it keeps back to an old primary.';
 
 -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline has
 -- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and whoever is looked

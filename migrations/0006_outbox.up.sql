@@ -141,9 +141,8 @@ create table outbox_identity (
 );
 comment on table outbox_identity is
     'Message ids that applications gave themselves: staging the same message again stages nothing. trim_outbox() '
-    'removes '
-    'what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here is '
-    'forgotten there.';
+    'removes what is older than 60 days: twice as long as an inbox remembers, so that an id which is free again here '
+    'is forgotten there.';
 comment on column outbox_identity.service is 'The service that staged it.';
 comment on column outbox_identity.message_id is 'The id that the application gave: given_id of the message.';
 comment on column outbox_identity.digest is
@@ -221,8 +220,8 @@ begin
 end $$;
 comment on function message_id_from_name(text, text) is
     'A message id for receive() and publish() from a text that identifies the message at its source, for example '
-    '(''stripe'', ''evt_1PqJ''). '
-    'The same source and name give the same id, here and in message_id::from_name() of the C++ library.';
+    '(''stripe'', ''evt_1PqJ''). The same source and name give the same id, here and in message_id::from_name() of '
+    'the C++ library.';
 
 -- A UUID has 36 characters, so that no two pairs make the same name.
 create function bound_message_id(p_service text, p_given uuid) returns uuid

@@ -98,8 +98,7 @@ create table checkpoint (
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 comment on table checkpoint is
     'How far each slice of a subscription is: one row per acknowledged batch, the newest counts. Older rows are '
-    'history, '
-    'for throughput; trim_outbox() removes them.';
+    'history, for throughput; trim_outbox() removes them.';
 comment on column checkpoint.service is 'The service that reads.';
 comment on column checkpoint.subscription is 'Name of the subscription.';
 comment on column checkpoint.slice is 'Its slice, from 0.';
@@ -111,9 +110,8 @@ comment on column checkpoint.last_id is 'Within an open window: messages up to h
 comment on column checkpoint.from_id is
     'Lies below the id of every message whose transaction began after from_snap; those are found by id from here on.';
 comment on column checkpoint.seen_id is
-    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells messages '
-    'of '
-    'the new cluster, whose transaction ids start low again, from those that are done.';
+    'No message of a transaction that from_snap sees has a higher id. After a restore from a dump this tells '
+    'messages of the new cluster, whose transaction ids start low again, from those that are done.';
 comment on column checkpoint.to_id is 'Within an open window: no message of it has a higher id.';
 comment on column checkpoint.bound is
     'The newest id before this checkpoint''s transaction had an id of its own: a lower bound for the messages of every '
@@ -121,9 +119,8 @@ comment on column checkpoint.bound is
 comment on column checkpoint.to_bound is 'Within an open window: what becomes from_id when it is done.';
 comment on column checkpoint.from_snap is 'Messages of transactions that this snapshot sees are done.';
 comment on column checkpoint.to_snap is
-    'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered in '
-    'the '
-    'order of id. Null: the window is done, and the next batch opens another.';
+    'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered '
+    'in the order of id. Null: the window is done, and the next batch opens another.';
 comment on constraint checkpoint_pkey on checkpoint is 'The guard against two readers of one slice.';
 comment on constraint checkpoint_window_whole on checkpoint is 'A window has all three ends, or there is none.';
 comment on constraint checkpoint_messages_valid on checkpoint is 'A batch has no or more messages.';
@@ -141,8 +138,7 @@ create table trim_horizon (
 );
 comment on table trim_horizon is
     'One row: the last look of trim_outbox() at which no transaction was open that makes or changes a subscription. '
-    'Every '
-    'subscription that was made since begins at or after its snapshot.';
+    'Every subscription that was made since begins at or after its snapshot.';
 comment on column trim_horizon.only_row is 'Always true: there is one row.';
 comment on column trim_horizon.looked_at is
     'When that was. Long ago: a transaction holds the outbox back; it uses the table subscription, see pg_locks.';
@@ -179,8 +175,7 @@ begin
 end $$;
 comment on function newest_place() is
     'The highest place in the log that a message or a reader''s position speaks of. outbox_id_seq is never below it, '
-    'unless '
-    'rows were copied without their sequence.';
+    'unless rows were copied without their sequence.';
 
 -- The owner of the schema, or an administrator, may act for any service, for example to make a subscription for it.
 create function service_named(p_service text) returns text
@@ -313,12 +308,10 @@ begin
     return true;
 end $$;
 comment on function subscribe(text, text[], text, integer, integer, interval, interval, boolean, interval, text) is
-    'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that end '
-    'with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning (all '
-    'that '
-    'are still in the outbox), or a time. The subscriptions of a service have up to 256 slices together (54000). '
-    'ON062: the database '
-    'was restored, call rebase().';
+    'Makes a subscription; false, and nothing is changed, when it is there. p_topics: exact ones, or prefixes that '
+    'end with .*. p_from: now (messages of transactions that have not committed yet, this one included), beginning '
+    '(all that are still in the outbox), or a time. The subscriptions of a service have up to 256 slices together '
+    '(54000). ON062: the database was restored, call rebase().';
 
 create function pause_subscription(p_name text, p_paused boolean default true,
     p_service text default null) returns boolean

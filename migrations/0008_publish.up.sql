@@ -45,8 +45,7 @@ begin
 end $$;
 comment on function wake_proof(bigint) is
     'What notify_readers() adds to the number, and nobody else can make: whoever knows it has got a notification, '
-    'which '
-    'every reader that LISTENs has got with it.';
+    'which every reader that LISTENs has got with it.';
 
 create function notify_readers() returns void
 language plpgsql security definer set search_path from current
@@ -67,11 +66,9 @@ begin
 end $$;
 comment on function notify_readers() is
     'Wakes readers that sleep, when this transaction commits; the payload is what they pass to wake_up(). publish() '
-    'calls '
-    'it when the sequences say that one sleeps. A session that is going to PREPARE TRANSACTION says '
-    'set local once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its '
-    'messages '
-    'when their sleep ends.';
+    'calls it when the sequences say that one sleeps. A session that is going to PREPARE TRANSACTION says set local '
+    'once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its messages when '
+    'their sleep ends.';
 
 create function place_drawn_here() returns bigint
 language plpgsql
@@ -110,9 +107,8 @@ begin
     perform set_config(v_name, v_last::text, false);
 end $$;
 comment on function prepare_to_draw() is
-    'Called before a place in the log is drawn: gives this transaction its id, and raises ON067 when outbox_id_seq is '
-    'behind '
-    'what was given out.';
+    'Called before a place in the log is drawn: gives this transaction its id, and raises ON067 when outbox_id_seq '
+    'is behind what was given out.';
 
 create function publish(
     p_topic        text,
@@ -154,12 +150,11 @@ begin
     return coalesce(v_given, v_id);
 end $$;
 comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
-    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; p_json '
-    'without a p_content_type is application/json. '
-    'With a p_message_id of its own an application may stage the same message again, for 60 days: nothing is staged '
-    'then; '
-    'with other content it is error ON050. Such an id counts within the service; receivers get message_id_of() it. '
-    'p_fresh: the id, of version 4, was just made for this message, so nobody need look.';
+    'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; '
+    'p_json without a p_content_type is application/json. With a p_message_id of its own an application may stage '
+    'the same message again, for 60 days: nothing is staged then; with other content it is error ON050. Such an id '
+    'counts within the service; receivers get message_id_of() it. p_fresh: the id, of version 4, was just made for '
+    'this message, so nobody need look.';
 
 create function publish_many(
     p_topics        text[],
@@ -210,9 +205,8 @@ begin
 end $$;
 comment on function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean) is
     'publish() for any number of messages in one statement, in the order of the arrays; element i of each array '
-    'belongs '
-    'to message i, and a null array means null for all; arrays of other lengths are error 22023. Returns how many '
-    'were staged.';
+    'belongs to message i, and a null array means null for all; arrays of other lengths are error 22023. Returns how '
+    'many were staged.';
 
 perform end_migration();
 end $file$;

@@ -92,8 +92,7 @@ begin
 end $$;
 comment on function schedule(timestamptz, text, text, json, bytea, text, json, text, uuid, boolean) is
     'publish() for a time in the future: the message becomes visible to readers at p_due_at, if this transaction '
-    'commits. '
-    'The same message again changes nothing, its time neither: cancel_scheduled() it first.';
+    'commits. The same message again changes nothing, its time neither: cancel_scheduled() it first.';
 
 create function cancel_scheduled(p_message_id uuid) returns boolean
 language plpgsql security definer set search_path from current set enable_seqscan = off
@@ -112,8 +111,7 @@ begin
 end $$;
 comment on function cancel_scheduled(uuid) is
     'Takes a scheduled message back, by the id that schedule() returned, when this transaction commits: as if it had '
-    'never '
-    'been scheduled. False: it is in the outbox already, or never was.';
+    'never been scheduled. False: it is in the outbox already, or never was.';
 
 create function release_due(
     p_limit integer default 1000, p_now timestamptz default null,
@@ -182,10 +180,8 @@ begin
 end $$;
 comment on function release_due(integer, timestamptz) is
     'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many '
-    'milliseconds '
-    'to look again (null: none is scheduled). Of one service and key in the order of due_at, then scheduled_at, also '
-    'when '
-    'several readers call it at the same time. In a transaction of its own.';
+    'milliseconds to look again (null: none is scheduled). Of one service and key in the order of due_at, then '
+    'scheduled_at, also when several readers call it at the same time. In a transaction of its own.';
 
 perform end_migration();
 end $file$;

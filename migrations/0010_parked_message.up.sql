@@ -58,8 +58,7 @@ comment on column parked_message.parked_at is 'When it was parked.';
 comment on column parked_message.next_attempt_at is 'When it comes again.';
 comment on column parked_message.started_at is
     'It was handed out then, and what came of it has not been reported: it is on its way, or its worker ended. When '
-    'it is '
-    'waiting, it was handed out behind an earlier message of its key.';
+    'it is waiting, it was handed out behind an earlier message of its key.';
 comment on column parked_message.published_at is 'When the message was staged.';
 comment on column parked_message.published_by is 'The service that staged it.';
 comment on column parked_message.topic is 'As in the outbox.';
@@ -122,8 +121,7 @@ return least(p_subscription.backoff_cap, p_subscription.backoff_base * power(2, 
        * (0.5 + random() / 2);
 comment on function backoff(subscription, integer) is
     'Pause after so many failed attempts: doubles up to the cap, and between half and all of it by chance, so that '
-    'what '
-    'failed together does not come back together.';
+    'what failed together does not come back together.';
 
 create function park(
     p_subscription text,
@@ -191,10 +189,8 @@ begin
 end $$;
 comment on function park(text, integer, bigint[], text[], text[], timestamptz) is
     'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead '
-    '(rejected), '
-    'behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker that had it; '
-    'comes '
-    'again at once, alone).';
+    '(rejected), behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker '
+    'that had it; comes again at once, alone).';
 
 -- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were
 -- few rows, or none, goes through all of the subscription for each of them.
@@ -240,8 +236,7 @@ begin
 end $$;
 comment on function untried_behind(subscription, integer, text, bigint, integer) is
     'What can be handed out together with this message of this key: those that wait behind it, up to the first that '
-    'was '
-    'tried, or was on its way when a worker ended. Reads so many entries of an index.';
+    'was tried, or was on its way when a worker ended. Reads so many entries of an index.';
 
 create function first_parked(p_service text, p_subscription text, p_slice integer,
     p_now timestamptz) returns timestamptz
@@ -356,13 +351,11 @@ begin
 end $$;
 comment on function take_parked(text, integer, integer, integer, bigint, timestamptz) is
     'Parked messages that are due, of up to p_keys keys and p_bytes of payload and headers (one at least), with the '
-    'attempt '
-    'counted. What was never tried comes with those '
-    'that wait untried behind it, in their order: deliver none after an earlier one of its key was not accepted, and '
-    'report it as unavailable. Commit before you try them, and report all with settle_parked(): so a message that '
-    'ends its '
-    'worker ends up dead. For its last attempt, and after it may have ended a worker, a message comes alone. Only the '
-    'active reader of the slice calls it.';
+    'attempt counted. What was never tried comes with those that wait untried behind it, in their order: deliver '
+    'none after an earlier one of its key was not accepted, and report it as unavailable. Commit before you try '
+    'them, and report all with settle_parked(): so a message that ends its worker ends up dead. For its last '
+    'attempt, and after it may have ended a worker, a message comes alone. Only the active reader of the slice calls '
+    'it.';
 
 create function parked_due(p_subscription text, p_slice integer default 0,
     p_now timestamptz default null) returns bigint
@@ -464,12 +457,10 @@ begin
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
 comment on function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz) is
-    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: '
-    'delivered, it goes. retry: later, or dead '
-    'when its attempts are used up; p_after is the least pause in milliseconds that the receiver asked for, up to 7 '
-    'days. rejected: dead. '
-    'unavailable: nobody could take anything, or an earlier message of its key was not accepted; the attempt does not '
-    'count.';
+    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. '
+    'accepted: delivered, it goes. retry: later, or dead when its attempts are used up; p_after is the least pause '
+    'in milliseconds that the receiver asked for, up to 7 days. rejected: dead. unavailable: nobody could take '
+    'anything, or an earlier message of its key was not accepted; the attempt does not count.';
 
 create function redrive(
     p_subscription text,

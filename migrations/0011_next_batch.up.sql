@@ -24,8 +24,7 @@ create type batch as (
 );
 comment on type batch is
     'What next_batch() has handed out, for acknowledge(). It goes back as it came; no field of it is ever null. What '
-    'else a '
-    'position needs stands in the checkpoint before it, which no client names.';
+    'else a position needs stands in the checkpoint before it, which no client names.';
 comment on column batch.number is 'Counts the batches of the slice: that of the checkpoint which acknowledge() makes.';
 comment on column batch.messages is 'How many messages it has.';
 comment on column batch.more is 'Whether it was cut short, by p_limit or p_bytes, so that there may be more behind it.';
@@ -107,8 +106,7 @@ comment on column delivery.payload_json is 'As in the outbox.';
 comment on column delivery.payload_bytes is 'As in the outbox.';
 comment on column delivery.blocked is
     'Whether an earlier message of its key is parked, so that this one has to be parked, too. In the last row: '
-    'whether even '
-    'an empty batch should be acknowledged.';
+    'whether even an empty batch should be acknowledged.';
 
 -- More than 80 lines: two scans that must stay two, and what they rest on.
 create function next_batch(
@@ -275,16 +273,13 @@ begin
     return next v_row;
 end $$;
 comment on function next_batch(text, integer, integer, bigint) is
-    'The next messages of a slice, in order, up to p_limit and p_bytes of payload and headers (one at least), and one '
-    'row at '
-    'the end whose batch is what acknowledge() takes (its id is null; its blocked says whether even an empty batch '
-    'should be '
-    'acknowledged). The batch is handed back as it is, also as text and on another connection. Reads only: until '
-    'acknowledge() commits, the same messages come again. blocked: an earlier message of the same key is parked, so '
-    'this one has to be parked, too. Call it before the first write of its transaction (else ON063). '
-    'Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call rebase(); '
-    'ON067 '
-    'rows were copied apart; 25006 this is a standby.';
+    'The next messages of a slice, in order, up to p_limit and p_bytes of payload and headers (one at least), and '
+    'one row at the end whose batch is what acknowledge() takes (its id is null; its blocked says whether even an '
+    'empty batch should be acknowledged). The batch is handed back as it is, also as text and on another connection. '
+    'Reads only: until acknowledge() commits, the same messages come again. blocked: an earlier message of the same '
+    'key is parked, so this one has to be parked, too. Call it before the first write of its transaction (else '
+    'ON063). Errors: ON060 no such subscription, ON061 paused or expired, ON062 the database was restored, call '
+    'rebase(); ON067 rows were copied apart; 25006 this is a standby.';
 
 -- More than 80 lines: every refusal, before one insert.
 create function acknowledge(
@@ -403,13 +398,11 @@ begin
     return p_batch.number;
 end $$;
 comment on function acknowledge(text, integer, batch, bigint, integer, bigint[], text[], text[], boolean) is
-    'Moves a slice past a batch, when this transaction commits; returns its number. p_last_id: only up to this message '
-    '(required when the batch was full). p_parked_ids, with p_parked_as (retry, dead, behind) and p_parked_errors: '
-    'messages of the batch that could not be delivered, see park(). p_durable false: a crash of the server may repeat '
-    'the '
-    'batch. ON065: another reader was faster, roll back. ON069: there was a failover since the batch was read; roll '
-    'back and '
-    'read again.';
+    'Moves a slice past a batch, when this transaction commits; returns its number. p_last_id: only up to this '
+    'message (required when the batch was full). p_parked_ids, with p_parked_as (retry, dead, behind) and '
+    'p_parked_errors: messages of the batch that could not be delivered, see park(). p_durable false: a crash of the '
+    'server may repeat the batch. ON065: another reader was faster, roll back. ON069: there was a failover since the '
+    'batch was read; roll back and read again.';
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean
 language plpgsql security definer set search_path from current
@@ -491,12 +484,10 @@ begin
     writers := outbox_writers();
 end $$;
 comment on function fall_asleep(interval) is
-    'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers that '
-    'it '
-    'returns may have looked before: read once more, and poll until they are through, before you sleep. A '
-    'notification that '
-    'comes meanwhile ends this sleep before it begins: read again. Call it in a transaction of its own, and sleep no '
-    'longer than p_for, up to 60 seconds.';
+    'A reader that LISTENs says that it is about to sleep; from now on who stages messages notifies. The writers '
+    'that it returns may have looked before: read once more, and poll until they are through, before you sleep. A '
+    'notification that comes meanwhile ends this sleep before it begins: read again. Call it in a transaction of its '
+    'own, and sleep no longer than p_for, up to 60 seconds.';
 
 create function wake_up(p_notification text) returns void
 language plpgsql security definer set search_path from current
@@ -519,10 +510,8 @@ begin
 end $$;
 comment on function wake_up(text) is
     'A reader that got a notification, asleep or not, says so, and passes its payload: whoever fell asleep before '
-    'that was '
-    'sent got the same notification. From now on nobody notifies until somebody sleeps again. What notify_readers() '
-    'did not '
-    'send does nothing, so nobody ends the sleep of another.';
+    'that was sent got the same notification. From now on nobody notifies until somebody sleeps again. What '
+    'notify_readers() did not send does nothing, so nobody ends the sleep of another.';
 
 perform end_migration();
 end $file$;

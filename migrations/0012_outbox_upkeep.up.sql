@@ -29,8 +29,7 @@ begin
 end $$;
 comment on function promised_to_none() is
     'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It '
-    'waits for another '
-    'trim_outbox(), and for nobody else.';
+    'waits for another trim_outbox(), and for nobody else.';
 
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
 language sql immutable
@@ -122,8 +121,7 @@ begin
 end $$;
 comment on function slot_is_passed(integer, timestamptz, pg_snapshot) is
     'Whether every message in a slot of the ring lies behind every subscription, and the newest is older than '
-    'p_before, or '
-    'half a ring behind. A message that p_seen, a snapshot from before, does not see is kept.';
+    'p_before, or half a ring behind. A message that p_seen, a snapshot from before, does not see is kept.';
 
 create function empty_slot(p_slot integer, p_seen pg_snapshot, p_wait boolean default true) returns boolean
 language plpgsql
@@ -146,9 +144,9 @@ begin
     return true;
 end $$;
 comment on function empty_slot(integer, pg_snapshot, boolean) is
-    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. Waits '
-    'up to 100 '
-    'milliseconds for those who use it, or not at all; readers of the outbox wait behind us for as long.';
+    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. '
+    'Waits up to 100 milliseconds for those who use it, or not at all; readers of the outbox wait behind us for as '
+    'long.';
 
 -- More than 80 lines: the order of looks and locks is the point.
 create function trim_outbox(
@@ -246,13 +244,10 @@ begin
 end $$;
 comment on function trim_outbox(interval, integer, timestamptz) is
     'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by '
-    'TRUNCATE, '
-    'also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 days, '
-    'checkpoints '
-    'older than an hour. Call it every minute or so in a transaction of its own, and again at once while it returns '
-    'p_limit. No transaction of a service keeps it from working: what an open one has locked is left to the next '
-    'call, and '
-    'one that has called subscribe() keeps only what was staged since.';
+    'TRUNCATE, also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 '
+    'days, checkpoints older than an hour. Call it every minute or so in a transaction of its own, and again at once '
+    'while it returns p_limit. No transaction of a service keeps it from working: what an open one has locked is '
+    'left to the next call, and one that has called subscribe() keeps only what was staged since.';
 
 create function rebase() returns table (service text, subscription text, to_deliver bigint)
 language plpgsql security definer set search_path from current set jit = off set lock_timeout = '5s'
@@ -331,15 +326,10 @@ begin
 end $$;
 comment on function rebase() is
     'Once after this database was restored from a dump, came through pg_upgrade, or got its rows without their '
-    'sequence: '
-    'translates all positions into the transaction ids of this cluster, and puts outbox_id_seq behind what is there. '
-    'Nothing is '
-    'lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for those who use it, and '
-    'then raises '
-    '55P03. Returns '
-    'how many messages each slice has still to get, parked ones included and dead ones not; nothing, when nothing was '
-    'to be '
-    'done.';
+    'sequence: translates all positions into the transaction ids of this cluster, and puts outbox_id_seq behind what '
+    'is there. Nothing is lost, nothing comes twice. It locks the outbox and rewrites it; it waits 5 seconds for '
+    'those who use it, and then raises 55P03. Returns how many messages each slice has still to get, parked ones '
+    'included and dead ones not; nothing, when nothing was to be done.';
 
 perform end_migration();
 end $file$;

@@ -162,8 +162,7 @@ comment on function receive_many(text, uuid[], bytea[], timestamptz[], interval,
     'receive() for many messages in one statement: one row for each place of p_message_ids (from 1), in that order. '
     'outcome: fresh, seen, altered or too_old. Of an id that is in the batch twice only the first is fresh. Ids are '
     'taken in their order, so two batches never wait for each other in a circle; take one batch per transaction. A '
-    'wait '
-    'for another transaction beyond p_wait raises 55P03. Up to 10000 ids.';
+    'wait for another transaction beyond p_wait raises 55P03. Up to 10000 ids.';
 
 create function new_ones(
     p_consumer    text,
@@ -247,13 +246,12 @@ exception when lock_not_available then
     return 'in_progress';
 end $$;
 comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
-    'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and commit. '
-    'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, '
-    'the '
-    'alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so nobody can tell '
-    'whether it took effect; put it aside for a person. in_progress: another transaction works on it for longer than '
-    'p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to 3660 days, longer '
-    'than anybody redelivers. p_now is for tests.';
+    'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and '
+    'commit. seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more '
+    'happens, the alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so '
+    'nobody can tell whether it took effect; put it aside for a person. in_progress: another transaction works on it '
+    'for longer than p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to '
+    '3660 days, longer than anybody redelivers. p_now is for tests.';
 
 create function purge_inbox(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -273,8 +271,7 @@ from inbox
 where altered_at is not null;
 comment on view inbox_alarm is
     'Messages whose id came again with other bytes. One of the two took effect; a person has to find out what the '
-    'other '
-    'one was. A sender that reuses ids loses messages.';
+    'other one was. A sender that reuses ids loses messages.';
 comment on column inbox_alarm.service is 'The service that received it.';
 comment on column inbox_alarm.consumer is 'Who worked on it.';
 comment on column inbox_alarm.message_id is 'The id that came with different bytes.';

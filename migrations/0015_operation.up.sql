@@ -44,19 +44,17 @@ create table operation (
 -- A row is updated once per phase, never in an indexed column: the free space keeps those updates on its page.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 comment on table operation is
-    'One row per operation that runs in phases because it has effects outside of this database. (service, scope, key) '
-    'is '
-    'also the key of its idempotency record, which is claimed when the operation begins and gets the response when it '
-    'finishes.';
+    'One row per operation that runs in phases because it has effects outside of this database. (service, scope, '
+    'key) is also the key of its idempotency record, which is claimed when the operation begins and gets the '
+    'response when it finishes.';
 comment on column operation.service is 'The service that runs it; see current_service().';
 comment on column operation.scope is 'Scope of the request, as in idempotency_record.';
 comment on column operation.key is 'Idempotency key of the request, as in idempotency_record.';
 comment on column operation.name is 'Which operation of the service it is: says which phases a worker has to run.';
 comment on column operation.state is
     'running: owned while the lease lasts, else waiting for a worker. finished: the response is stored. '
-    'unknown_effect: '
-    'a call that must not be repeated may have been made; a person decides with resolve_operation(). failed: attempts '
-    'are used up; a person decides.';
+    'unknown_effect: a call that must not be repeated may have been made; a person decides with resolve_operation(). '
+    'failed: attempts are used up; a person decides.';
 comment on column operation.started_at is 'When it began (clock of the database).';
 comment on column operation.finished_at is 'When its response was stored.';
 comment on column operation.expires_at is 'From then on purge_operations() removes the row, and the key is free.';
@@ -67,8 +65,7 @@ comment on column operation.recovery_point is
     'The phase that runs now or runs next: what stands before it is committed and is never run again.';
 comment on column operation.call is
     'The phase at recovery_point makes a call to the outside, which may have been made by now. idempotent_remote: it '
-    'is '
-    'made again with the same key. at_most_once: never again.';
+    'is made again with the same key. at_most_once: never again.';
 comment on column operation.attempt is 'How often the phase at recovery_point was begun.';
 comment on column operation.owner is 'Random number of who runs it, or finished it; null when nobody does.';
 comment on column operation.owned_by is 'application_name or role of the session that ran it last.';
@@ -114,10 +111,8 @@ create type operation_answer as (
 );
 comment on type operation_answer is
     'What asking for an operation came to. outcome: started, resumed (it is yours: go on at recovery_point), '
-    'in_progress '
-    '(somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed (a person '
-    'has to '
-    'decide), absent (nothing to take over).';
+    'in_progress (somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed '
+    '(a person has to decide), absent (nothing to take over).';
 comment on column operation_answer.outcome is 'See the type.';
 comment on column operation_answer.scope is 'Scope of the operation.';
 comment on column operation_answer.key is 'Its key.';
@@ -162,8 +157,7 @@ begin
 end $$;
 comment on function call_key(text, text, text) is
     'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an '
-    'operation '
-    'that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
+    'operation that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
 
 create function answer_of_operation(p_record operation, p_outcome text) returns operation_answer
 language sql stable
@@ -371,8 +365,7 @@ begin
 end $$;
 comment on function retake_operation(text, text, uuid, interval, timestamptz) is
     'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: '
-    'somebody '
-    'else has it now.';
+    'somebody else has it now.';
 
 create function next_operation(
     p_names        text[],
@@ -627,9 +620,8 @@ begin
 end $$;
 comment on function resolve_operation(text, text, text, text, json, timestamptz) is
     'For operators: what to do with an operation that is unknown_effect or failed. p_recovery_point: the phase to go '
-    'on '
-    'with. The same one: its effect did not happen, do it again. The next one: it did happen; give what it returned in '
-    'p_data. A worker goes on from there. Raises ON041 when there is nothing to decide.';
+    'on with. The same one: its effect did not happen, do it again. The next one: it did happen; give what it '
+    'returned in p_data. A worker goes on from there. Raises ON041 when there is nothing to decide.';
 
 create function end_operation(
     p_service text,
@@ -658,8 +650,7 @@ begin
 end $$;
 comment on function end_operation(text, text, text, integer, json, timestamptz) is
     'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every '
-    'repeat '
-    'of its key gets. No phase runs any more. Raises ON041 when there is nothing to decide.';
+    'repeat of its key gets. No phase runs any more. Raises ON041 when there is nothing to decide.';
 
 create function purge_operations(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -670,8 +661,7 @@ begin
 end $$;
 comment on function purge_operations(integer, timestamptz) is
     'Removes up to p_limit finished operations whose response has expired, the oldest first, of all services, and '
-    'returns '
-    'how many. Others are never removed. For operators: p_now can purge early.';
+    'returns how many. Others are never removed. For operators: p_now can purge early.';
 
 create view operation_readable as
 select service, scope, key, name,

@@ -19,9 +19,8 @@ create table request_window (
 )
 with (autovacuum_vacuum_scale_factor = 0.02);
 comment on table request_window is
-    'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another key '
-    'with '
-    'the same question gets the answer of the first one. A row becomes visible when that one commits.';
+    'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another '
+    'key with the same question gets the answer of the first one. A row becomes visible when that one commits.';
 comment on column request_window.service is 'The service that was asked; see current_service().';
 comment on column request_window.scope is 'Scope of the request, as in idempotency_record.';
 comment on column request_window.fingerprint is 'SHA-256 of what was asked.';
@@ -110,10 +109,8 @@ end $$;
 comment on function open_window(text, text, bytea, interval, interval, timestamptz) is
     'Asks, in the transaction that has claimed (scope, key), whether another key asked the same within p_window. '
     'started: no, this is the first one; do the work. replayed: yes; complete() this key with the response that is '
-    'given '
-    'here, and commit, so that repeats of both keys get it. in_progress: the first one is still running after p_wait, '
-    'or '
-    'has no response yet; roll back. p_window: 1 millisecond to 1 day. p_now is for tests.';
+    'given here, and commit, so that repeats of both keys get it. in_progress: the first one is still running after '
+    'p_wait, or has no response yet; roll back. p_window: 1 millisecond to 1 day. p_now is for tests.';
 
 create function purge_windows(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current

@@ -66,8 +66,7 @@ begin
 end $$;
 comment on function waiting_for(text, text, integer) is
     'For subscription_lag: how many messages wait for a slice among the next thousand places of the log, since when, '
-    'and '
-    'how many places are beyond those.';
+    'and how many places are beyond those.';
 
 create view subscription_lag as
 select s.service, s.name as subscription, c.slice, s.state,
@@ -213,10 +212,9 @@ from (select *, row_number() over (partition by database = current_database() or
 where place <= 20
 order by since;
 comment on view oldest_transaction is
-    'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and whether '
-    'that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role sees its '
-    'own '
-    'transactions only.';
+    'The 20 transactions of this database, and the 20 of others on this server, that are open for longest, and '
+    'whether that matters to the outbox. Readers never wait for them. Without the rights of pg_read_all_stats a role '
+    'sees its own transactions only.';
 comment on column oldest_transaction.since is 'When it began, or was prepared.';
 comment on column oldest_transaction.open_for is 'That long ago.';
 comment on column oldest_transaction.pid is 'Process of the server; null for a prepared one.';

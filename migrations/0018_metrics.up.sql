@@ -107,8 +107,7 @@ union all
 select 'once_scheduled_messages', '{}', 'gauge',
        coalesce(estimate, (select count(*) from (select from scheduled_message limit 100000) as few)),
        'Messages that are to be delivered later, as estimated by statistics and size of the table; counted up to '
-       '100000 '
-       'where there are none.'
+       '100000 where there are none.'
 from relations where name = 'scheduled_message'
 union all
 select 'once_scheduled_overdue_seconds', '{}', 'gauge',
@@ -172,10 +171,9 @@ begin
     end if;
 end $$;
 comment on function copied_apart() is
-    'What must agree and does not, because one was copied, or restored, without the other: one row for each, with the '
-    'statement that fixes it, '
-    'and the service that it stops; null: all. The library looks at it when it starts; doctor and explain_stall() '
-    'show it.';
+    'What must agree and does not, because one was copied, or restored, without the other: one row for each, with '
+    'the statement that fixes it, and the service that it stops; null: all. The library looks at it when it starts; '
+    'doctor and explain_stall() show it.';
 
 -- More than 80 lines: one query for each reason.
 create function explain_stall(p_subscription text default null, p_service text default null)
@@ -293,9 +291,8 @@ begin
 end $$;
 comment on function explain_stall(text, text) is
     'Why a subscription does not move: one row per reason, with who is to blame and what to do, as SQL that can be '
-    'run as it '
-    'stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A service sees '
-    'its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
+    'run as it stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A '
+    'service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
 
 create function can_look_everywhere() returns boolean
 language plpgsql stable

@@ -75,9 +75,8 @@ begin
 end $$;
 comment on function group_rights(regnamespace) is
     'What each group role may do in such a schema: role (without the name of the schema), privilege, and the object, '
-    'by column '
-    'where only some may be read. object null: a function that is not there. once doctor compares it with what is '
-    'granted.';
+    'by column where only some may be read. object null: a function that is not there. once doctor compares it with '
+    'what is granted.';
 
 if current_setting('once.group_roles', true) is distinct from 'off' then
 declare
