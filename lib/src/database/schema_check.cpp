@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 #include <once/migrations.hpp>
 
+#include "sql/in_schema.hpp"
 #include "sql/schema_statements.hpp"
 #include "sql/session_statements.hpp"
 #include "text/quote.hpp"
@@ -45,17 +46,15 @@ std::size_t installed_version(session& session, std::string const& schema, time_
                            "that writes, " +
                            schema + "_consumer to one that reads messages"};
     }
-    std::string query{sql::installed_version_before};
-    query.append(sql::quote_identifier(schema)).append(sql::installed_version_after);
-    return ask_number(session, query, deadline);
+    return ask_number(session, sql::in_schema(sql::installed_version, sql::quote_identifier(schema)),
+                      deadline);
 }
 
 /// Throws where the schema is newer than this library knows, and its files do not serve this library any more.
 void check_served(session& session, std::string const& schema, std::size_t installed, time_point deadline) {
     auto const known = migrations().size();
-    std::string query{sql::serves_from_before};
-    query.append(sql::quote_identifier(schema)).append(sql::serves_from_after);
-    auto const oldest = ask_number(session, query, deadline);
+    auto const oldest =
+        ask_number(session, sql::in_schema(sql::serves_from, sql::quote_identifier(schema)), deadline);
     if (known < oldest) {
         throw schema_error{"once: schema \"" + schema + "\" is at version " + std::to_string(installed) +
                            ", newer than this library knows (" + std::to_string(known) +
@@ -71,10 +70,8 @@ void check_copied_whole(session& session, std::string const& schema, time_point 
     if (may_ask.rows() == 0 || !may_ask.is_true(0)) {
         return;
     }
-    auto const name = sql::quote_identifier(schema);
-    std::string query{sql::copied_apart_before};
-    query.append(name).append(sql::copied_apart_between).append(name).append(sql::copied_apart_after);
-    auto const found = session.ask({query, {}}, deadline);
+    auto const found =
+        session.ask({sql::in_schema(sql::copied_apart, sql::quote_identifier(schema)), {}}, deadline);
     if (found.rows() > 0) {
         throw schema_error{"once: schema \"" + schema +
                            "\" was copied in parts that do not agree: " + found.text(0)};

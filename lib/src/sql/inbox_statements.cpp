@@ -1,27 +1,32 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "sql/inbox_statements.hpp"
 
+#include "sql/in_schema.hpp"
 #include "text/quote.hpp"
 
 namespace once::sql {
 
 inbox_statements::inbox_statements(std::string_view schema) {
     auto const quoted = quote_identifier(schema);
-    receive = "/* once: receive */ select " + quoted +
-              ".receive($1, $2, coalesce($3::bytea, sha256($4::bytea)), to_timestamp($5::bigint / 1000.0), "
-              "$6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond')";
-    receive_many =
-        "/* once: receive_many */ select outcome from " + quoted +
-        ".receive_many($1, $2, "
-        "array(select coalesce(digest, sha256(preimage)) from unnest($3::bytea[], $4::bytea[]) "
-        "with ordinality as f (digest, preimage, n) order by n), "
-        "array(select to_timestamp(ms / 1000.0) from unnest($5::bigint[]) with ordinality as t (ms, n) "
-        "order by n), "
-        "$6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond') order by place";
-    new_ones =
-        "/* once: new_ones */ select new_one::text from " + quoted +
-        ".new_ones($1, $2, $3::bigint * interval '1 millisecond', $4::bigint * interval '1 millisecond') "
-        "as new_one";
+    receive = in_schema(R"sql(/* once: receive */
+select {schema}.receive($1, $2, coalesce($3::bytea, sha256($4::bytea)), to_timestamp($5::bigint / 1000.0),
+                        $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond'))sql",
+                        quoted);
+    receive_many = in_schema(R"sql(/* once: receive_many */
+select outcome
+from {schema}.receive_many(
+    $1, $2,
+    array(select coalesce(digest, sha256(preimage))
+          from unnest($3::bytea[], $4::bytea[]) with ordinality as f (digest, preimage, n) order by n),
+    array(select to_timestamp(ms / 1000.0) from unnest($5::bigint[]) with ordinality as t (ms, n) order by n),
+    $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond')
+order by place)sql",
+                             quoted);
+    new_ones = in_schema(R"sql(/* once: new_ones */
+select new_one::text
+from {schema}.new_ones($1, $2, $3::bigint * interval '1 millisecond', $4::bigint * interval '1 millisecond')
+    as new_one)sql",
+                         quoted);
 }
 
 } // namespace once::sql

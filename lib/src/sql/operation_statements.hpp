@@ -1,8 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "text/quote.hpp"
-
 #include <string>
 #include <string_view>
 
@@ -10,28 +8,8 @@ namespace once::sql {
 
 /// The statements of operations for one schema. What they lock is the row of the operation, by its key.
 struct operation_statements {
-    explicit operation_statements(std::string_view schema) {
-        using std::string;
-        auto const once = quote_identifier(schema) + ".";
-        string const ms = "::bigint * interval '1 millisecond'";
-        string const answer =
-            "select outcome, scope, key, name, fence, recovery_point, call, attempt, data, call_keys, "
-            "coalesce(retry_after_ms, 0), status, headers, content_type, encode(body, 'hex') from " +
-            once;
-        begin = "/* once: begin_operation */ " + answer +
-                "begin_operation($1, $2, coalesce($3::bytea, sha256($4::bytea)), $5, $6, $7, $8, $9, $10" +
-                ms + ", $11::integer, $12" + ms + ", $13" + ms + ")";
-        retake = "/* once: retake_operation */ " + answer + "retake_operation($1, $2, $3, $4" + ms + ")";
-        next = "/* once: next_operation */ " + answer + "next_operation($1, $2, $3" + ms + ", $4::integer)";
-        advance = "/* once: advance_operation */ select " + once +
-                  "advance_operation($1, $2, $3, $4, $5, $6, $7, $8" + ms + ")";
-        renew = "/* once: renew_operation */ select " + once + "renew_operation($1, $2, $3, $4" + ms + ")";
-        release = "/* once: release_operation */ select " + once + "release_operation($1, $2, $3, $4, $5" +
-                  ms + ", $6::integer, $7::boolean)";
-        call_key = "/* once: call_key */ select " + once + "call_key($1, $2, $3)::text";
-        finish = "/* once: finish_operation */ select " + once +
-                 "finish_operation($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    }
+    /// @param schema a checked identifier; it is quoted here
+    explicit operation_statements(std::string_view schema);
 
     /// Begins an operation or takes it over.
     ///   $1 text scope, $2 text key, $3 bytea SHA-256 of the request or null, $4 bytea preimage or null,

@@ -15,13 +15,13 @@ from (select $1::text as name) as wanted
 left join pg_catalog.pg_namespace as n on n.nspname = wanted.name
 left join pg_catalog.pg_proc as p on p.pronamespace = n.oid and p.proname = 'installed_version')sql";
 
-/// installed_version() of a quoted schema, as text.
-inline constexpr std::string_view installed_version_before = "/* once: installed_version */ select ";
-inline constexpr std::string_view installed_version_after = ".installed_version()::text";
+/// How new the schema is: the number of its newest migration file. In a schema (`in_schema`).
+inline constexpr std::string_view installed_version = R"sql(/* once: installed_version */
+select {schema}.installed_version()::text)sql";
 
-/// serves_from() of a quoted schema, as text: the oldest version that a library may know to work on it.
-inline constexpr std::string_view serves_from_before = "/* once: serves_from */ select ";
-inline constexpr std::string_view serves_from_after = ".serves_from()::text";
+/// The oldest version that a library may know to work on the schema. In a schema (`in_schema`).
+inline constexpr std::string_view serves_from = R"sql(/* once: serves_from */
+select {schema}.serves_from()::text)sql";
 
 /// Differences of the live catalog from what the guarantees rest on, one row each: what is wrong, as text.
 ///   $1  text   schema
@@ -364,12 +364,10 @@ select has_function_privilege(p.oid, 'execute')
 from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as s on s.oid = p.pronamespace
 where s.nspname = $1 and p.proname = 'copied_apart')sql";
 
-/// Between these stands the quoted schema, twice. What was copied without what it belongs to, and stops this service.
-inline constexpr std::string_view copied_apart_before =
-    "/* once: copied_apart */ select concat(what, ': ', why, '. To fix it: ', concat_ws('; ', nullif(fix, "
-    "''), nullif(advice, ''))) from ";
-inline constexpr std::string_view copied_apart_between =
-    ".copied_apart() where service is null or service = ";
-inline constexpr std::string_view copied_apart_after = ".current_service()";
+/// What was copied without what it belongs to, and stops this service: one text for each. In a schema (`in_schema`).
+inline constexpr std::string_view copied_apart = R"sql(/* once: copied_apart */
+select concat(what, ': ', why, '. To fix it: ', concat_ws('; ', nullif(fix, ''), nullif(advice, '')))
+from {schema}.copied_apart()
+where service is null or service = {schema}.current_service())sql";
 
 } // namespace once::sql

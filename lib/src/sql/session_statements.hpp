@@ -88,10 +88,9 @@ select exists (select from pg_prepared_statements where name = $1::text))sql";
 
 /// $1 text: which savepoints the transaction is in, for staged_work. It rolls back with them. One row: what it was
 /// before, and what it is.
-inline constexpr std::string_view set_staged_mark =
-    "/* once: set_staged_mark */ select current_setting('once.staged', true), set_config('once.staged', $1, "
-    "true)";
-inline constexpr std::string_view staged_mark =
-    "/* once: staged_mark */ select current_setting('once.staged', true)";
+inline constexpr std::string_view set_staged_mark = R"sql(/* once: set_staged_mark */
+select current_setting('once.staged', true), set_config('once.staged', $1, true))sql";
+inline constexpr std::string_view staged_mark = R"sql(/* once: staged_mark */
+select current_setting('once.staged', true))sql";
 
 } // namespace once::sql

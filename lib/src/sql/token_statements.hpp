@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "sql/in_schema.hpp"
 #include "text/quote.hpp"
 
 #include <string>
@@ -12,8 +13,9 @@ namespace once::sql {
 struct token_statements {
     /// @param schema a checked identifier; it is quoted here
     explicit token_statements(std::string_view schema)
-        : issue{"/* once: issue_tokens */ select " + quote_identifier(schema) +
-                ".issue_tokens($1, $2, $3::bigint * interval '1 millisecond', $4::bytea[])"} {}
+        : issue{in_schema(R"sql(/* once: issue_tokens */
+select {schema}.issue_tokens($1, $2, $3::bigint * interval '1 millisecond', $4::bytea[]))sql",
+                          quote_identifier(schema))} {}
 
     /// Issues tokens.
     ///   $1  text     principal

@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include "sql/in_schema.hpp"
 #include "text/quote.hpp"
 
 #include <string>
@@ -12,11 +13,11 @@ namespace once::sql {
 struct window_statements {
     /// @param schema a checked identifier; it is quoted here
     explicit window_statements(std::string_view schema)
-        : open{"/* once: open_window */ select a.outcome, a.status, a.headers, a.content_type, "
-               "encode(a.body, 'hex') from " +
-               quote_identifier(schema) +
-               ".open_window($1, $2, coalesce($3::bytea, sha256($4::bytea)), "
-               "$5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond') as a"} {}
+        : open{in_schema(R"sql(/* once: open_window */
+select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')
+from {schema}.open_window($1, $2, coalesce($3::bytea, sha256($4::bytea)), $5::bigint * interval '1 millisecond',
+                          $6::bigint * interval '1 millisecond') as a)sql",
+                         quote_identifier(schema))} {}
 
     /// Asks whether another key asked the same lately.
     ///   $1  text    scope
