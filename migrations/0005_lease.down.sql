@@ -18,6 +18,7 @@ drop function fence_after(bigint);
 drop function require_timeline(text);
 drop function current_timeline();
 drop type lease_answer;
+drop type lease_outcome;
 drop table lease_floor;
 drop table lease;
 end $file$;

@@ -67,18 +67,22 @@ comment on constraint lease_floor_fence_valid on lease_floor is 'A floor is not 
 
 insert into lease_floor (fence) values (0);
 
+create type lease_outcome as enum ('acquired', 'held');
+comment on type lease_outcome is
+    'acquired: the lease is the caller''s. held: another session has it, or is taking it at this moment.';
+
 create type lease_answer as (
-    outcome    text,
+    outcome    lease_outcome,
     fence      bigint,
     expires_at timestamptz,
     holder     text,
     taken_over boolean
 );
-comment on type lease_answer is
-    'What acquire_lease() came to. acquired: it is yours. held: somebody else has it, or is taking it at this moment.';
-comment on column lease_answer.outcome is 'acquired or held.';
+comment on type lease_answer is 'What acquire_lease() came to.';
+comment on column lease_answer.outcome is 'Whether the caller holds the lease from now on.';
 comment on column lease_answer.fence is
-    'acquired: your fence, to show with every action. held: that of the holder; null while the first one is at it.';
+    'acquired: the fence of this acquisition, to show with every action. held: that of the holder; null while the '
+    'first acquisition of this name is not committed.';
 comment on column lease_answer.expires_at is 'When the lease runs out; null as for fence.';
 comment on column lease_answer.holder is 'Who holds it; null as for fence.';
 comment on column lease_answer.taken_over is

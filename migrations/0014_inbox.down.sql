@@ -11,5 +11,5 @@ drop function receive(text, uuid, bytea, timestamptz, interval, interval, timest
 drop function new_ones(text, uuid[], interval, interval);
 drop function receive_many(text, uuid[], bytea[], timestamptz[], interval, interval, timestamptz);
 drop table inbox;
-drop domain message_id;
+drop type receipt;
 end $file$;

@@ -7,22 +7,22 @@
 do $file$ begin
 perform begin_migration('0014_inbox');
 
--- A domain and not a CHECK constraint, for the reason given in 0003.
-create domain message_id as uuid
-    constraint message_id_not_nil check (value <> '00000000-0000-0000-0000-000000000000');
-comment on domain message_id is 'A UUID that names one message; never the nil UUID.';
-comment on constraint message_id_not_nil on domain message_id is
-    'The nil UUID is a field that nobody filled in: two messages that carry it would count as one.';
+create type receipt as enum ('fresh', 'seen', 'altered', 'too_old', 'in_progress');
+comment on type receipt is
+    'What the inbox says of a delivery. fresh: it is new, so do the work and commit. seen: it took effect before, so '
+    'acknowledge it. altered: its id took effect with other bytes; nothing happens now, and the alarm is kept in the '
+    'row when the transaction commits. too_old: it was sent before the time that the inbox remembers, so it cannot be '
+    'known whether it took effect; put it aside for a person. in_progress: another transaction works on it.';
 
 create table inbox (
-    service             text        collate "C" not null,
-    consumer            key_text    not null,
-    message_id          message_id  not null,
-    received_by         text        not null,
-    received_at         timestamptz not null,
-    expires_at          timestamptz not null,
+    service             text         collate "C" not null,
+    consumer            key_text     not null,
+    message_id          message_uuid not null,
+    received_by         text         not null,
+    received_at         timestamptz  not null,
+    expires_at          timestamptz  not null,
     fingerprint         sha256_digest,
-    altered_times       integer     not null default 0,
+    altered_times       integer      not null default 0,
     altered_at          timestamptz,
     altered_fingerprint sha256_digest,
     -- The guard: of all deliveries of one message only one can insert, whatever the isolation level.
@@ -61,7 +61,7 @@ create function receive_many(
     p_retention    interval      default interval '30 days',
     p_wait         interval      default interval '2 seconds',
     p_now          timestamptz   default null
-) returns table (place integer, id uuid, outcome text)
+) returns table (place integer, id uuid, outcome receipt)
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
 language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
@@ -73,7 +73,7 @@ declare
     v_oldest         timestamptz;
     v_fresh          uuid[] := '{}';
     v_inserted       uuid[];
-    v_outcomes       text[];
+    v_outcomes       receipt[];
     v_alarm          record;
 begin
     if (p_retention between interval '1 second' and interval '3660 days'
@@ -126,7 +126,7 @@ begin
 
     select array_agg(w.outcome order by w.n) into v_outcomes
     from (select u.n,
-                 case when i.message_id is null then 'too_old'
+                 case when i.message_id is null then 'too_old'::receipt
                       when i.fingerprint <> u.fingerprint then 'altered'
                       when f.id is not null and u.nth = 1 then 'fresh'
                       else 'seen' end as outcome
@@ -188,7 +188,7 @@ create function receive(
     p_retention   interval    default interval '30 days',
     p_wait        interval    default interval '2 seconds',
     p_now         timestamptz default null
-) returns text
+) returns receipt
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
 language plpgsql security definer set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
@@ -220,7 +220,7 @@ begin
                     v_now, v_now + p_retention, p_fingerprint)
             on conflict (service, consumer, message_id) do nothing;
             if found then
-                return 'fresh';
+                return 'fresh'::receipt;
             end if;
         end if;
 
@@ -229,7 +229,7 @@ begin
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
         exit when found;
         if p_sent_at <= v_now - p_retention then
-            return 'too_old';
+            return 'too_old'::receipt;
         end if;
         -- Purged in between: try again.
     end loop;
@@ -239,11 +239,11 @@ begin
         set altered_times = altered_times + 1, altered_at = coalesce(time_given(p_now), clock_timestamp()),
             altered_fingerprint = p_fingerprint
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
-        return 'altered';
+        return 'altered'::receipt;
     end if;
-    return 'seen';
+    return 'seen'::receipt;
 exception when lock_not_available then
-    return 'in_progress';
+    return 'in_progress'::receipt;
 end $$;
 comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
     'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and '

@@ -8,12 +8,28 @@
 do $file$ begin
 perform begin_migration('0015_operation');
 
+create type operation_state as enum ('running', 'finished', 'unknown_effect', 'failed');
+comment on type operation_state is
+    'running: owned while the lease lasts, else waiting for a worker. finished: the response is stored. '
+    'unknown_effect: a call that must not be repeated may have been made; a person decides with resolve_operation(). '
+    'failed: attempts are used up; a person decides.';
+create type operation_call as enum ('idempotent_remote', 'at_most_once');
+comment on type operation_call is
+    'Kinds of calls to the outside. idempotent_remote: the receiver knows a repeat by its key, so after a crash the '
+    'call is made again. at_most_once: the receiver does not, so it is never made again.';
+create type operation_outcome as enum (
+    'started', 'resumed', 'in_progress', 'replayed', 'key_reused', 'unknown_effect', 'failed', 'absent');
+comment on type operation_outcome is
+    'What asking for an operation came to. started, resumed: it is the caller''s, who goes on at recovery_point. '
+    'in_progress: another owner has it. replayed: it is finished, here is the response. key_reused: the key belongs '
+    'to another request. unknown_effect, failed: a person has to decide. absent: there is nothing to take over.';
+
 create table operation (
     service        text        collate "C" not null,
     scope          key_text    not null,
     key            key_text    not null,
     name           key_text    not null,
-    state          text        collate "C" not null,
+    state          operation_state not null,
     started_at     timestamptz not null,
     finished_at    timestamptz,
     expires_at     timestamptz,
@@ -21,7 +37,7 @@ create table operation (
     retention      interval    not null,
     phases         text[]      collate "C" not null,
     recovery_point key_text    not null,
-    call           text        collate "C",
+    call           operation_call,
     attempt        integer     not null,
     owner          uuid,
     owned_by       text        not null,
@@ -31,10 +47,8 @@ create table operation (
     last_error     text,
     data           json        not null,
     constraint operation_pkey primary key (service, scope, key),
-    constraint operation_state_known check (state in ('running', 'finished', 'unknown_effect', 'failed')),
     constraint operation_finished_has_times check (
         (state = 'finished') = (finished_at is not null) and (state = 'finished') = (expires_at is not null)),
-    constraint operation_call_known check (call in ('idempotent_remote', 'at_most_once')),
     constraint operation_unknown_effect_of_call check (
         state <> 'unknown_effect' or (call is not null and call = 'at_most_once')),
     constraint operation_phases_valid check (cardinality(phases) between 1 and 100),
@@ -51,10 +65,7 @@ comment on column operation.service is 'The service that runs it; see current_se
 comment on column operation.scope is 'Scope of the request, as in idempotency_record.';
 comment on column operation.key is 'Idempotency key of the request, as in idempotency_record.';
 comment on column operation.name is 'Which operation of the service it is: says which phases a worker has to run.';
-comment on column operation.state is
-    'running: owned while the lease lasts, else waiting for a worker. finished: the response is stored. '
-    'unknown_effect: a call that must not be repeated may have been made; a person decides with resolve_operation(). '
-    'failed: attempts are used up; a person decides.';
+comment on column operation.state is 'Where it stands; the words are those of the type operation_state.';
 comment on column operation.started_at is 'When it began (clock of the database).';
 comment on column operation.finished_at is 'When its response was stored.';
 comment on column operation.expires_at is 'From then on purge_operations() removes the row, and the key is free.';
@@ -64,8 +75,8 @@ comment on column operation.phases is 'Names of the phases, in order, as the ser
 comment on column operation.recovery_point is
     'The phase that runs now or runs next: what stands before it is committed and is never run again.';
 comment on column operation.call is
-    'The phase at recovery_point makes a call to the outside, which may have been made by now. idempotent_remote: it '
-    'is made again with the same key. at_most_once: never again.';
+    'Not null: the phase at recovery_point makes a call to the outside, which may have been made by now. The kind of '
+    'call says whether it may be made again; see operation_call.';
 comment on column operation.attempt is 'How often the phase at recovery_point was begun.';
 comment on column operation.owner is 'Random number of who runs it, or finished it; null when nobody does.';
 comment on column operation.owned_by is 'application_name or role of the session that ran it last.';
@@ -77,10 +88,8 @@ comment on column operation.updated_at is 'When the row was last changed.';
 comment on column operation.last_error is 'Why the last attempt at this recovery point ended; cut to 500 characters.';
 comment on column operation.data is 'What the phases hand on to each other; up to 1 MiB.';
 comment on constraint operation_pkey on operation is 'One operation per key.';
-comment on constraint operation_state_known on operation is 'The four states.';
 comment on constraint operation_finished_has_times on operation is
     'A finished operation has both times, others neither.';
-comment on constraint operation_call_known on operation is 'The two kinds of calls.';
 comment on constraint operation_unknown_effect_of_call on operation is
     'Only a call that must not be repeated leaves doubt.';
 comment on constraint operation_phases_valid on operation is '1 to 100 phases.';
@@ -93,44 +102,44 @@ create index operation_expiry_idx on operation (expires_at) where state = 'finis
 comment on index operation_expiry_idx is 'Lets purge_operations() find what has expired.';
 
 create type operation_answer as (
-    outcome        text,
+    outcome        operation_outcome,
     scope          text,
     key            text,
     name           text,
     fence          bigint,
     recovery_point text,
-    call           text,
+    call           operation_call,
     attempt        integer,
     data           json,
     call_keys      json,
-    retry_after_ms bigint,
+    retry_after    interval,
     status         integer,
     headers        text,
     content_type   text,
     body           bytea
 );
 comment on type operation_answer is
-    'What asking for an operation came to. outcome: started, resumed (it is yours: go on at recovery_point), '
-    'in_progress (somebody else''s), replayed (finished: here is the response), key_reused, unknown_effect or failed '
-    '(a person has to decide), absent (nothing to take over).';
-comment on column operation_answer.outcome is 'See the type.';
+    'What asking for an operation came to, and what its owner needs. Columns that the outcome has nothing to say about '
+    'are null.';
+comment on column operation_answer.outcome is 'What it came to.';
 comment on column operation_answer.scope is 'Scope of the operation.';
 comment on column operation_answer.key is 'Its key.';
 comment on column operation_answer.name is 'Which operation it is.';
-comment on column operation_answer.fence is 'Your fencing number; every later call for the operation takes it.';
+comment on column operation_answer.fence is
+    'The fencing number of this owner; every later call for the operation takes it.';
 comment on column operation_answer.recovery_point is 'The phase to run next.';
 comment on column operation_answer.call is 'Not null: the call of that phase may have been made.';
 comment on column operation_answer.attempt is 'How often that phase was begun, this time included.';
 comment on column operation_answer.data is 'What earlier phases left.';
 comment on column operation_answer.call_keys is
     'For each phase the idempotency key for its call, as call_key() makes it.';
-comment on column operation_answer.retry_after_ms is 'When in_progress: milliseconds until it may be taken over.';
+comment on column operation_answer.retry_after is 'When in_progress: how long until it may be taken over.';
 comment on column operation_answer.status is 'When replayed: as in claim_answer.';
 comment on column operation_answer.headers is 'When replayed: as in claim_answer.';
 comment on column operation_answer.content_type is 'When replayed: as in claim_answer.';
 comment on column operation_answer.body is 'When replayed: as in claim_answer.';
 
-create function call_key_of(p_service text, p_scope text, p_key text, p_phase text) returns uuid
+create function call_key_of(p_scope text, p_key text, p_phase text, p_service text) returns uuid
 language plpgsql immutable
 as $$
 declare
@@ -147,50 +156,87 @@ begin
     v_hash := set_byte(v_hash, 8, (get_byte(v_hash, 8) & 63) | 128);
     return encode(v_hash, 'hex')::uuid;
 end $$;
-comment on function call_key_of(text, text, text, text) is 'call_key() of any service.';
+comment on function call_key_of(text, text, text, text) is 'What call_key() says to the service that comes last.';
 
 create function call_key(p_scope text, p_key text, p_phase text) returns uuid
 language plpgsql stable security definer set search_path from current
 as $$
 begin
-    return call_key_of(service_of_session(), p_scope, p_key, p_phase);
+    return call_key_of(p_scope, p_key, p_phase, service_of_session());
 end $$;
 comment on function call_key(text, text, text) is
     'The idempotency key for the call of one phase: the same for every attempt, for every process, and for an '
     'operation that was lost with a failover and is begun again. Made of service, scope, key and phase by SHA-256.';
 
-create function answer_of_operation(p_record operation, p_outcome text) returns operation_answer
+create function bare_operation_answer(p_outcome operation_outcome) returns operation_answer
+language sql immutable
+return row(p_outcome, null, null, null, null, null, null, null, null, null, null, null, null, null,
+           null)::operation_answer;
+comment on function bare_operation_answer(operation_outcome) is
+    'The answer that is one word, because the caller has no part in the operation.';
+
+create function answer_of_operation(p_record operation, p_outcome operation_outcome) returns operation_answer
 language sql stable
 return row(p_outcome, p_record.scope, p_record.key, p_record.name, p_record.fence, p_record.recovery_point,
            p_record.call, p_record.attempt, p_record.data,
-           (select json_object_agg(phase, call_key_of(p_record.service, p_record.scope, p_record.key, phase))
+           (select json_object_agg(phase, call_key_of(p_record.scope, p_record.key, phase, p_record.service))
             from unnest(p_record.phases) as phase),
            null, null, null, null, null)::operation_answer;
-comment on function answer_of_operation(operation, text) is 'The answer that carries a whole operation.';
+comment on function answer_of_operation(operation, operation_outcome) is 'The answer that carries a whole operation.';
 
 create function answer_of_claim(p_answer claim_answer) returns operation_answer
 language sql stable
-return row((p_answer).outcome, null, null, null, null, null, null, null, null, null, null,
+return row((p_answer).outcome::text::operation_outcome, null, null, null, null, null, null, null, null, null, null,
            (p_answer).status, (p_answer).headers, (p_answer).content_type, (p_answer).body)::operation_answer;
-comment on function answer_of_claim(claim_answer) is 'The answer that carries a stored response.';
+comment on function answer_of_claim(claim_answer) is
+    'The answer that carries a stored response. The words of a claim are also words of an operation.';
 
--- Constraints of the table would print the row with its data.
-create function check_operation(p_phase text, p_call text, p_data json, p_lease interval) returns void
+create function check_lease(p_lease interval) returns void
 language plpgsql immutable
 as $$
 begin
-    if (p_phase is not null and (p_call is null or p_call = 'idempotent_remote'
-        or p_call = 'at_most_once')) is not true then
-        raise exception 'a phase has a name, and its call is idempotent_remote, at_most_once or null' using errcode =
-            '22023';
-    elsif (octet_length(p_data::text) <= 1048576) is not true then
-        raise exception 'data must be JSON of up to 1 MiB, and not null' using errcode = '22023';
-    elsif (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
+    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
         raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
     end if;
 end $$;
-comment on function check_operation(text, text, json, interval) is
+comment on function check_lease(interval) is
+    'Refuses with 22023 a lease of an operation that is too short to work under, or that a crash would leave for days.';
+
+-- Constraints of the table would print the row with its data.
+create function check_operation(p_phase text, p_data json) returns void
+language plpgsql immutable
+as $$
+begin
+    if p_phase is null then
+        raise exception 'a phase has a name' using errcode = '22023';
+    elsif (octet_length(p_data::text) <= 1048576) is not true then
+        raise exception 'data must be JSON of up to 1 MiB, and not null' using errcode = '22023';
+    end if;
+end $$;
+comment on function check_operation(text, json) is
     'Refuses with 22023 what the table operation would refuse with an error that shows data.';
+
+create function refuse_lost_operation(p_fence bigint) returns void
+language plpgsql
+as $$
+begin
+    raise exception 'fence % is no longer that of the operation at this recovery point', p_fence
+        using errcode = 'ON040',
+              hint = 'another process has taken the operation over: roll back and leave it to that process';
+end $$;
+comment on function refuse_lost_operation(bigint) is
+    'Raises ON040, for a caller whose fence, state or recovery point did not match.';
+
+create function refuse_decided_operation() returns void
+language plpgsql
+as $$
+begin
+    raise exception 'no operation of this key waits for a decision'
+        using errcode = 'ON041',
+              hint = 'select * from operation_readable where needs = ''a person''; p_service names another service';
+end $$;
+comment on function refuse_decided_operation() is
+    'Raises ON041, for a person whose operation is not there, or goes on without a decision.';
 
 create function own_operation(
     p_record       operation,
@@ -204,12 +250,12 @@ as $$
 declare
     -- An answer to the same owner was lost: it asks again, and nobody else has touched the operation meanwhile.
     v_mine   constant boolean := coalesce(p_record.owner = p_owner, false);
-    v_state  text := 'running';
+    v_state  operation_state := 'running';
     v_error  text := p_record.last_error;
     v_record operation;
 begin
     if p_record.state in ('unknown_effect', 'failed') then
-        return answer_of_operation(p_record, p_record.state);
+        return answer_of_operation(p_record, p_record.state::text::operation_outcome);
     end if;
     if not v_mine and p_record.call = 'at_most_once' then
         v_state := 'unknown_effect';
@@ -223,7 +269,7 @@ begin
         update operation set state = v_state, last_error = v_error, updated_at = p_now
         where service = p_record.service and scope = p_record.scope and key = p_record.key
         returning * into v_record;
-        return answer_of_operation(v_record, v_state);
+        return answer_of_operation(v_record, v_state::text::operation_outcome);
     end if;
     update operation
     set owner = p_owner, owned_by = coalesce(nullif(current_setting('application_name'), ''), session_user),
@@ -248,7 +294,7 @@ create function begin_operation(
     p_fingerprint  bytea,
     p_name         text,
     p_phases       text[],
-    p_call         text,
+    p_call         operation_call,
     p_data         json,
     p_owner        uuid,
     p_lease        interval,
@@ -268,18 +314,19 @@ declare
     v_record  operation;
     v_answer  operation_answer;
 begin
-    if (p_retention between interval '1 second' and interval '366 days'
-        and p_lease between interval '100 milliseconds' and interval '1 day'
-        and p_max_attempts between 1 and 1000 and p_owner is not null) is not true then
-        raise exception 'retention must be between 1 second and 366 days, lease between 100 milliseconds and 1 day, '
-                        'attempts between 1 and 1000, the owner not null' using errcode = '22023';
+    if (p_retention between interval '1 second' and interval '366 days' and p_max_attempts between 1 and 1000
+        and p_owner is not null) is not true then
+        raise exception
+            'retention must be between 1 second and 366 days, attempts between 1 and 1000, the owner not null'
+            using errcode = '22023';
     end if;
+    perform check_lease(p_lease);
     if (array_ndims(p_phases) = 1 and cardinality(p_phases) between 1 and 100 and p_name is not null) is not true
        or array_position(p_phases, null) is not null or array_lower(p_phases, 1) <> 1 then
         raise exception 'an operation has a name and 1 to 100 phases' using errcode = '22023';
     end if;
-    perform check_operation(p_phases[1], p_call, p_data, p_lease);
-    -- The claim is committed without a response: whoever comes with the key meanwhile is told in_progress.
+    perform check_operation(p_phases[1], p_data);
+    -- The claim is committed without a response: another request with the key is told in_progress meanwhile.
     v_claim := claim(p_scope, p_key, p_fingerprint, interval '366 days', p_wait, p_now);
     if v_claim.outcome in ('replayed', 'key_reused') then
         return answer_of_claim(v_claim);
@@ -317,17 +364,16 @@ begin
     elsif v_record.state = 'running' and v_record.lease_until > v_now and v_record.owner is distinct from p_owner then
         v_answer.outcome := 'in_progress';
         v_answer.recovery_point := v_record.recovery_point;
-        v_answer.retry_after_ms := ceil(extract(epoch from v_record.lease_until - v_now) * 1000);
+        v_answer.retry_after := v_record.lease_until - v_now;
     else
         v_answer := own_operation(v_record, p_owner, p_lease, p_max_attempts, v_now);
     end if;
     return v_answer;
 exception when lock_not_available then
-    return row('in_progress', null, null, null, null, null, null, null, null, null, null,
-               null, null, null, null)::operation_answer;
+    return bare_operation_answer('in_progress');
 end $$;
-comment on function begin_operation(text, text, bytea, text, text[], text, json, uuid, interval, integer, interval,
-                                    interval, timestamptz) is
+comment on function begin_operation(text, text, bytea, text, text[], operation_call, json, uuid, interval, integer,
+                                    interval, interval, timestamptz) is
     'Begins the operation p_name for the request (scope, key), or takes it over where its owner has vanished: commit, '
     'then run the phase at recovery_point. p_call: kind of call that the first phase makes, null for none. p_owner: a '
     'random number of the caller; asking again with the same one gives the operation back to it. p_lease: how long '
@@ -347,9 +393,7 @@ declare
     v_given   constant timestamptz := time_given(p_now);
     v_record  operation;
 begin
-    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
-        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
-    end if;
+    perform check_lease(p_lease);
     -- Waits for a transaction of the same owner whose answer was lost; the new fence refuses one that comes later.
     select * into v_record from operation
     where service = v_service and scope = p_scope and key = p_key
@@ -360,8 +404,7 @@ begin
         end if;
         return own_operation(v_record, p_owner, p_lease, 1, coalesce(v_given, clock_timestamp()));
     end if;
-    return row('in_progress', null, null, null, null, null, null, null, null, null, null,
-               null, null, null, null)::operation_answer;
+    return bare_operation_answer('in_progress');
 end $$;
 comment on function retake_operation(text, text, uuid, interval, timestamptz) is
     'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: '
@@ -382,12 +425,10 @@ declare
     v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_record  operation;
 begin
-    if (p_lease between interval '100 milliseconds' and interval '1 day'
-        and p_max_attempts between 1 and 1000 and p_owner is not null) is not true then
-        raise exception
-            'lease must be between 100 milliseconds and 1 day, attempts between 1 and 1000, the owner not null'
-            using errcode = '22023';
+    if (p_max_attempts between 1 and 1000 and p_owner is not null) is not true then
+        raise exception 'attempts must be between 1 and 1000, the owner not null' using errcode = '22023';
     end if;
+    perform check_lease(p_lease);
     -- The first part is in the order of operation_unfinished_idx: else the primary key seems to be as good while there
     -- are few rows, and it leads through all that are finished.
     with candidate as materialized (
@@ -403,8 +444,7 @@ begin
     limit 1
     for update of o skip locked;
     if not found then
-        return row('absent', null, null, null, null, null, null, null, null, null, null,
-                   null, null, null, null)::operation_answer;
+        return bare_operation_answer('absent');
     end if;
     return own_operation(v_record, p_owner, p_lease, p_max_attempts, v_now);
 end $$;
@@ -418,7 +458,7 @@ create function advance_operation(
     p_fence bigint,
     p_from  text,
     p_to    text,
-    p_call  text,
+    p_call  operation_call,
     p_data  json,
     p_lease interval,
     p_now   timestamptz default null
@@ -429,7 +469,8 @@ declare
     v_service constant text := service_of_session();
     v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
 begin
-    perform check_operation(p_to, p_call, p_data, p_lease);
+    perform check_operation(p_to, p_data);
+    perform check_lease(p_lease);
     -- unknown_effect, too: its own fence proves that nobody has decided anything since.
     update operation
     set recovery_point = p_to, call = p_call, data = p_data, state = 'running',
@@ -438,11 +479,10 @@ begin
     where service = v_service and scope = p_scope and key = p_key
       and fence = p_fence and recovery_point = p_from and state in ('running', 'unknown_effect');
     if not found then
-        raise exception 'fence % is no longer that of the operation at this recovery point', p_fence
-            using errcode = 'ON040', hint = 'somebody else has taken it over: roll back and leave it to them';
+        perform refuse_lost_operation(p_fence);
     end if;
 end $$;
-comment on function advance_operation(text, text, bigint, text, text, text, json, interval, timestamptz) is
+comment on function advance_operation(text, text, bigint, text, text, operation_call, json, interval, timestamptz) is
     'Moves the recovery point from one phase to the next, in the transaction that did the phase, and renews the lease. '
     'p_call: kind of call that the next phase makes, null for none. Raises ON040 for whoever does not hold the fence.';
 
@@ -459,15 +499,12 @@ declare
     v_service constant text := service_of_session();
     v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
 begin
-    if (p_lease between interval '100 milliseconds' and interval '1 day') is not true then
-        raise exception 'lease must be between 100 milliseconds and 1 day' using errcode = '22023';
-    end if;
+    perform check_lease(p_lease);
     update operation set lease_until = v_now + p_lease, state = 'running', updated_at = v_now
     where service = v_service and scope = p_scope and key = p_key
       and fence = p_fence and state in ('running', 'unknown_effect');
     if not found then
-        raise exception 'fence % is no longer that of the operation', p_fence
-            using errcode = 'ON040', hint = 'somebody else has taken it over: leave it to them';
+        perform refuse_lost_operation(p_fence);
     end if;
 end $$;
 comment on function renew_operation(text, text, bigint, interval, timestamptz) is
@@ -482,13 +519,13 @@ create function release_operation(
     p_max_attempts integer,
     p_call_made    boolean,
     p_now          timestamptz default null
-) returns text
+) returns operation_state
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
     v_service constant text := service_of_session();
     v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_state   text;
+    v_state   operation_state;
 begin
     if (p_retry_after between interval '0' and interval '366 days' and p_max_attempts between 1 and 1000
         and p_call_made is not null) is not true then
@@ -496,7 +533,7 @@ begin
             using errcode = '22023';
     end if;
     update operation
-    set state = case when call = 'at_most_once' and p_call_made then 'unknown_effect'
+    set state = case when call = 'at_most_once' and p_call_made then 'unknown_effect'::operation_state
                      when attempt >= p_max_attempts then 'failed'
                      else 'running' end,
         call = case when call = 'at_most_once' and not p_call_made then null else call end,
@@ -505,8 +542,7 @@ begin
       and fence = p_fence and state in ('running', 'unknown_effect')
     returning state into v_state;
     if not found then
-        raise exception 'fence % is no longer that of the operation', p_fence
-            using errcode = 'ON040', hint = 'somebody else has taken it over: leave it to them';
+        perform refuse_lost_operation(p_fence);
     end if;
     return v_state;
 end $$;
@@ -572,7 +608,7 @@ declare
     v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
     v_record  operation;
 begin
-    perform check_operation(p_from, null, p_data, interval '1 day');
+    perform check_operation(p_from, p_data);
     update operation
     set state = 'finished', finished_at = v_now, expires_at = v_now + retention, call = null,
         last_error = null, data = p_data, updated_at = v_now
@@ -580,8 +616,7 @@ begin
       and fence = p_fence and recovery_point = p_from and state = 'running'
     returning * into v_record;
     if not found then
-        raise exception 'fence % is no longer that of the operation at this recovery point', p_fence
-            using errcode = 'ON040', hint = 'somebody else has taken it over: roll back and leave it to them';
+        perform refuse_lost_operation(p_fence);
     end if;
     perform store_answer_of_operation(v_record, p_status, p_headers, p_content_type, p_json, p_bytes);
 end $$;
@@ -590,67 +625,69 @@ comment on function finish_operation(text, text, bigint, text, json, integer, js
     'it. Raises ON040 for whoever does not hold the fence.';
 
 create function resolve_operation(
-    p_service        text,
     p_scope          text,
     p_key            text,
     p_recovery_point text,
     p_data           json        default null,
-    p_now            timestamptz default null
+    p_now            timestamptz default null,
+    p_service        text        default null
 ) returns void
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
-    v_now    constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_phases text[];
+    v_service constant text := service_named(p_service);
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
+    v_phases  text[];
 begin
-    perform check_operation(p_recovery_point, null, coalesce(p_data, 'null'), interval '1 day');
+    perform check_operation(p_recovery_point, coalesce(p_data, 'null'));
     update operation
     set state = 'running', recovery_point = p_recovery_point, call = null, attempt = 0, owner = null,
         lease_until = v_now, fence = fence_after(fence), data = coalesce(p_data, data), updated_at = v_now
-    where service = p_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
+    where service = v_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
     returning phases into v_phases;
     if not found then
-        raise exception 'no operation of this key waits for a decision'
-            using errcode = 'ON041', hint = 'select * from operation_readable where needs = ''a person''';
+        perform refuse_decided_operation();
     end if;
     if (p_recovery_point = any (v_phases)) is not true then
         raise exception 'this operation has no phase of that name'
             using errcode = '22023', hint = format('its phases are: %s', array_to_string(v_phases, ', '));
     end if;
 end $$;
-comment on function resolve_operation(text, text, text, text, json, timestamptz) is
+comment on function resolve_operation(text, text, text, json, timestamptz, text) is
     'For operators: what to do with an operation that is unknown_effect or failed. p_recovery_point: the phase to go '
     'on with. The same one: its effect did not happen, do it again. The next one: it did happen; give what it '
-    'returned in p_data. A worker goes on from there. Raises ON041 when there is nothing to decide.';
+    'returned in p_data. A worker goes on from there. p_service: whose operation it is, the session''s own by default. '
+    'Raises ON041 when there is nothing to decide.';
 
 create function end_operation(
-    p_service text,
     p_scope   text,
     p_key     text,
     p_status  integer,
     p_body    json,
-    p_now     timestamptz default null
+    p_now     timestamptz default null,
+    p_service text        default null
 ) returns void
 language plpgsql security definer set search_path from current set enable_seqscan = off
 as $$
 declare
-    v_now    constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_record operation;
+    v_service constant text := service_named(p_service);
+    v_now     constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
+    v_record  operation;
 begin
     update operation
     set state = 'finished', finished_at = v_now, expires_at = v_now + retention, call = null, owner = null,
         fence = fence_after(fence), updated_at = v_now
-    where service = p_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
+    where service = v_service and scope = p_scope and key = p_key and state in ('unknown_effect', 'failed')
     returning * into v_record;
     if not found then
-        raise exception 'no operation of this key waits for a decision'
-            using errcode = 'ON041', hint = 'select * from operation_readable where needs = ''a person''';
+        perform refuse_decided_operation();
     end if;
     perform store_answer_of_operation(v_record, p_status, null, 'application/json', p_body, null);
 end $$;
-comment on function end_operation(text, text, text, integer, json, timestamptz) is
+comment on function end_operation(text, text, integer, json, timestamptz, text) is
     'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every '
-    'repeat of its key gets. No phase runs any more. Raises ON041 when there is nothing to decide.';
+    'repeat of its key gets. No phase runs any more. p_service: whose operation it is, the session''s own by default. '
+    'Raises ON041 when there is nothing to decide.';
 
 create function purge_operations(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -665,7 +702,7 @@ comment on function purge_operations(integer, timestamptz) is
 
 create view operation_readable as
 select service, scope, key, name,
-       case when state = 'running' and lease_until <= clock_timestamp() then 'abandoned' else state end as state,
+       case when state = 'running' and lease_until <= clock_timestamp() then 'abandoned' else state::text end as state,
        case when state in ('unknown_effect', 'failed') then 'a person'
             when state = 'running' and lease_until <= clock_timestamp() then 'a worker' end as needs,
        recovery_point, array_position(phases, recovery_point::text) || ' of ' || cardinality(phases) as phase,

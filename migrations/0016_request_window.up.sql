@@ -83,8 +83,10 @@ begin
             v_answer := lookup(p_scope, v_first.key, p_fingerprint, p_now);
             if v_answer.outcome not in ('replayed', 'in_progress') then
                 -- It took effect within the window, but its record is gone: that it was done is all there is to say.
-                v_answer := row('replayed', v_first.opened_at, v_first.opened_at, null, null, null, null,
-                    null)::claim_answer;
+                v_answer := null;
+                v_answer.outcome := 'replayed';
+                v_answer.claimed_at := v_first.opened_at;
+                v_answer.completed_at := v_first.opened_at;
             end if;
             exit;
         end if;
@@ -104,7 +106,9 @@ begin
     end if;
     return v_answer;
 exception when lock_not_available then
-    return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
+    v_answer := null;
+    v_answer.outcome := 'in_progress';
+    return v_answer;
 end $$;
 comment on function open_window(text, text, bytea, interval, interval, timestamptz) is
     'Asks, in the transaction that has claimed (scope, key), whether another key asked the same within p_window. '

@@ -161,7 +161,7 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
             CHECK(child_process{db.command(db.dsn(), how, key)}.wait().output.starts_with("unknown_effect"));
             CHECK(db.count("cash", key) == calls);
             // A person looks at the receiver and decides.
-            db.run("select once.resolve_operation('postgres', 'POST /bookings', '" + key + "', '" +
+            db.run("select once.resolve_operation('POST /bookings', '" + key + "', '" +
                    (calls == 1 ? "confirm', '{\"charged\": true}')" : "charge')"));
             CHECK(worker.run_once().done == 1);
             ++(calls == 1 ? made : not_made);

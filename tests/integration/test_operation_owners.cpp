@@ -203,8 +203,7 @@ TEST_CASE("once a person has decided, an owner that comes back is refused", "[op
     auto const book = booking(once::effect::at_most_once, provider, [&](running_operation&) {
         server.end_leases();
         CHECK(operation_worker{db, {plain}}.run_once().unknown_effect == 1);
-        server.run(
-            "select once.resolve_operation('postgres', 'test', 'k', 'confirm', '{\"charge\": \"by hand\"}')");
+        server.run("select once.resolve_operation('test', 'k', 'confirm', '{\"charge\": \"by hand\"}')");
     });
     CHECK(book.run(db, request_of("k")).outcome == in_progress);
     CHECK(operation_worker{db, {plain}}.run_once() == operation_summary{.taken = 1, .done = 1});
@@ -221,15 +220,17 @@ TEST_CASE("a person may have a phase done again, or end the operation", "[operat
                               [](running_operation&) { throw std::runtime_error{"the reply was lost"}; });
     auto const book = booking(once::effect::at_most_once, provider);
     CHECK(lost.run(db, request_of("again")).outcome == unknown_effect);
+    CHECK(sqlstate_of([&] { server.run("select once.resolve_operation('test', 'again', 'chrge')"); }) ==
+          "22023");
     CHECK(sqlstate_of([&] {
-              server.run("select once.resolve_operation('postgres', 'test', 'again', 'chrge')");
-          }) == "22023");
-    server.run("select once.resolve_operation('postgres', 'test', 'again', 'charge')");
+              server.run("select once.resolve_operation('test', 'again', 'charge', p_service => 'other')");
+          }) == "ON041");
+    server.run("select once.resolve_operation('test', 'again', 'charge', p_service => 'postgres')");
     CHECK(book.run(db, request_of("again")).outcome == done);
     CHECK(provider.calls() == 2);
 
     CHECK(lost.run(db, request_of("end")).outcome == unknown_effect);
-    server.run("select once.end_operation('postgres', 'test', 'end', 409, '{\"sorry\": true}')");
+    server.run("select once.end_operation('test', 'end', 409, '{\"sorry\": true}')");
     auto const ended = book.run(db, request_of("end"));
     CHECK(ended.outcome == replayed);
     CHECK(ended.response->status == 409);
@@ -237,10 +238,10 @@ TEST_CASE("a person may have a phase done again, or end the operation", "[operat
 
     for (std::string const& key : {std::string{"end"}, std::string{"again"}, std::string{"never"}}) {
         CHECK(sqlstate_of([&] {
-                  server.run("select once.resolve_operation('postgres', 'test', '" + key + "', 'charge')");
+                  server.run("select once.resolve_operation('test', '" + key + "', 'charge')");
               }) == "ON041");
         CHECK(sqlstate_of([&] {
-                  server.run("select once.end_operation('postgres', 'test', '" + key + "', 200, '{}')");
+                  server.run("select once.end_operation('test', '" + key + "', 200, '{}')");
               }) == "ON041");
     }
 }
@@ -292,7 +293,7 @@ TEST_CASE("an operation that kills every owner ends before a person", "[operatio
     server.end_leases();
     CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 1, .failed = 1});
     CHECK(server.column("last_error") == "every owner vanished");
-    server.run("select once.resolve_operation('postgres', 'test', 'k', 'reserve')");
+    server.run("select once.resolve_operation('test', 'k', 'reserve')");
     CHECK(operation_worker{db, {book}}.run_once() == operation_summary{.taken = 1, .done = 1});
 }
 
@@ -318,7 +319,7 @@ TEST_CASE("a phase that the new version of a service does not know ends before a
         {once::in_database("gone", [](transaction&, running_operation&) {}),
          once::idempotent_remote("new", [](running_operation& op) { op.data()["key"] = op.call_key(); }),
          end}};
-    server.run("select once.resolve_operation('postgres', 'test', 'k', 'gone')");
+    server.run("select once.resolve_operation('test', 'k', 'gone')");
     CHECK(operation_worker{db, {grown}}.run_once() == operation_summary{.taken = 1, .done = 1});
     CHECK(
         server.ask("select (data ->> 'key')::uuid = once.call_key('test', 'k', 'new') from once.operation") ==

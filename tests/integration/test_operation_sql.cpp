@@ -40,7 +40,7 @@ TEST_CASE("the rules of operations hold for callers in SQL", "[operation][bad in
     CHECK(sqlstate(server, begin("k", "'op', '{NULL}', null, '{}', gen_random_uuid(), '1 minute'")) ==
           "22023");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', 'sometimes', '{}', gen_random_uuid(), '1 minute'")) ==
-          "22023");
+          "22P02");
     CHECK(sqlstate(server, begin("k", "'op', '{a}', null, '{', gen_random_uuid(), '1 minute'")) == "22P02");
     CHECK(
         sqlstate(

@@ -111,7 +111,7 @@ TEST_CASE("the guards of inbox, operations and windows are checked, too", "[sche
     check_refused({
         {"alter table once.inbox drop constraint inbox_pkey", {"inbox_pkey", "missing"}},
         {"alter table once.inbox set unlogged", {"inbox", "UNLOGGED"}},
-        {"alter domain once.message_id drop constraint message_id_not_nil", {"message_id_not_nil"}},
+        {"alter domain once.message_uuid drop constraint message_uuid_valid", {"message_uuid_valid"}},
         {"alter table once.operation drop constraint operation_pkey, "
          "add constraint operation_pkey primary key (service, scope, key) deferrable",
          {"operation_pkey", "deferrable"}},

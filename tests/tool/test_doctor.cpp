@@ -369,6 +369,16 @@ TEST_CASE("doctor finds whatever was altered, and its SQL leaves nothing to find
     }
 }
 
+TEST_CASE("doctor finds a type whose words were changed or became more", "[command][doctor]") {
+    effects_database const server;
+    server.run("alter type once.receipt rename value 'seen' to 'known'");
+    CHECK_THAT(ailments(server.dsn()), ContainsSubstring("enum receipt was altered"));
+    server.run("alter type once.receipt rename value 'known' to 'seen'");
+    CHECK(ailments(server.dsn()) == "");
+    server.run("alter type once.operation_state add value 'asleep' before 'failed'");
+    CHECK_THAT(ailments(server.dsn()), ContainsSubstring("enum operation_state was altered"));
+}
+
 TEST_CASE("doctor sees what an event trigger did to every schema, also to the one that it compares with",
           "[command][doctor]") {
     empty_database const server;

@@ -107,6 +107,10 @@ own as (
     select 'domain', t.typname, format_type(t.typbasetype, t.typtypmod), null, null
     from pg_type as t join s on t.typnamespace = s.oid where t.typtype = 'd'
     union all
+    select 'enum', t.typname, (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum as e
+        where e.enumtypid = t.oid), null, null
+    from pg_type as t join s on t.typnamespace = s.oid where t.typtype = 'e'
+    union all
     select 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description,
            format('comment on %s is %L', o.target, d.description), null
     from pg_description as d
@@ -251,7 +255,7 @@ object as (
     union all
     select case t.typtype when 'd' then 'domain' else 'type' end, t.oid::regtype::text, t.typowner
     from pg_type as t join s on t.typnamespace = s.oid left join pg_class as c on c.oid = t.typrelid
-    where t.typtype = 'd' or c.relkind = 'c'
+    where t.typtype in ('d', 'e') or c.relkind = 'c'
 ), usual as (select mode() within group (order by owner) as owner from object)
 select format('%s %s belongs to %s', o.kind, o.name, pg_get_userbyid(o.owner)),
        format('the others belong to %s; functions work with the rights of their owner', pg_get_userbyid(u.owner)),

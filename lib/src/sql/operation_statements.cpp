@@ -10,19 +10,22 @@ operation_statements::operation_statements(std::string_view schema) {
     auto const quoted = quote_identifier(schema);
     begin = in_schema(R"sql(/* once: begin_operation */
 select outcome, scope, key, name, fence, recovery_point, call, attempt, data, call_keys,
-       coalesce(retry_after_ms, 0), status, headers, content_type, encode(body, 'hex')
+       coalesce(ceil(extract(epoch from retry_after) * 1000)::bigint, 0), status, headers, content_type,
+       encode(body, 'hex')
 from {schema}.begin_operation(
     $1, $2, coalesce($3::bytea, sha256($4::bytea)), $5, $6, $7, $8, $9, $10::bigint * interval '1 millisecond',
     $11::integer, $12::bigint * interval '1 millisecond', $13::bigint * interval '1 millisecond'))sql",
                       quoted);
     retake = in_schema(R"sql(/* once: retake_operation */
 select outcome, scope, key, name, fence, recovery_point, call, attempt, data, call_keys,
-       coalesce(retry_after_ms, 0), status, headers, content_type, encode(body, 'hex')
+       coalesce(ceil(extract(epoch from retry_after) * 1000)::bigint, 0), status, headers, content_type,
+       encode(body, 'hex')
 from {schema}.retake_operation($1, $2, $3, $4::bigint * interval '1 millisecond'))sql",
                        quoted);
     next = in_schema(R"sql(/* once: next_operation */
 select outcome, scope, key, name, fence, recovery_point, call, attempt, data, call_keys,
-       coalesce(retry_after_ms, 0), status, headers, content_type, encode(body, 'hex')
+       coalesce(ceil(extract(epoch from retry_after) * 1000)::bigint, 0), status, headers, content_type,
+       encode(body, 'hex')
 from {schema}.next_operation($1, $2, $3::bigint * interval '1 millisecond', $4::integer))sql",
                      quoted);
     advance = in_schema(R"sql(/* once: advance_operation */

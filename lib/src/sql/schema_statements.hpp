@@ -45,7 +45,7 @@ with schema_here as (
     ('idempotency_record', 'response_bytes', 'bytea', false),
     ('inbox', 'service', 'text', true),
     ('inbox', 'consumer', 'key_text', true),
-    ('inbox', 'message_id', 'message_id', true),
+    ('inbox', 'message_id', 'message_uuid', true),
     ('inbox', 'received_by', 'text', true),
     ('inbox', 'received_at', 'timestamp with time zone', true),
     ('inbox', 'expires_at', 'timestamp with time zone', true),
@@ -54,9 +54,9 @@ with schema_here as (
     ('operation', 'scope', 'key_text', true),
     ('operation', 'key', 'key_text', true),
     ('operation', 'name', 'key_text', true),
-    ('operation', 'state', 'text', true),
+    ('operation', 'state', 'operation_state', true),
     ('operation', 'recovery_point', 'key_text', true),
-    ('operation', 'call', 'text', false),
+    ('operation', 'call', 'operation_call', false),
     ('operation', 'owner', 'uuid', false),
     ('operation', 'lease_until', 'timestamp with time zone', true),
     ('operation', 'fence', 'bigint', true),
@@ -185,11 +185,12 @@ with schema_here as (
     ('open_window', 'text, text, bytea, interval, interval, timestamp with time zone', true, ''),
     ('call_key', 'text, text, text', true, ''),
     ('begin_operation',
-        'text, text, bytea, text, text[], text, json, uuid, interval, integer, interval, interval, '
+        'text, text, bytea, text, text[], operation_call, json, uuid, interval, integer, interval, interval, '
             'timestamp with time zone', true, ''),
     ('retake_operation', 'text, text, uuid, interval, timestamp with time zone', true, ''),
     ('next_operation', 'text[], uuid, interval, integer, timestamp with time zone', true, ''),
-    ('advance_operation', 'text, text, bigint, text, text, text, json, interval, timestamp with time zone', true, ''),
+    ('advance_operation',
+        'text, text, bigint, text, text, operation_call, json, interval, timestamp with time zone', true, ''),
     ('renew_operation', 'text, text, bigint, interval, timestamp with time zone', true, ''),
     ('release_operation', 'text, text, bigint, text, interval, integer, boolean, timestamp with time zone', true, ''),
     ('finish_operation', 'text, text, bigint, text, json, integer, json, text, json, bytea, timestamp with time zone',
@@ -290,11 +291,10 @@ union all
 select format('domain %s has lost its constraint %s', e.name, e.con)
 from (values ('key_text', 'key_text_valid'), ('sha256_digest', 'sha256_digest_valid'),
              ('http_status', 'http_status_valid'), ('token_purpose', 'token_purpose_valid'),
-             ('token_principal', 'token_principal_valid'), ('message_id', 'message_id_not_nil'),
-             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'), ('message_uuid',
-                 'message_uuid_valid'),
-             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'), ('header_list',
-                 'header_list_valid'),
+             ('token_principal', 'token_principal_valid'), ('message_uuid', 'message_uuid_valid'),
+             ('message_topic', 'message_topic_valid'), ('message_key', 'message_key_valid'),
+             ('message_trace', 'message_trace_valid'), ('media_type', 'media_type_valid'),
+             ('header_list', 'header_list_valid'),
              ('message_json', 'message_json_size'), ('message_bytes', 'message_bytes_size')) as e (name, con)
 where not exists (
     select from pg_catalog.pg_constraint as k join pg_catalog.pg_type as t on t.oid = k.contypid
