@@ -19,8 +19,8 @@ def key(n):
 
 class Call:
     """One row of the table. `per` calls are one in the figures."""
-    unawaited = 0  # answers of the server that the client does not wait for
-    program = None  # what the program once_bench_calls calls it, where the call is the library's
+    unawaited = 0  # answers that the client does not wait for
+    library = False  # done by the program once_bench_calls, which knows it by the same name
     warm, counted, per = 25, 20, 1
     beside = "bare"
 
@@ -171,21 +171,21 @@ BATCHES = Call("read-100", "reading, per message, in batches of 100", batch_of_m
                warm=12, counted=4, beside="outbox-by-hand")
 
 CALLS = [
-    Call("empty", "BEGIN, COMMIT", empty, beside=None),
-    Call("bare", "BEGIN, one insert, COMMIT", bare),
-    Call("outbox-by-hand", "the same with a row of an outbox as people make it", outbox_by_hand),
+    Call("empty", "BEGIN, COMMIT", empty, counted=100, beside=None),
+    Call("bare", "BEGIN, one insert, COMMIT", bare, counted=100),
+    Call("outbox-by-hand", "the same with a row of an outbox as people make it", outbox_by_hand, counted=100),
     Call("by-hand", "key, insert, update of the key: a request by hand", by_hand),
     Call("by-hand-outbox", "the same, and a row of that outbox", lambda s, n: by_hand(s, n, True)),
     Call("replay-by-hand", "a repeat by hand", replay_by_hand),
     Call("claim", "claim(), insert, complete(): a request through SQL", claim, beside="by-hand"),
-    Call("execute", "execute with a callback, one insert", program="execute-0", beside="by-hand"),
-    Call("execute-outbox", "the same, and a row of an outbox by at_commit", program="execute", beside="by-hand-outbox"),
-    Call("execute-publish", "the same, and publish() instead", program="execute-publish", beside="by-hand-outbox"),
-    Call("one-trip", "execute in one round trip, the row is the response", program="one-trip-0", beside="by-hand"),
-    Call("one-trip-outbox", "the same, and a row of an outbox", program="one-trip", beside="by-hand-outbox"),
-    Call("replay", "a repeat of execute", program="replay", beside="replay-by-hand"),
-    Call("one-trip-replay", "a repeat in the form of one round trip", program="one-trip-replay", beside="replay-by-hand"),
-    Call("redeem", "execute with a token, one insert", program="redeem", beside="by-hand"),
+    Call("execute", "execute with a callback, one insert", library=True, beside="by-hand"),
+    Call("execute-outbox", "the same, and a row of an outbox by at_commit", library=True, beside="by-hand-outbox"),
+    Call("execute-publish", "the same, and publish() instead", library=True, beside="by-hand-outbox"),
+    Call("one-trip", "execute in one round trip, the row is the response", library=True, beside="by-hand"),
+    Call("one-trip-outbox", "the same, and a row of an outbox", library=True, beside="by-hand-outbox"),
+    Call("replay", "a repeat of execute", library=True, unawaited=1, beside="replay-by-hand"), # ROLLBACK
+    Call("one-trip-replay", "a repeat in the form of one round trip", library=True, beside="replay-by-hand"),
+    Call("redeem", "execute with a token, one insert", library=True, beside="by-hand"),
     Call("publish", "publish() of one message", publish, beside="outbox-by-hand"),
     Call("idle", "next_batch() that finds nothing", idle, lambda s: one_message(s, 0)),
     Call("one-message", "publish(), next_batch(), acknowledge() of one message", one_message,

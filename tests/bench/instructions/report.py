@@ -2,6 +2,8 @@
 """The table of what was counted, and how it is judged."""
 import json
 import pathlib
+import platform
+import re
 import subprocess
 
 import calls
@@ -15,8 +17,10 @@ def place(server):
     """What the figures depend on."""
     libc = next(pathlib.Path("/").glob("lib/*/libc.so.6"), "libc.so.6") # as the package names it, not resolved
     valgrind = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True)
+    models = re.findall(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    cpu = models[0] if models else platform.machine()
     return {"server": server.version, "package": package_of(server.binaries / "postgres"),
-            "libc": package_of(libc), "valgrind": valgrind.stdout.strip()}
+            "libc": package_of(libc), "valgrind": valgrind.stdout.strip(), "cpu": cpu}
 
 
 def read(path):
@@ -25,7 +29,7 @@ def read(path):
 
 def write(path, what):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(what, indent=4) + "\n")
+    path.write_text(json.dumps(what, indent=2) + "\n")
 
 
 def grouped(number):
@@ -42,8 +46,9 @@ def against(now, budget, field="instructions"):
 
 
 def lines(now, budgets):
+    """`halves`: how far the two halves of the count are apart, the same in each run; a table that grows."""
     counted, known = now["calls"], (budgets or {}).get("calls", {})
-    yield ["row", "one call", "instructions", "of bare", "of by hand", "budget", "", "WAL bytes", "round trips", "spread"]
+    yield ["row", "one call", "instructions", "of bare", "of by hand", "budget", "", "WAL bytes", "round trips", "halves"]
     for name, one in counted.items():
         call, budget = calls.NAMED[name], known.get(name)
         hand = call.beside if call.beside not in (None, "bare") else None
@@ -52,28 +57,58 @@ def lines(now, budgets):
                against(one, budget), grouped(one["wal"]), f"{one['trips']:g}", f"{100 * one['spread']:.2f} %"]
 
 
-def table(now, budgets, markdown=False):
+def table(now, budgets):
     rows = list(lines(now, budgets))
-    facts = now["place"]
-    head = (f"{now['date']}, PostgreSQL {facts['server']} ({facts['package']}), {facts['libc']}, {facts['valgrind']}; "
-            "instructions of the server for one call, without full-page images")
-    if markdown:
-        rows = [[f"`{row[0]}`" if n else row[0], *row[1:]] for n, row in enumerate(rows)]
-        rows.insert(1, ["---", "---"] + ["--:"] * (len(rows[0]) - 2))
-        return "\n".join([head + "\n"] + ["| " + " | ".join(row) + " |" for row in rows])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     pad = lambda row: "  ".join(f"{text:<{width}}" if column < 2 else f"{text:>{width}}"
                                 for column, (text, width) in enumerate(zip(row, widths)))
-    return "\n".join([head] + [pad(row).rstrip() for row in rows])
+    return "\n".join([facts(now)] + [pad(row).rstrip() for row in rows])
 
 
-def update(path, budgets, now):
+def facts(now):
+    where = now["place"]
+    return (f"{now['date']}, {where['package']}, {where['libc']},\n{where['valgrind']}, {where['cpu']}; for one call on "
+            f"PostgreSQL {where['server'].split()[0]}")
+
+
+def document(budgets):
+    """The table of the page, made of the budgets alone."""
+    counted = budgets["calls"]
+    rows = [["row", "one call", "instructions", "of `bare`", "of by hand", "WAL bytes", "round trips"],
+            ["---", "---"] + ["--:"] * 5]
+    for name, one in counted.items():
+        call = calls.NAMED[name]
+        hand = ratio(counted, name, call.beside) if call.beside not in (None, "bare") else ""
+        rows.append([f"`{name}`", call.title, grouped(one["instructions"]),
+                     ratio(counted, name, "bare"), hand and f"{hand} (`{call.beside}`)", grouped(one["wal"]),
+                     f"{one['trips']:g}"])
+    return "\n".join([facts(budgets) + ":", ""] + ["| " + " | ".join(row) + " |" for row in rows]) + "\n\n"
+
+
+BEGIN, END = "<!-- output of tests/bench/run --instructions --update-budgets -->\n", "<!-- end of that output -->\n"
+
+
+def split_page(path):
+    """What stands before, in and behind the table."""
+    before, _, rest = path.read_text().partition(BEGIN)
+    inside, _, behind = rest.partition(END)
+    return before + BEGIN, inside, END + behind
+
+
+def update(path, page, budgets, now):
     """Rows that were not counted keep their budget if they were counted in the same place."""
     kept = budgets["calls"] if budgets and budgets["place"] == now["place"] else {}
     merged = {**kept, **{name: {field: one[field] for field in UNITS} for name, one in now["calls"].items()}}
-    write(path, {"place": now["place"], "date": now["date"],
-                 "calls": {name: merged[name] for name in calls.NAMED if name in merged}})
+    budgets = {"place": now["place"], "date": now["date"],
+               "calls": {name: merged[name] for name in calls.NAMED if name in merged}}
+    entries = ",\n".join(f"    {json.dumps(name)}: {json.dumps(one)}" for name, one in budgets["calls"].items())
+    path.write_text(f'{{"place": {json.dumps(budgets["place"], indent=2)},\n"date": {json.dumps(budgets["date"])},\n'
+                    f'"calls": {{\n{entries}\n}}}}\n')
     print(f"written: {path}")
+    if page:
+        before, _, behind = split_page(page)
+        page.write_text(before + document(budgets) + behind)
+        print(f"written: {page}")
 
 
 def check(now, budgets):

@@ -67,8 +67,11 @@ end $$"""
 MARK_FUNCTION = "pg_conf_load_time"
 MARK = "select pg_conf_load_time(), pg_current_wal_insert_lsn() - '0/0'"
 
-# A session that was busy for a second reports its statistics at its next COMMIT. Under callgrind a second is few calls.
-BY_THE_CLOCK = "pgstat_report_stat"
+# What ends each answer of the server. (It may come in several pieces.)
+ANSWERED = "ReadyForQuery"
+# What depends on the clock and is left out, with all that it calls: to read what a client sent takes a wait or not, and
+# a session that was busy for a second reports its statistics. Under callgrind a second is few calls.
+LEFT_OUT = ("secure_read", "pgstat_report_stat")
 
 
 class Unable(Exception):
@@ -98,6 +101,8 @@ class Server:
     def __init__(self, migrations, databases, user=ROLE, planted=""):
         if not shutil.which("valgrind"):
             raise Unable("valgrind is not installed (tools/dev/dependencies --instructions)")
+        if not os.environ.get("ONCE_CLUSTER_DIR"):
+            raise Unable("ONCE_CLUSTER_DIR is not set: run tests/bench/run --instructions")
         self.folder = pathlib.Path(os.environ["ONCE_CLUSTER_DIR"]) / f"counted{os.getpid()}"
         self.data, self.counts = self.folder / "data", self.folder / "counts"
         self.postmaster = None
@@ -185,13 +190,13 @@ class Server:
             time.sleep(0.02)
 
     def parts(self, process):
-        """What a process has counted between the marks: (instructions, answers that it has sent) for each."""
+        """What a process has counted between the marks: (instructions, answers to a client) for each."""
         files = sorted(self.counts.glob(f"{process}.*"), key=lambda path: int(path.suffix[1:]))
         return [self.part(path) for path in files[1:]] # the first is from the start of the process
 
     @staticmethod
     def part(path):
-        instructions, sent, by_the_clock, names, called, reports = None, 0, 0, {}, "", False
+        instructions, answers, left_out, names, called, leave_out = None, 0, 0, {}, "", False
         with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if line.startswith(("fn=(", "cfn=(")):
@@ -200,14 +205,14 @@ class Server:
                         names[number] = name.strip()
                     called = names.get(number, "") if line[0] == "c" else called
                 elif line.startswith("calls="):
-                    if called == "send":
-                        sent += int(line[6:].split()[0])
-                    reports = called == BY_THE_CLOCK
-                elif reports: # the line behind calls= has what the calls cost, with all that they called
-                    by_the_clock += int(line.split()[1])
-                    reports = False
+                    if called == ANSWERED:
+                        answers += int(line[6:].split()[0])
+                    leave_out = called in LEFT_OUT
+                elif leave_out: # the line behind calls= has what the calls cost, with all that they called
+                    left_out += int(line.split()[1])
+                    leave_out = False
                 elif line.startswith("summary:"):
                     instructions = int(line.split()[1])
         if instructions is None:
             raise Unable(f"{path}: callgrind wrote no sum")
-        return instructions - by_the_clock, sent
+        return instructions - left_out, answers
