@@ -13,7 +13,7 @@ if current_schema() is null then
         using hint = 'create schema once; set search_path = once;';
 end if;
 -- Lower-case names mean the same quoted and unquoted; the roles of 0019 add up to 14 bytes of the 63 that PostgreSQL
--- keeps; and in public everybody may be allowed to make objects, which functions with their owner's rights would then
+-- keeps; and in public any role may be allowed to make objects, which functions with their owner's rights would then
 -- find.
 if current_schema() !~ '^[a-z_][a-z0-9_]{0,48}$' or current_schema() = 'public' then
     raise exception
@@ -27,7 +27,8 @@ if exists (select from pg_class where relname = 'schema_version' and relnamespac
     raise exception '0001_schema_version is applied already' using errcode = 'duplicate_object';
 end if;
 perform set_config('quote_all_identifiers', 'off', true); -- or the functions below would keep it in their search_path
--- pg_temp goes last, or a temporary table could stand in for one of ours inside a SECURITY DEFINER function.
+-- pg_temp goes last, or a temporary table could take the place of a table of this schema in a SECURITY DEFINER
+-- function.
 perform set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 perform set_config('lock_timeout', '2s', true);
 
@@ -41,7 +42,7 @@ create table schema_version (
     constraint schema_version_pkey primary key (version),
     constraint schema_version_positive check (version > 0),
     constraint schema_version_serves_earlier check (serves_from between 1 and version),
-    -- begin_migration() and begin_removal() say so first; this holds for whoever writes here by hand, too.
+    -- begin_migration() and begin_removal() say so first; this also holds for rows that are written by hand.
     constraint schema_version_in_order foreign key (previous) references schema_version (version)
 );
 comment on table schema_version is
@@ -54,12 +55,14 @@ comment on column schema_version.serves_from is
     'The oldest version that a library may know to go on with this file in; null: this one, so libraries go first.';
 comment on column schema_version.previous is
     'The file that has to be in before this one; its foreign key keeps the files in order.';
-comment on constraint schema_version_pkey on schema_version is 'One row per file.';
-comment on constraint schema_version_positive on schema_version is 'Files are numbered from 1.';
+comment on constraint schema_version_pkey on schema_version is
+    'Each file is in once, also when rows are written by hand; begin_migration() refuses a second time before this does.';
+comment on constraint schema_version_positive on schema_version is
+    'Files are numbered from 1, so 0 can mean that none is applied.';
 comment on constraint schema_version_serves_earlier on schema_version is
-    'A file serves the libraries that know it, and may serve earlier ones.';
+    'A file cannot ask for libraries that know later files than itself: they do not exist when it is applied.';
 comment on constraint schema_version_in_order on schema_version is
-    'Files go in upwards and come out downwards without a gap.';
+    'Files go in upwards and come out downwards without a gap, also when rows are written by hand.';
 
 create function installed_version() returns integer
 language sql stable security definer set search_path from current
@@ -179,7 +182,8 @@ end $$;
 comment on function begin_removal(text, text) is
     'Each down file begins with it: checks that its file is the newest one, and removes it from schema_version.';
 
--- Nobody but its owner makes objects here: a function with its owner's rights could find them in place of its own.
+-- Only the owner of the schema makes objects here: functions with its rights could find those of another role instead
+-- of the intended ones.
 if pg_has_role((select nspowner from pg_namespace where oid = current_schema()::regnamespace), 'usage') then
     declare
         v_maker text;

@@ -16,7 +16,7 @@ create table service_role (
     constraint service_role_service_valid check (octet_length(service) between 1 and 63)
 );
 comment on table service_role is
-    'Which login role acts for which service. A role without a row here is a service of its own name.';
+    'Which login role acts for which service. A role without a row here is a service with the name of the role.';
 comment on column service_role.role is
     'Login role (session_user) that the service connects with, or a group whose members do: see '
     'service_by_membership().';
@@ -24,8 +24,10 @@ comment on column service_role.service is
     'The service it acts for. Roles of one service share its records; no service sees those of another.';
 comment on column service_role.added_at is 'When the mapping was made.';
 comment on column service_role.added_by is 'Who made it.';
-comment on constraint service_role_pkey on service_role is 'A role acts for one service.';
-comment on constraint service_role_service_valid on service_role is 'A service name has 1 to 63 bytes.';
+comment on constraint service_role_pkey on service_role is
+    'A role acts for one service: with two, the records of a request would depend on which row is found first.';
+comment on constraint service_role_service_valid on service_role is
+    'As long as the name of a role can be, because the name of a role is the default.';
 
 -- plpgsql, because its plan is kept for the session; an SQL function like this is planned at each call.
 -- No `set search_path`: it is called with any, so it names the schema of everything.

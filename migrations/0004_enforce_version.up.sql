@@ -9,10 +9,10 @@
 do $file$ begin
 perform begin_migration('0004_enforce_version');
 
--- A foreign key with ON DELETE SET NULL (or SET DEFAULT, or ON UPDATE CASCADE) writes its rows in a trigger of its own,
--- and knows nothing of versions. It is told by three things: we are inside of another trigger, a column of such a
--- foreign key changes (or nothing at all, where the default is there already), and the version does not. Then 1 is
--- added here. Whoever read the row before finds it stale, as it must be.
+-- A foreign key with ON DELETE SET NULL (or SET DEFAULT, or ON UPDATE CASCADE) writes its rows in an internal trigger,
+-- which knows nothing of versions. Three things show that it is at work: this runs inside another trigger, a column of
+-- such a foreign key changes (or nothing at all, where the default is there already), and the version does not. Then 1
+-- is added here, so that a session that read the row before finds it stale, as it must be.
 create function refuse_stale_version() returns trigger
 language plpgsql set search_path from current
 as $$
@@ -32,7 +32,7 @@ begin
     raise exception 'update of %.% does not add 1 to column %', tg_table_schema, tg_table_name, tg_argv[0]
         using errcode = 'ON004',
               hint = format('update ... set %1$I = %1$I + 1, ... where ... and %1$I = <the version that was read>; '
-                            'no row means that somebody else changed it', tg_argv[0]),
+                            'no row means that another transaction changed it', tg_argv[0]),
               schema = tg_table_schema, table = tg_table_name, column = tg_argv[0];
 end $$;
 comment on function refuse_stale_version() is
@@ -51,7 +51,7 @@ comment on function give_first_version() is
     'microseconds. Not to be called; enforce_version() attaches it.';
 
 -- A trigger of a partitioned table stands on each partition, and goes when the partition is detached; one of a parent
--- of an inheritance does not stand on the children. So each table of the tree that is there gets triggers of its own.
+-- of an inheritance does not stand on the children. So each table of the tree that is there gets its own triggers.
 create function version_triggers(p_table regclass) returns table (member regclass, suffix text)
 language sql stable set search_path from current
 as $$
@@ -67,10 +67,10 @@ as $$
 $$;
 comment on function version_triggers(regclass) is
     'The tables whose rows an UPDATE of p_table can reach, each with what the names of its triggers end with: a '
-    'partition has some of its own, beside those that the partitioned table hands down, and keeps them when it is '
+    'partition has its own triggers beside those that the partitioned table hands down, and keeps its own when it is '
     'detached.';
 
--- SECURITY INVOKER: who may alter the table may do this, nobody else.
+-- SECURITY INVOKER: only a role that may alter the table may do this.
 create function enforce_version(p_table regclass, p_column name default 'version') returns void
 language plpgsql set search_path from current
 as $$
@@ -114,8 +114,8 @@ begin
     end loop;
 end $$;
 comment on function enforce_version(regclass, name) is
-    'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, whoever sends '
-    'it; actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS '
+    'Refuses every UPDATE of this table that does not add 1 to p_column (a bigint), with error ON004, also one '
+    'by hand; actions of foreign keys pass, and 1 is added for them. Unless the primary key is GENERATED ALWAYS AS '
     'IDENTITY, each insert gets a first version that the key never had. Covers the partitions and children of the '
     'table that are there: call it again when there are new ones. Call it as the owner of the table; a second call '
     'changes nothing.';
@@ -137,8 +137,8 @@ end $$;
 comment on function relax_version(regclass) is
     'Takes back enforce_version() for this table, its partitions and children. Call it as the owner of the table.';
 
--- A trigger needs no EXECUTE when it fires, only whoever attaches it does. An owner of tables who is not the owner
--- of this schema needs:  grant usage on schema once to OWNER;
+-- A trigger needs no EXECUTE when it fires, only the role that attaches it does. An owner of tables who is not the
+-- owner of this schema needs:  grant usage on schema once to OWNER;
 --                        grant execute on function once.enforce_version(regclass, name),
 --                            once.relax_version(regclass), once.version_triggers(regclass),
 --                            once.refuse_stale_version(), once.give_first_version() to OWNER;

@@ -1,4 +1,4 @@
--- 0005 lease: who may act under a name until when, and the number that shuts out whoever acted before.
+-- 0005 lease: which session may act under a name until when, and the number that shuts out earlier holders.
 --
 -- Apply: into the schema that holds 0004.
 -- Locks: creates new objects only.
@@ -33,19 +33,21 @@ comment on column lease.service is 'The service that it belongs to; see current_
 comment on column lease.name is 'What is held, for example ''nightly report''. Printable ASCII, 1 to 255 bytes.';
 comment on column lease.fence is
     'Number of the last acquisition: timeline of the server * 2^40 + counter. It grows with each acquisition, also '
-    'over a failover that lost some. Whoever acts under the lease shows it, and an older one is refused.';
+    'over a failover that lost some. A holder shows it with every action, and an older one is refused.';
 comment on column lease.holder is
     'Who acquired it last. Printable ASCII, 1 to 255 bytes; for people, never for decisions.';
 comment on column lease.acquired_at is 'When it was acquired (clock of the database).';
 comment on column lease.renewed_at is 'When its holder was heard of last: acquired or renewed.';
-comment on column lease.expires_at is 'From then on anybody may acquire it, unless its holder renews first.';
+comment on column lease.expires_at is 'From then on any session may acquire it, unless its holder renews first.';
 comment on column lease.released_at is
     'When its holder gave it back; null while it is held, or when it ran out unreleased.';
 comment on constraint lease_pkey on lease is 'One holder per name. Never drop it, never make it deferrable.';
 comment on constraint lease_fence_key on lease is
     'Makes a takeover an update of a key, which waits for transactions that have asserted the fence.';
-comment on constraint lease_fence_positive on lease is 'Fences count from 1.';
-comment on constraint lease_times on lease is 'Acquired, renewed, expires: in this order, and never for ever.';
+comment on constraint lease_fence_positive on lease is
+    'Fences count from 1, so a variable that was never set, and is 0, is refused everywhere.';
+comment on constraint lease_times on lease is
+    'Acquired, renewed, expires: in this order. A lease without an end could never be taken over from a dead holder.';
 
 create table lease_floor (
     only_row  boolean     not null default true,
@@ -61,9 +63,10 @@ comment on table lease_floor is
 comment on column lease_floor.only_row is 'Always true: there is one row.';
 comment on column lease_floor.fence is 'The floor. It must never be lowered.';
 comment on column lease_floor.raised_at is 'When it was raised last.';
-comment on constraint lease_floor_pkey on lease_floor is 'One row.';
-comment on constraint lease_floor_only_row on lease_floor is 'One row.';
-comment on constraint lease_floor_fence_valid on lease_floor is 'A floor is not negative.';
+comment on constraint lease_floor_pkey on lease_floor is
+    'There is one floor: with two, a purge could raise one and an acquisition read the other.';
+comment on constraint lease_floor_only_row on lease_floor is 'The only value that the key can have.';
+comment on constraint lease_floor_fence_valid on lease_floor is 'At 0 nothing was purged yet.';
 
 insert into lease_floor (fence) values (0);
 
@@ -115,8 +118,8 @@ comment on function require_timeline(text) is
     'newest that the caller has seen: a pooler can lead a connection that it keeps back to an old primary.';
 
 -- The counter alone would go back over a failover to a standby that had not got the last acquisitions; the timeline has
--- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and whoever is looked
--- for by it is found on no other timeline, unless that one has this very acquisition.
+-- grown by then. 2^40 leaves room for eight million timelines. So no fence is given out twice, and a row that is
+-- looked for by its fence is found on no other timeline, unless that one has this very acquisition.
 create function fence_after(p_last bigint) returns bigint
 language sql volatile
 return greatest(p_last, current_timeline() << 40) + 1;
@@ -221,8 +224,8 @@ exception when lock_not_available then
 end $$;
 comment on function acquire_lease(text, interval, text, timestamptz) is
     'Acquires a lease that is free, released or run out, for p_duration (100 milliseconds to 366 days) by the clock of '
-    'the database. held: somebody else has it; that answer takes no lock. It never waits longer than half a second for '
-    'another taker or for a transaction that has asserted the fence; then it answers held, too. A holder that asks '
+    'the database. held: another session has it; that answer takes no lock. It never waits longer than half a second '
+    'for another taker or for a transaction that has asserted the fence; then it answers held, too. A holder that asks '
     'again is told held. It turns synchronous_commit from off to on for this transaction. p_holder is for people, '
     'default: application_name. p_now is for tests.';
 
@@ -257,8 +260,8 @@ begin
     return v_now + p_duration;
 end $$;
 comment on function renew_lease(text, bigint, interval, timestamptz) is
-    'Lets the lease run out p_duration from now, and returns when. Null when it was released or acquired by somebody '
-    'else: stop acting under it. A lease that ran out and that nobody took is renewed. It does not wait for '
+    'Lets the lease run out p_duration from now, and returns when. Null when it was released or acquired by another '
+    'session: stop acting under it. A lease that ran out and was not taken is renewed. It does not wait for '
     'transactions that have asserted the fence; it waits up to 2 seconds for a taker, then raises 55P03. p_now is for '
     'tests.';
 
@@ -276,7 +279,7 @@ begin
 end $$;
 comment on function release_lease(text, bigint, timestamptz) is
     'Gives the lease back, so that others need not wait until it runs out. False when it was released before, or '
-    'somebody else has acquired it. Waits up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
+    'another session has acquired it. Waits up to 2 seconds for a taker, then raises 55P03. p_now is for tests.';
 
 create function lease_held(p_name text, p_fence bigint, p_now timestamptz default null) returns boolean
 language plpgsql stable security definer set search_path from current set enable_seqscan = off set jit = off
@@ -302,10 +305,10 @@ declare
     v_given   constant timestamptz := time_given(p_now);
     v_expires timestamptz;
 begin
-    -- From here to the end of the transaction nobody can acquire the lease; its holder can go on renewing it.
+    -- From here to the end of the transaction no session can acquire the lease; its holder can go on renewing it.
     perform from lease where service = v_service and name = p_name and fence = p_fence for key share;
     if found then
-        -- A statement of its own: the lock passes by a renewal, so the row it found may be one from before.
+        -- A separate statement: the lock passes by a renewal, so the row that it found may be one from before.
         select expires_at into v_expires from lease
         where service = v_service and name = p_name and fence = p_fence and released_at is null;
         if v_expires > coalesce(v_given, clock_timestamp()) then
@@ -317,7 +320,7 @@ begin
         end if;
     end if;
     raise exception 'lease "%" is not held with fence % any more', p_name, p_fence
-        using errcode = 'ON010', hint = 'stop acting under it; whoever holds it now will do the work';
+        using errcode = 'ON010', hint = 'stop acting under it; its new holder will do the work';
 end $$;
 comment on function assert_fence(text, bigint, timestamptz) is
     'Guards the writes of this transaction: raises ON010 unless the lease is held with this fence, and keeps others '
@@ -357,7 +360,7 @@ begin
     return v_removed;
 end $$;
 comment on function purge_leases(interval, integer, timestamptz) is
-    'Removes up to p_limit leases of all services that nobody has held for p_unused, and returns how many. Fences do '
+    'Removes up to p_limit leases of all services that were not held for p_unused, and returns how many. Fences do '
     'not go back: lease_floor keeps the highest one that was removed. It skips what is being acquired. For operators.';
 
 create view lease_readable as

@@ -114,7 +114,7 @@ begin
         select array_agg(message_id) into v_inserted from fresh;
         v_fresh := v_fresh || v_inserted;
 
-        -- A statement of its own: only a new snapshot is sure to show the rows that the insert met.
+        -- A separate statement: only a new snapshot is sure to show the rows that the insert met.
         -- (LIMIT keeps one lookup by the key for each message, whatever the planner believes about the table.)
         exit when not exists (
             select from unnest(p_message_ids, p_sent_at) as u (id, sent_at)
@@ -224,7 +224,7 @@ begin
             end if;
         end if;
 
-        -- A statement of its own: only a new snapshot is sure to show the row that the insert met.
+        -- A separate statement: only a new snapshot is sure to show the row that the insert met.
         select * into v_known from inbox
         where service = v_service and consumer = p_consumer and message_id = p_message_id;
         exit when found;
@@ -246,12 +246,12 @@ exception when lock_not_available then
     return 'in_progress'::receipt;
 end $$;
 comment on function receive(text, uuid, bytea, timestamptz, interval, interval, timestamptz) is
-    'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and '
-    'commit. seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more '
-    'happens, the alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so '
-    'nobody can tell whether it took effect; put it aside for a person. in_progress: another transaction works on it '
-    'for longer than p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to '
-    '3660 days, longer than anybody redelivers. p_now is for tests.';
+    'Takes a message into the inbox of a consumer, in the transaction that works on it. fresh: do the work and commit. '
+    'seen: it took effect before, acknowledge it. altered: the id took effect with other bytes; nothing more happens, '
+    'the alarm is kept in the row when you commit. too_old: p_sent_at is longer ago than p_retention, so it cannot be '
+    'known whether it took effect; put it aside for a person. in_progress: another transaction works on it for longer '
+    'than p_wait. p_fingerprint: SHA-256 of the message; null compares ids only. p_retention: 1 second to 3660 days, '
+    'longer than any sender redelivers. p_now is for tests.';
 
 create function purge_inbox(p_limit integer default 1000, p_now timestamptz default null) returns integer
 language plpgsql security definer set search_path from current
@@ -280,7 +280,8 @@ comment on column inbox_alarm.received_at is 'When the first one took effect.';
 comment on column inbox_alarm.altered_times is 'How many deliveries came with other bytes.';
 comment on column inbox_alarm.altered_at is 'When the last of them came.';
 comment on column inbox_alarm.fingerprint is 'First 16 hex digits of the SHA-256 of what took effect.';
-comment on column inbox_alarm.altered_fingerprint is 'The same of the last one that did not.';
+comment on column inbox_alarm.altered_fingerprint is
+    'First 16 hex digits of the SHA-256 of the last delivery that differed.';
 
 perform end_migration();
 end $file$;

@@ -1,4 +1,4 @@
--- 0015 operation, reversed. Operations that are not finished are lost: nobody knows any more which calls they made.
+-- 0015 operation, reversed. Operations that are not finished are lost, and with them which calls they made.
 -- Look first:  select * from operation_readable where state <> 'finished';
 --
 -- Locks: ACCESS EXCLUSIVE on operation, for an instant; services must not be running.

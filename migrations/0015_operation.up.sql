@@ -1,4 +1,4 @@
--- 0015 operation: work with effects outside of this database, done in phases that a crash cannot repeat or lose.
+-- 0015 operation: work with effects outside this database, done in phases that a crash cannot repeat or lose.
 -- More than 400 lines: every way in which an operation moves on is read in one piece.
 --
 -- Apply: into the schema that holds 0014.
@@ -58,18 +58,20 @@ create table operation (
 -- A row is updated once per phase, never in an indexed column: the free space keeps those updates on its page.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 comment on table operation is
-    'One row per operation that runs in phases because it has effects outside of this database. (service, scope, '
+    'One row per operation that runs in phases because it has effects outside this database. (service, scope, '
     'key) is also the key of its idempotency record, which is claimed when the operation begins and gets the '
     'response when it finishes.';
 comment on column operation.service is 'The service that runs it; see current_service().';
-comment on column operation.scope is 'Scope of the request, as in idempotency_record.';
-comment on column operation.key is 'Idempotency key of the request, as in idempotency_record.';
+comment on column operation.scope is 'Scope of the request, and of its idempotency record.';
+comment on column operation.key is
+    'Idempotency key of the request. The key of its record, too, so a repeat finds the response without this table.';
 comment on column operation.name is 'Which operation of the service it is: says which phases a worker has to run.';
 comment on column operation.state is 'Where it stands; the words are those of the type operation_state.';
 comment on column operation.started_at is 'When it began (clock of the database).';
 comment on column operation.finished_at is 'When its response was stored.';
 comment on column operation.expires_at is 'From then on purge_operations() removes the row, and the key is free.';
-comment on column operation.fingerprint is 'SHA-256 of what was asked, as in idempotency_record.';
+comment on column operation.fingerprint is
+    'SHA-256 of what was asked: the key with another request is refused, also while the operation runs.';
 comment on column operation.retention is 'How long the response is kept once it is there.';
 comment on column operation.phases is 'Names of the phases, in order, as the service that began it knew them.';
 comment on column operation.recovery_point is
@@ -78,23 +80,28 @@ comment on column operation.call is
     'Not null: the phase at recovery_point makes a call to the outside, which may have been made by now. The kind of '
     'call says whether it may be made again; see operation_call.';
 comment on column operation.attempt is 'How often the phase at recovery_point was begun.';
-comment on column operation.owner is 'Random number of who runs it, or finished it; null when nobody does.';
+comment on column operation.owner is
+    'Random number of the process that runs it, ran it last, or finished it; null after it was given back.';
 comment on column operation.owned_by is 'application_name or role of the session that ran it last.';
 comment on column operation.lease_until is 'From then on another process may take a running operation over.';
 comment on column operation.fence is
-    'Grows with each change of the owner, also over a failover and over purge_operations(). Whoever holds an older '
-    'number can change nothing.';
+    'Grows with each change of the owner, also over a failover and over purge_operations(). With an older number '
+    'nothing can be changed.';
 comment on column operation.updated_at is 'When the row was last changed.';
 comment on column operation.last_error is 'Why the last attempt at this recovery point ended; cut to 500 characters.';
 comment on column operation.data is 'What the phases hand on to each other; up to 1 MiB.';
-comment on constraint operation_pkey on operation is 'One operation per key.';
+comment on constraint operation_pkey on operation is
+    'One operation per key: of two requests with it, the second finds the row of the first, and waits or takes over.';
 comment on constraint operation_finished_has_times on operation is
-    'A finished operation has both times, others neither.';
+    'Only a finished operation may be purged: one that expired earlier would forget a call that it made.';
 comment on constraint operation_unknown_effect_of_call on operation is
     'Only a call that must not be repeated leaves doubt.';
-comment on constraint operation_phases_valid on operation is '1 to 100 phases.';
-comment on constraint operation_counters_valid on operation is 'Counters are not negative.';
-comment on constraint operation_data_size on operation is 'Data has up to 1 MiB of JSON text.';
+comment on constraint operation_phases_valid on operation is
+    'There is a phase to run, and the list is short enough to be copied with each change of the row.';
+comment on constraint operation_counters_valid on operation is
+    'An attempt is 0 after a person decided; a fence is never 0, so a variable that was never set is refused.';
+comment on constraint operation_data_size on operation is
+    'It is written again with each phase: what is larger belongs in a table, and its key in data.';
 
 create index operation_unfinished_idx on operation (service, started_at) where state <> 'finished';
 comment on index operation_unfinished_idx is 'Lets next_operation() and people find what is not finished.';
@@ -122,9 +129,9 @@ comment on type operation_answer is
     'What asking for an operation came to, and what its owner needs. Columns that the outcome has nothing to say about '
     'are null.';
 comment on column operation_answer.outcome is 'What it came to.';
-comment on column operation_answer.scope is 'Scope of the operation.';
-comment on column operation_answer.key is 'Its key.';
-comment on column operation_answer.name is 'Which operation it is.';
+comment on column operation_answer.scope is 'Scope of the request; a worker learns here which operation it took.';
+comment on column operation_answer.key is 'Key of the request.';
+comment on column operation_answer.name is 'Which operation of the service it is: says which phases to run.';
 comment on column operation_answer.fence is
     'The fencing number of this owner; every later call for the operation takes it.';
 comment on column operation_answer.recovery_point is 'The phase to run next.';
@@ -134,10 +141,11 @@ comment on column operation_answer.data is 'What earlier phases left.';
 comment on column operation_answer.call_keys is
     'For each phase the idempotency key for its call, as call_key() makes it.';
 comment on column operation_answer.retry_after is 'When in_progress: how long until it may be taken over.';
-comment on column operation_answer.status is 'When replayed: as in claim_answer.';
-comment on column operation_answer.headers is 'When replayed: as in claim_answer.';
-comment on column operation_answer.content_type is 'When replayed: as in claim_answer.';
-comment on column operation_answer.body is 'When replayed: as in claim_answer.';
+comment on column operation_answer.status is 'When replayed: the HTTP status of the stored response.';
+comment on column operation_answer.headers is
+    'When replayed: the headers of the stored response as JSON text; null when it has none.';
+comment on column operation_answer.content_type is 'When replayed: the media type of the body.';
+comment on column operation_answer.body is 'When replayed: the body, byte for byte.';
 
 create function call_key_of(p_scope text, p_key text, p_phase text, p_service text) returns uuid
 language plpgsql immutable
@@ -248,7 +256,7 @@ create function own_operation(
 language plpgsql
 as $$
 declare
-    -- An answer to the same owner was lost: it asks again, and nobody else has touched the operation meanwhile.
+    -- An answer to the same owner was lost: it asks again, and no other owner has touched the operation meanwhile.
     v_mine   constant boolean := coalesce(p_record.owner = p_owner, false);
     v_state  operation_state := 'running';
     v_error  text := p_record.last_error;
@@ -377,7 +385,7 @@ comment on function begin_operation(text, text, bytea, text, text[], operation_c
     'Begins the operation p_name for the request (scope, key), or takes it over where its owner has vanished: commit, '
     'then run the phase at recovery_point. p_call: kind of call that the first phase makes, null for none. p_owner: a '
     'random number of the caller; asking again with the same one gives the operation back to it. p_lease: how long '
-    'nobody else may take it.';
+    'no other owner may take it.';
 
 create function retake_operation(
     p_scope text,
@@ -408,7 +416,7 @@ begin
 end $$;
 comment on function retake_operation(text, text, uuid, interval, timestamptz) is
     'For an owner that lost the answer to a COMMIT: where the operation stands, with a new fence. in_progress: '
-    'somebody else has it now.';
+    'another owner has it now.';
 
 create function next_operation(
     p_names        text[],
@@ -471,7 +479,7 @@ declare
 begin
     perform check_operation(p_to, p_data);
     perform check_lease(p_lease);
-    -- unknown_effect, too: its own fence proves that nobody has decided anything since.
+    -- unknown_effect, too: the fence proves that no person has decided anything since.
     update operation
     set recovery_point = p_to, call = p_call, data = p_data, state = 'running',
         attempt = case when p_to = p_from then attempt else 1 end, last_error = null,
@@ -484,7 +492,8 @@ begin
 end $$;
 comment on function advance_operation(text, text, bigint, text, text, operation_call, json, interval, timestamptz) is
     'Moves the recovery point from one phase to the next, in the transaction that did the phase, and renews the lease. '
-    'p_call: kind of call that the next phase makes, null for none. Raises ON040 for whoever does not hold the fence.';
+    'p_call: kind of call that the next phase makes, null for none. Raises ON040 when the fence is not the current '
+    'one.';
 
 create function renew_operation(
     p_scope text,
@@ -508,7 +517,7 @@ begin
     end if;
 end $$;
 comment on function renew_operation(text, text, bigint, interval, timestamptz) is
-    'Renews the lease of an operation that one holds; raises ON040 for whoever does not.';
+    'Renews the lease of an operation that the caller owns. Raises ON040 when the fence is not the current one.';
 
 create function release_operation(
     p_scope        text,
@@ -549,7 +558,7 @@ end $$;
 comment on function release_operation(text, text, bigint, text, interval, integer, boolean, timestamptz) is
     'Gives an operation back after a phase that failed: a worker may take it after p_retry_after. Returns its state, '
     'which is failed after p_max_attempts, and unknown_effect when a call that must not be repeated may have been made '
-    '(p_call_made). Raises ON040 for whoever does not hold the fence.';
+    '(p_call_made). Raises ON040 when the fence is not the current one.';
 
 create function store_answer_of_operation(
     p_record       operation,
@@ -565,7 +574,7 @@ begin
     if p_status is null or num_nonnulls(p_json, p_bytes) <> 1 then
         raise exception 'a response is a status with exactly one body' using errcode = '22023';
     end if;
-    -- The record is there since the beginning. Where somebody removed it, it is made again.
+    -- The record is there since the beginning. Where it was removed by hand, it is made again.
     insert into idempotency_record (service, scope, key, claimed_by, claimed_at, expires_at, fingerprint, completed_at,
                                     response_status, response_headers, response_content_type, response_json,
                                     response_bytes)
@@ -582,7 +591,7 @@ begin
     if not found then
         raise exception 'the key of this operation has a response or a request that is not its own'
             using errcode = 'ON042', hint =
-                'its idempotency record was removed and claimed anew; a person has to decide';
+                'its idempotency record was removed and claimed again; a person has to decide';
     end if;
 end $$;
 comment on function store_answer_of_operation(operation, integer, json, text, json, bytea) is
@@ -622,7 +631,7 @@ begin
 end $$;
 comment on function finish_operation(text, text, bigint, text, json, integer, json, text, json, bytea, timestamptz) is
     'Ends an operation with its response, in the transaction of its last phase: from now on its key is answered with '
-    'it. Raises ON040 for whoever does not hold the fence.';
+    'it. Raises ON040 when the fence is not the current one.';
 
 create function resolve_operation(
     p_scope          text,
@@ -685,7 +694,7 @@ begin
     perform store_answer_of_operation(v_record, p_status, null, 'application/json', p_body, null);
 end $$;
 comment on function end_operation(text, text, integer, json, timestamptz, text) is
-    'For operators: ends an operation that is unknown_effect or failed with a response of their own, which every '
+    'For operators: ends an operation that is unknown_effect or failed with the response given, which every '
     'repeat of its key gets. No phase runs any more. p_service: whose operation it is, the session''s own by default. '
     'Raises ON041 when there is nothing to decide.';
 
@@ -716,8 +725,10 @@ comment on column operation_readable.service is 'The service that runs it.';
 comment on column operation_readable.scope is 'Scope of the request.';
 comment on column operation_readable.key is 'Key of the request.';
 comment on column operation_readable.name is 'Which operation it is.';
-comment on column operation_readable.state is 'As in the table; abandoned: running, but its lease is over.';
-comment on column operation_readable.needs is 'Who has to act: a person, a worker, or nobody (null).';
+comment on column operation_readable.state is
+    'The word of operation_state, or abandoned: running, but its lease is over.';
+comment on column operation_readable.needs is
+    'Who has to act: a person or a worker; null when the operation runs or is finished.';
 comment on column operation_readable.recovery_point is 'The phase that runs or comes next.';
 comment on column operation_readable.phase is 'Its place among all phases.';
 comment on column operation_readable.call is 'The call that may have been made.';
@@ -725,7 +736,7 @@ comment on column operation_readable.attempt is 'How often that phase was begun.
 comment on column operation_readable.owned_by is 'Who runs it, or ran it last.';
 comment on column operation_readable.started_at is 'When it began.';
 comment on column operation_readable.updated_at is 'When it was last changed.';
-comment on column operation_readable.lease_left is 'How long nobody else may take it.';
+comment on column operation_readable.lease_left is 'How long no other owner may take it.';
 comment on column operation_readable.took is 'From beginning to response.';
 comment on column operation_readable.last_error is 'Why the last attempt ended.';
 

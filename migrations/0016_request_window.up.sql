@@ -22,7 +22,7 @@ comment on table request_window is
     'One row per question that was asked lately: (service, scope, fingerprint). While the window is open, another '
     'key with the same question gets the answer of the first one. A row becomes visible when that one commits.';
 comment on column request_window.service is 'The service that was asked; see current_service().';
-comment on column request_window.scope is 'Scope of the request, as in idempotency_record.';
+comment on column request_window.scope is 'Scope of the request: questions of two scopes never count as the same.';
 comment on column request_window.fingerprint is 'SHA-256 of what was asked.';
 comment on column request_window.key is 'The key of the request that took effect.';
 comment on column request_window.opened_at is 'When it was asked (clock of the database).';
@@ -73,7 +73,7 @@ begin
             exit;
         end if;
 
-        -- A statement of its own: only a new snapshot is sure to show the row that the insert met.
+        -- A separate statement: only a new snapshot is sure to show the row that the insert met.
         select * into v_first from request_window
         where service = v_service and scope = p_scope and fingerprint = p_fingerprint;
         continue when not found;  -- purged in between

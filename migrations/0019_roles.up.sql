@@ -17,12 +17,12 @@ create function group_rights(
 language plpgsql stable
 as $$
 declare
-    -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these.
-    -- In a view as in a table.
+    -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these, in tables and in
+    -- views.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
                                        'payload_json', 'payload_bytes', 'token_hash', 'data',
-                                       -- From a digest without salt, whoever can guess what was asked learns whether it
-                                       -- was.
+                                       -- A digest without salt tells a reader who guesses the request whether it was
+                                       -- made.
                                        'fingerprint', 'altered_fingerprint', 'digest'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
@@ -53,8 +53,8 @@ begin
         from jsonb_each(v_rights) as r cross join jsonb_array_elements_text(r.value) as f (name)
         left join pg_catalog.pg_proc as p on p.pronamespace = p_schema and p.proname = f.name;
 
-    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. Nobody writes
-    -- but through functions. Partitions are read through their parent. Whoever reads batch_seal can make batches up.
+    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. All writing
+    -- goes through functions. Partitions are read through their parent. A reader of batch_seal could make batches up.
     return query
         select g.role, 'SELECT'::text, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, a.attname
         from pg_catalog.pg_class as c
