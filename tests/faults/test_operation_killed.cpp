@@ -108,6 +108,30 @@ child_process::ending disturb(booking_database const& db, effect how, place cons
     return end;
 }
 
+/// Runs `one` for each message of an undisturbed booking, with a new key. @return how many
+template <class One>
+std::size_t at_each_message(booking_database const& db, effect how, One&& one) {
+    auto const places = db.places(how);
+    int number = 0;
+    for (auto const& where : places) {
+        INFO(describe(where));
+        one(where, "key-" + std::to_string(++number));
+    }
+    return places.size();
+}
+
+/// Asks again, in the end, when all of it must have been done once.
+/// @param calls the table of the receiver's effects
+/// @return the response
+std::string ask_again(booking_database const& db, effect how, std::string const& key,
+                      std::string const& calls) {
+    auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
+    CHECK((again.output.starts_with("done\n") || again.output.starts_with("replayed\n")));
+    CHECK(db.done_once(key));
+    CHECK(db.count(calls, key) == 1);
+    return again.output.substr(again.output.find('\n') + 1);
+}
+
 } // namespace
 
 TEST_CASE("an operation killed at any message is completed once by a repeat or a worker",
@@ -115,27 +139,20 @@ TEST_CASE("an operation killed at any message is completed once by a repeat or a
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::idempotent_remote;
-    auto const places = db.places(how);
     int number = 0;
     int by_worker = 0;
-    for (auto const& where : places) {
-        INFO(describe(where));
-        auto const key = "kill-" + std::to_string(++number);
+    auto const killed = at_each_message(db, how, [&](place const& where, std::string const& key) {
         CHECK(disturb(db, how, where, key, SIGKILL, [](pid_t) {}).killed());
         db.end_lease(key);
-        if (number % 2 == 0) {
+        if (++number % 2 == 0) {
             by_worker += once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().done;
         }
-        auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
-        CHECK((again.output.starts_with("done\n") || again.output.starts_with("replayed\n")));
-        CHECK(db.done_once(key));
-        CHECK(db.count("charge", key) == 1);
-        CHECK(db.state(key) == "finished");
-        CHECK(again.output.substr(again.output.find('\n') + 1) ==
+        CHECK(ask_again(db, how, key, "charge") ==
               db.ask("select response_json from once.idempotency_record where key = '" + key + "'"));
-    }
-    std::printf("operations killed: %zu, of which a worker completed %d\n", places.size(), by_worker);
-    CHECK(places.size() > 40);
+        CHECK(db.state(key) == "finished");
+    });
+    std::printf("operations killed: %zu, of which a worker completed %d\n", killed, by_worker);
+    CHECK(killed > 40);
     CHECK(by_worker > 5);
 }
 
@@ -144,13 +161,9 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::at_most_once;
-    auto const places = db.places(how);
-    int number = 0;
     int not_made = 0;
     int made = 0;
-    for (auto const& where : places) {
-        INFO(describe(where));
-        auto const key = "kill-" + std::to_string(++number);
+    auto const killed = at_each_message(db, how, [&](place const& where, std::string const& key) {
         CHECK(disturb(db, how, where, key, SIGKILL, [](pid_t) {}).killed());
         db.end_lease(key);
         once::operation_worker worker{own, {make_booking(how, db.dsn())}};
@@ -166,13 +179,10 @@ TEST_CASE("a call that must not be repeated is made at most once, wherever its p
             CHECK(worker.run_once().done == 1);
             ++(calls == 1 ? made : not_made);
         }
-        auto const again = child_process{db.command(db.dsn(), how, key)}.wait();
-        CHECK((again.output.starts_with("done\n") || again.output.starts_with("replayed\n")));
-        CHECK(db.done_once(key));
-        CHECK(db.count("cash", key) == 1);
-    }
-    std::printf("operations killed: %zu; a person found the call made %d times, not made %d times\n",
-                places.size(), made, not_made);
+        static_cast<void>(ask_again(db, how, key, "cash"));
+    });
+    std::printf("operations killed: %zu; a person found the call made %d times, not made %d times\n", killed,
+                made, not_made);
     CHECK(made > 0);
     CHECK(not_made > 0);
 }
@@ -182,12 +192,8 @@ TEST_CASE("an owner stopped at any message and woken after a take-over changes n
     booking_database const db;
     once::database own{db.dsn()};
     auto const how = effect::idempotent_remote;
-    auto const places = db.places(how);
-    int number = 0;
     int taken_over = 0;
-    for (auto const& where : places) {
-        INFO(describe(where));
-        auto const key = "stop-" + std::to_string(++number);
+    auto const stopped = at_each_message(db, how, [&](place const& where, std::string const& key) {
         bool completed = false;
         auto const ending = disturb(db, how, where, key, SIGSTOP, [&](pid_t client) {
             // Where its transaction holds the row, nobody can take the operation over: that ends without a lease.
@@ -207,8 +213,7 @@ TEST_CASE("an owner stopped at any message and woken after a take-over changes n
         CHECK(db.done_once(key));
         CHECK(db.count("charge", key) == 1);
         CHECK(db.state(key) == "finished");
-    }
-    std::printf("owners stopped: %zu, of which %d found their operation taken over\n", places.size(),
-                taken_over);
+    });
+    std::printf("owners stopped: %zu, of which %d found their operation taken over\n", stopped, taken_over);
     CHECK(taken_over > 5);
 }

@@ -56,14 +56,6 @@ inline void write_effect(delivery const& one, transaction& tx) {
     add_effect(tx, one.payload.data());
 }
 
-inline consumer_summary& operator+=(consumer_summary& to, consumer_summary const& from) {
-    to.handled += from.handled;
-    to.retried += from.retried;
-    to.rejected += from.rejected;
-    to.behind += from.behind;
-    return to;
-}
-
 /// Runs until nothing is left to do, now or soon.
 inline consumer_summary drain(consumer_database const& outbox, consumer& one) {
     consumer_summary total;

@@ -274,6 +274,22 @@ TEST_CASE("a worker completes what others have left, and only what it knows", "[
     CHECK(server.ask("select count(*) from once.operation where state = 'finished'") == "5");
 }
 
+TEST_CASE("an operation worker whose log throws goes on", "[operation]") {
+    operations_database const server;
+    once::database db{server.dsn()};
+    fake_provider provider;
+    auto const fails = booking(once::effect::idempotent_remote, provider,
+                               [](running_operation&) { throw std::runtime_error{"no reply"}; });
+    CHECK_THROWS(fails.run(db, request_of("k")));
+    int lines = 0;
+    once::operation_worker_options const logging{.log = [&](std::string_view) {
+        ++lines;
+        throw std::runtime_error{"the log is full"};
+    }};
+    CHECK(operation_worker{db, {fails}, logging}.run_once().retried > 0);
+    CHECK(lines > 0);
+}
+
 TEST_CASE("an operation that kills every owner ends before a person", "[operation]") {
     operations_database const server;
     once::database db{server.dsn()};

@@ -27,7 +27,8 @@ using timestamp = std::chrono::sys_time<std::chrono::microseconds>;
 /// How the values of a column travel. What the server sends does not depend on DateStyle, TimeZone, bytea_output or
 /// extra_float_digits of the session.
 enum class column_form {
-    /// Sent and read as the text of the column's type.
+    /// Sent and read as the text of the column's type. The right one for a new specialisation unless its column is one
+    /// of those below.
     text,
     /// Sent as raw bytes, read as hexadecimal digits without a prefix: `bytea`.
     bytes,
@@ -43,29 +44,51 @@ enum class column_form {
 /// Thrown by a `column_type` for a value that it cannot write or read.
 /**
  * It carries the reason only. The repository adds which column it was, and throws `once::invalid_argument` on the way
- * to the database and `once::corrupt_record` on the way back.
+ * to the database and `once::corrupt_record` on the way back. So a text like "not a point" is enough; the value itself
+ * does not belong in it, because errors are logged.
  */
 class ONCE_EXPORT value_error : public error {
 public:
     using error::error;
 };
 
-/// How a C++ type is kept in a column. Specialise it for a type of your own:
+/// How a C++ type is kept in a column. Specialise it for your own type:
 /**
  * @code
- *     template <> struct once::column_type<point> {
+ *     struct colour {
+ *         unsigned char red, green, blue;
+ *         bool operator==(colour const&) const = default;
+ *     };
+ *
+ *     template <>
+ *     struct once::column_type<colour> { // a text column: "12,0,255"
  *         static constexpr once::column_form form = once::column_form::text;
- *         static std::string encode(point const& p);
- *         static point decode(std::string_view text);   // throws once::value_error
+ *         static std::string encode(colour const& c) {
+ *             return std::to_string(c.red) + ',' + std::to_string(c.green) + ',' + std::to_string(c.blue);
+ *         }
+ *         static colour decode(std::string_view text) {
+ *             colour c{};
+ *             int used = 0;
+ *             std::string const whole{text};
+ *             if (std::sscanf(whole.c_str(), "%hhu,%hhu,%hhu%n", &c.red, &c.green, &c.blue, &used) != 3 ||
+ *                 encode(c) != whole) {
+ *                 throw once::value_error{"not a colour"};
+ *             }
+ *             return c;
+ *         }
  *     };
  * @endcode
+ *
+ * If your type is a class around one value, or an enum, you need no specialisation: see `strong_typedef` and
+ * `enum_names`.
  *
  * - `form` says how the column's values travel, and with that what `decode` is given.
  * - `encode` gives what goes to the server: the text of a value of the column's type, in UTF-8 without NUL, or the raw
  *   bytes when `form` is `bytes`. It throws `value_error` for what the column cannot keep: never write something else.
  * - `decode` reads what `form` promises, and throws `value_error` for what the C++ type cannot hold. It must lose
  *   nothing: encoded again, the value must be the same, since a repository writes what differs from what was read.
- * - Both may be called from any thread, and see no NULL: that is `std::optional`'s.
+ * - Both may be called from any thread, and see no NULL: `std::optional` takes care of it.
+ * - A type is looked up when a mapping that has a member of it is compiled; the specialisation must stand before that.
  *
  * | C++ | PostgreSQL |
  * | --- | --- |
@@ -85,6 +108,10 @@ template <class T>
 struct column_type;
 
 /// A type with a `column_type`; NULL is for `std::optional` of it only.
+/**
+ * To check your own specialisation where you write it:
+ * `static_assert(once::column_value<colour>);`. If it fails, compilers name the line below that does not hold.
+ */
 template <class T>
 concept column_value = requires(T const& value, std::string_view text) {
     { column_type<T>::form } -> std::convertible_to<column_form>;
@@ -92,7 +119,7 @@ concept column_value = requires(T const& value, std::string_view text) {
     { column_type<T>::decode(text) } -> std::same_as<T>;
 };
 
-/// One value of an enum and its text in the database.
+/// One value of an enum and its text in the database. The text is stored: once there are rows, do not change it.
 template <class Enum>
 struct enum_name {
     Enum value;
@@ -105,11 +132,29 @@ struct enum_name {
  *     template <> inline constexpr auto once::enum_names<status> =
  *         std::to_array<once::enum_name<status>>({{status::open, "open"}, {status::paid, "paid"}});
  * @endcode
+ *
+ * The column can be a `text` or an ENUM type of PostgreSQL. Without names an enum is kept as its number, which ties the
+ * rows to the order of the enumerators, and tells a person who reads the table nothing.
  */
 template <class Enum>
 inline constexpr auto enum_names = nullptr;
 
 /// A class around one value: it names `value_type`, is constructible from it, and gives it back from `value()`.
+/**
+ * It is kept as that value, so an id with its own type costs no specialisation:
+ * @code
+ *     class order_id {
+ *     public:
+ *         using value_type = std::int64_t;
+ *         explicit order_id(std::int64_t number) : m_number{number} {}
+ *         std::int64_t const& value() const { return m_number; }
+ *
+ *     private:
+ *         std::int64_t m_number;
+ *     };
+ * @endcode
+ * A constructor that refuses a value throws `value_error`; then a row with such a value is a `corrupt_record`.
+ */
 template <class T>
 concept strong_typedef = std::is_class_v<T> && requires(T const& wrapped) {
     typename T::value_type;
@@ -130,7 +175,8 @@ concept column_duration = std::signed_integral<typename Duration::rep> &&
 
 } // namespace detail
 
-/// `boolean`, as `true` and `false`.
+/// `boolean`. Sent as `true` and `false`, which PostgreSQL also takes for a `text` column; read from `t` and `f`, so a
+/// `text` column with these words is refused.
 template <>
 struct ONCE_EXPORT column_type<bool> {
     static constexpr column_form form = column_form::text;
@@ -138,7 +184,9 @@ struct ONCE_EXPORT column_type<bool> {
     [[nodiscard]] static bool decode(std::string_view text);
 };
 
-/// Integers of any width, signed or not. What the server sends is checked against the range of the C++ type.
+/// Integers of any width, signed or not. What the server sends is checked against the range of the C++ type; what is
+/// sent is checked by the server against that of the column. Character types are left out: a `char` could mean a number
+/// or a letter.
 template <detail::column_integer Integer>
 struct column_type<Integer> {
     static constexpr column_form form = column_form::text;
@@ -148,7 +196,8 @@ struct column_type<Integer> {
     }
 };
 
-/// The digits of a `numeric` that a double would round are refused: make the member a `std::string`.
+/// `double precision`, bit for bit, NaN and the infinities included. The digits of a `numeric` that a double would
+/// round are refused: make the member a `std::string`.
 template <>
 struct ONCE_EXPORT column_type<double> {
     static constexpr column_form form = column_form::floating;
@@ -156,7 +205,8 @@ struct ONCE_EXPORT column_type<double> {
     [[nodiscard]] static double decode(std::string_view text);
 };
 
-/// What is not exactly a float is refused, never rounded.
+/// `real`, bit for bit. A value of a `double precision` or `numeric` column that is not exactly a float is refused,
+/// never rounded: an update would write the rounded number back.
 template <>
 struct ONCE_EXPORT column_type<float> {
     static constexpr column_form form = column_form::floating;
@@ -164,7 +214,8 @@ struct ONCE_EXPORT column_type<float> {
     [[nodiscard]] static float decode(std::string_view text);
 };
 
-/// UTF-8 without NUL: libpq would cut the text there.
+/// Text in UTF-8 without NUL, at which libpq would cut it. It also takes any type that has no C++ counterpart here
+/// (`numeric`, `uuid`, `interval`, arrays): the text is what the server prints, and the server parses what is sent.
 template <>
 struct ONCE_EXPORT column_type<std::string> {
     static constexpr column_form form = column_form::text;
@@ -172,7 +223,7 @@ struct ONCE_EXPORT column_type<std::string> {
     [[nodiscard]] static std::string decode(std::string_view text);
 };
 
-/// `bytea`: any bytes.
+/// `bytea`: any bytes, NUL included. They are sent as they are; they come back as two digits for each byte.
 template <>
 struct ONCE_EXPORT column_type<std::vector<std::byte>> {
     static constexpr column_form form = column_form::bytes;
@@ -180,9 +231,9 @@ struct ONCE_EXPORT column_type<std::vector<std::byte>> {
     [[nodiscard]] static std::vector<std::byte> decode(std::string_view text);
 };
 
-/// What nlohmann::json would change is refused: a number with more digits than a double has, a key that an object has
-/// twice. Make the member a `std::string` for such columns. `double`s of its own are written so that they read the
-/// same.
+/// `json` or `jsonb`. What nlohmann::json would change is refused: a number with more digits than a double has, a key
+/// that an object has twice. Make the member a `std::string` for such columns. The doubles in it are written so that
+/// they read the same. A `json` column keeps the text as it was dumped; `jsonb` orders the keys, which compares equal.
 template <>
 struct ONCE_EXPORT column_type<nlohmann::json> {
     static constexpr column_form form = column_form::text;
@@ -190,13 +241,18 @@ struct ONCE_EXPORT column_type<nlohmann::json> {
     [[nodiscard]] static nlohmann::json decode(std::string_view text);
 };
 
-/// Finer than microseconds is cut off on the way to the database. What does not fit on the way back is refused: a
-/// fraction for `sys_seconds`, or the year 2300 for nanoseconds.
+/// `timestamptz`. A `timestamp` column has no time zone, so it is not a moment: make such a member a `std::string`.
+/**
+ * Finer than microseconds is cut off on the way to the database. What does not fit on the way back is refused: a
+ * fraction for `sys_seconds`, or the year 2300 for nanoseconds. `max()` and `min()` are the infinities, whatever the
+ * duration is.
+ */
 template <detail::column_duration Duration>
 struct column_type<std::chrono::sys_time<Duration>> {
     using moment = std::chrono::sys_time<Duration>;
     static constexpr column_form form = column_form::instant;
 
+    /// @throws once::value_error outside the years 1 to 9999
     [[nodiscard]] static std::string encode(moment value) {
         using namespace std::chrono;
         if (value == moment::max()) {
@@ -210,6 +266,7 @@ struct column_type<std::chrono::sys_time<Duration>> {
         return detail::format_instant(sys_time<microseconds>{whole} + floor<microseconds>(value - whole));
     }
 
+    /// @throws once::value_error when `Duration` is too coarse or too short for the moment
     [[nodiscard]] static moment decode(std::string_view text) {
         using namespace std::chrono;
         auto const read = timestamp{microseconds{detail::parse_integer<std::int64_t>(text)}};
@@ -242,8 +299,12 @@ struct ONCE_EXPORT column_type<std::chrono::year_month_day> {
     [[nodiscard]] static std::chrono::year_month_day decode(std::string_view text);
 };
 
-/// Enums: by `enum_names` where they have some, else the number of the underlying type. A number without an
-/// enumerator is read as it is; a text that is not listed is refused.
+/// Enums: by `enum_names` where they have some, else the number of the underlying type.
+/**
+ * A number without an enumerator is read as it is, because flags are combined that way. A text that is not listed is
+ * refused, and so is a value without a name on the way to the database: a newer program may have written it, and this
+ * one would not know what to do with it.
+ */
 template <class Enum>
     requires std::is_enum_v<Enum>
 struct column_type<Enum> {
@@ -279,7 +340,7 @@ struct column_type<Enum> {
     }
 };
 
-/// Strong typedefs, as the value in them.
+/// Strong typedefs, as the value in them, with its form and its checks.
 template <strong_typedef Wrapped>
 struct column_type<Wrapped> {
     using inner = column_type<typename Wrapped::value_type>;

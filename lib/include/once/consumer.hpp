@@ -43,6 +43,16 @@ struct consumer_summary {
     std::size_t behind = 0;
 
     [[nodiscard]] bool idle() const noexcept { return handled + retried + rejected + behind == 0; }
+
+    /// Counts a later round in; `active` is that of the later one.
+    consumer_summary& operator+=(consumer_summary const& later) noexcept {
+        active = later.active;
+        handled += later.handled;
+        retried += later.retried;
+        rejected += later.rejected;
+        behind += later.behind;
+        return *this;
+    }
 };
 
 /// How a consumer works.

@@ -16,18 +16,33 @@ namespace once {
 
 /// What one round of a worker came to.
 struct operation_summary {
+    /// Operations that it took over; the other numbers say what became of them.
     int taken = 0;
+    /// Finished: the response is stored.
     int done = 0;
     /// A phase threw; it will be begun again later.
     int retried = 0;
-    /// Somebody else took it over meanwhile.
+    /// Another process took it over meanwhile.
     int lost = 0;
-    /// Now waiting for a person.
+    /// Now waiting for a person: a call that must not be repeated may have been made.
     int unknown_effect = 0;
+    /// Now waiting for a person: all attempts at one phase failed.
     int failed = 0;
 
+    /// Whether there was nothing to do.
     [[nodiscard]] bool idle() const noexcept { return taken == 0; }
     bool operator==(operation_summary const&) const = default;
+
+    /// Counts another round in.
+    operation_summary& operator+=(operation_summary const& round) noexcept {
+        taken += round.taken;
+        done += round.done;
+        retried += round.retried;
+        lost += round.lost;
+        unknown_effect += round.unknown_effect;
+        failed += round.failed;
+        return *this;
+    }
 };
 
 /// How a worker behaves. Checked when it is constructed.
@@ -37,7 +52,8 @@ struct operation_worker_options {
     /// Most operations that one `run_once` takes, 1 to 100000.
     int batch = 100;
     /// Gets a line for people when an operation failed or the database could not be asked. Never with payloads of the
-    /// library; what the exception of a phase says is its author's. Empty: that of the database.
+    /// library; what the exception of a phase says is its author's. What it throws is ignored. Empty: that of the
+    /// database.
     std::function<void(std::string_view)> log{};
 
     /// Gets each round that was not idle, for metrics. It must not throw.
@@ -74,7 +90,7 @@ public:
 
 private:
     operation_summary round(std::stop_token const& stop);
-    void log(std::string const& line) const;
+    void log(std::string_view line) const noexcept;
 
     database* m_db;
     std::vector<operation> m_kinds;

@@ -49,6 +49,17 @@ struct relay_summary {
     [[nodiscard]] bool idle() const noexcept {
         return accepted + retried + rejected + behind == 0 && !unavailable && !stuck && !overtaken;
     }
+
+    /// Counts the messages of a later round in; `active` is that of the later one, and what belongs to one round
+    /// (`unavailable`, `stuck`, `retry_after`, `published_for`, `overtaken`) stays as it is.
+    relay_summary& operator+=(relay_summary const& later) noexcept {
+        active = later.active;
+        accepted += later.accepted;
+        retried += later.retried;
+        rejected += later.rejected;
+        behind += later.behind;
+        return *this;
+    }
 };
 
 /// How a relay works. Checked when it is constructed.

@@ -19,7 +19,8 @@ class body;
 
 namespace detail {
 /// nlohmann::json. The headers of this library only declare it: its definition takes as long to compile as all of them,
-/// and who passes JSON has included it. To depend on T puts off the look at it until there is a T.
+/// and a file that passes JSON has included it. Because it depends on T, the compiler looks at it only once there is a
+/// T.
 template <class T>
 using json_for = std::conditional_t<never<T>, T, nlohmann::json>;
 
@@ -41,6 +42,17 @@ concept json_representable =
 
 /// The body of a response: bytes and their media type. What is stored comes back byte for byte.
 /**
+ * @code
+ * once::body const made{nlohmann::json{{"order", "A-1"}}};           // application/json
+ * once::body const kept = once::body::json_text(R"({"order":"A-1"})"); // JSON that is text already
+ * once::body const said = once::body::text("booked");                  // text/plain; charset=utf-8
+ * once::body const seen = once::body::bytes(pdf, "application/pdf");   // anything
+ * @endcode
+ *
+ * JSON that the database can keep goes into a column of type `json`, so that people can query it, and comes back as it
+ * was written, blanks and order of keys included. Everything else, and JSON that PostgreSQL refuses (for a zero byte in
+ * a string), goes into a `bytea`.
+ *
  * @par Thread safety
  * A value: distinct objects are independent.
  */
@@ -73,24 +85,29 @@ public:
                       "once: a body is made of this value as JSON: #include <nlohmann/json.hpp>");
     }
 
-    /// JSON text that exists already; kept as it is, not parsed here.
+    /// JSON text that exists already; kept as it is, not parsed here. A text that turns out to be no JSON is stored as
+    /// bytes, so it still comes back as it was.
     [[nodiscard]] static body json_text(std::string text) { return {std::move(text), "application/json"}; }
 
-    /// Plain text in UTF-8.
+    /// Plain text in UTF-8. To send another text type, such as `text/csv`, use `bytes`.
     [[nodiscard]] static body text(std::string text) {
         return {std::move(text), "text/plain; charset=utf-8"};
     }
 
-    /// Any bytes, NUL included.
+    /// Any bytes, NUL included, with their media type. They are stored as `bytea` unless the type says JSON.
     [[nodiscard]] static body bytes(std::string data, std::string content_type) {
         return {std::move(data), std::move(content_type)};
     }
 
+    /// The bytes. For JSON, its text in UTF-8.
     [[nodiscard]] std::string const& data() const noexcept { return m_data; }
+    /// The media type, as an HTTP server would send it; empty for a body without one.
     [[nodiscard]] std::string const& content_type() const noexcept { return m_content_type; }
+    /// Whether there are no bytes; there may be a media type.
     [[nodiscard]] bool empty() const noexcept { return m_data.empty(); }
 
-    /// Reads the JSON of the body as a T.
+    /// Reads the JSON of the body as a T: a `nlohmann::json`, or anything with a `from_json` of nlohmann/json. It is
+    /// parsed at each call, whatever `content_type` says.
     /// @throws nlohmann::json::exception when it is not JSON, or not that of a T.
     template <class T = nlohmann::json>
     [[nodiscard]] T as() const {
@@ -98,6 +115,7 @@ public:
         return detail::json_for<T>::parse(m_data).template get<T>();
     }
 
+    /// Byte for byte: two JSON texts with the same meaning differ when their blanks do.
     bool operator==(body const&) const = default;
 
 private:
@@ -110,21 +128,25 @@ private:
     std::string m_content_type;
 };
 
-/// Name and value of one header.
+/// Name and value of one header. Names may come twice (`Link`), and keep their order.
 using header = std::pair<std::string, std::string>;
 
 /// What a request is answered with, now and on every repeat.
 /**
  * Limits, checked before anything is sent: `status` 100 to 599; at most 64 headers with 8 KiB of names and values,
  * no control characters; content type up to 255 bytes; the body up to `call_options::max_response_bytes`.
+ *
+ * It need not be used with HTTP: `status` decides only what is stored (`call_options::stored`) and is given back.
  */
 struct response {
-    /// HTTP-like status: below 400 is a success, 400 to 499 a client error, from 500 a server error.
+    /// HTTP-like status: below 400 is a success, 400 to 499 a client error, from 500 a server error. With the default
+    /// of `call_options::stored`, an error rolls the transaction back, and the key is free again.
     int status = 200;
     /// Sent again with every repeat. Leave out what belongs to one connection or one user agent (Set-Cookie).
     std::vector<header> headers{};
     once::body body{};
 
+    /// Status, headers in their order, and the body byte for byte.
     bool operator==(response const&) const = default;
 };
 

@@ -40,6 +40,7 @@ public:
         bool binary = false;
     };
 
+    /// None yet: for a statement without placeholders, or to `add` one by one.
     parameters() = default;
 
     /// One value for each placeholder: text, numbers, bool, bytes, std::optional of these, std::nullopt.
@@ -71,14 +72,15 @@ public:
         return add(std::string_view{buffer, end});
     }
 
-    /// Appends the value in it, or NULL.
+    /// Appends the value in it, or NULL. NULL has no type, so the SQL may need a cast (`$1::timestamptz`).
     template <class T>
     parameters& add(std::optional<T> const& maybe) {
         return maybe ? add(*maybe) : add(std::nullopt);
     }
 
-    /// All of them, the first is $1.
+    /// All of them in the order of their placeholders, the first is $1.
     [[nodiscard]] std::vector<value> const& values() const noexcept { return m_values; }
+    /// How many placeholders they fill, NULLs included.
     [[nodiscard]] std::size_t size() const noexcept { return m_values.size(); }
 
 private:
@@ -86,6 +88,10 @@ private:
 };
 
 /// SQL with its parameters, as data: for `execute` in one round trip, and for `transaction::at_commit`.
+/**
+ * Both send it before they know what other statements of the transaction return, so it cannot use their results;
+ * `with … as (insert … returning id) …` can, within one statement.
+ */
 struct statement {
     /// One statement, without a semicolon at its end. Prepared on the server under a name that follows from the text,
     /// so keep the text the same and let values be parameters.

@@ -317,11 +317,7 @@ consumer_summary consumer_worker::run(std::stop_token const& stop) {
     for (int failures = 0; !stop.stop_requested();) {
         try {
             auto const did = run_once(stop);
-            total.handled += did.handled;
-            total.retried += did.retried;
-            total.rejected += did.rejected;
-            total.behind += did.behind;
-            total.active = did.active;
+            total += did;
             if (did.idle() && !stop.stop_requested()) {
                 m_reader.wait(stop);
             }

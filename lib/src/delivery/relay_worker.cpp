@@ -298,12 +298,7 @@ relay_summary relay_worker::run(std::stop_token const& stop) {
     relay_summary total;
     while (!stop.stop_requested()) {
         try {
-            auto const did = turn(stop);
-            total.active = did.active;
-            total.accepted += did.accepted;
-            total.retried += did.retried;
-            total.rejected += did.rejected;
-            total.behind += did.behind;
+            total += turn(stop);
             note_success();
         } catch (std::exception const& e) {
             recover(e, stop);

@@ -37,15 +37,6 @@ void count(operation_summary& sum, operation_reply const& reply) {
     ++sum.lost;
 }
 
-void add(operation_summary& to, operation_summary const& round) {
-    to.taken += round.taken;
-    to.done += round.done;
-    to.retried += round.retried;
-    to.lost += round.lost;
-    to.unknown_effect += round.unknown_effect;
-    to.failed += round.failed;
-}
-
 } // namespace
 
 operation_worker::operation_worker(database& db, std::vector<operation> kinds,
@@ -65,12 +56,8 @@ operation_worker::operation_worker(database& db, std::vector<operation> kinds,
     detail::check_range(m_options.batch, 1, 100'000, "operation_worker_options.batch", "1 and 100000");
 }
 
-void operation_worker::log(std::string const& line) const {
-    if (m_options.log) {
-        m_options.log(line);
-    } else {
-        detail::pool_of(*m_db).log(line);
-    }
+void operation_worker::log(std::string_view line) const noexcept {
+    detail::pool_of(*m_db).log(line, m_options.log);
 }
 
 operation_summary operation_worker::run_once() {
@@ -115,7 +102,7 @@ operation_summary operation_worker::run(
         operation_summary sum;
         try {
             sum = round(stop);
-            add(total, sum);
+            total += sum;
         } catch (std::exception const& e) {
             if (!detail::is_waited_out(detail::judge_failure(e, detail::during::own_statement))) {
                 throw;
