@@ -56,7 +56,7 @@ comment on column schema_version.serves_from is
 comment on column schema_version.previous is
     'The file that has to be in before this one; its foreign key keeps the files in order.';
 comment on constraint schema_version_pkey on schema_version is
-    'Each file is in once, also when rows are written by hand; begin_migration() refuses a second time before this does.';
+    'Each file is in once, also when rows are written by hand; begin_migration() refuses a second time first.';
 comment on constraint schema_version_positive on schema_version is
     'Files are numbered from 1, so 0 can mean that none is applied.';
 comment on constraint schema_version_serves_earlier on schema_version is

@@ -147,7 +147,8 @@ TEST_CASE("an operation killed at any message is completed once by a repeat or a
         if (++number % 2 == 0) {
             by_worker += once::operation_worker{own, {make_booking(how, db.dsn())}}.run_once().done;
         }
-        CHECK(ask_again(db, how, key, "charge") ==
+        auto const response = ask_again(db, how, key, "charge");
+        CHECK(response ==
               db.ask("select response_json from once.idempotency_record where key = '" + key + "'"));
         CHECK(db.state(key) == "finished");
     });

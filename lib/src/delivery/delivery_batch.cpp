@@ -4,6 +4,7 @@
 #include <once/error.hpp>
 
 #include "wire/binary_array.hpp"
+#include "wire/pg_time.hpp"
 #include "wire/stored_body.hpp"
 
 #include <algorithm>
@@ -34,11 +35,6 @@ enum column {
     batch_timeline
 };
 
-std::chrono::sys_time<std::chrono::microseconds> time_of(std::int64_t since_2000) {
-    using namespace std::chrono;
-    return sys_days{year{2000} / 1 / 1} + microseconds{since_2000};
-}
-
 message_id read_id(std::string_view bytes) {
     if (bytes.size() != 16) {
         throw corrupt_record{"once: a message id of " + std::to_string(bytes.size()) + " bytes"};
@@ -55,7 +51,7 @@ delivery read_message(pg_result const& answer, int first, int row) {
                       body::bytes(answer.text(first + payload, row), answer.text(first + content_type, row)),
                   .traceparent = answer.text(first + traceparent, row),
                   .service = answer.text(first + service, row),
-                  .published_at = time_of(answer.int8(first + published_at, row)),
+                  .published_at = from_pg_time(answer.int8(first + published_at, row)),
                   .position = answer.int8(first + position, row)};
     if (!answer.is_null(first + given_identity, row)) {
         made.given_id = read_id(answer.bytes(first + given_identity, row));
@@ -107,11 +103,7 @@ void add_parked(parameters& to, std::vector<parked_entry> const& parked) {
     for (auto const& one : parked) {
         positions.add_int8(one.position);
         states.add(to_string(one.as));
-        if (one.error.empty()) {
-            errors.add_null();
-        } else {
-            errors.add(printable(one.error));
-        }
+        errors.add_or_null(printable(one.error));
     }
     to.add(positions.finish()).add(states.finish()).add(errors.finish());
 }
@@ -188,13 +180,9 @@ statement settlement_report(sql::outbox_statements const& texts, std::string con
     binary_array pauses{element_type::int8};
     for (auto const& one : settled) {
         positions.add_int8(one.position);
-        identities.add({reinterpret_cast<char const*>(one.id.bytes().data()), one.id.bytes().size()});
+        identities.add(one.id);
         results.add(to_string(one.as));
-        if (one.error.empty()) {
-            errors.add_null();
-        } else {
-            errors.add(printable(one.error));
-        }
+        errors.add_or_null(printable(one.error));
         if (one.retry_after) {
             pauses.add_int8(one.retry_after->count());
         } else {

@@ -6,6 +6,7 @@
 #include "sql/texts.hpp"
 #include "text/check_range.hpp"
 #include "text/key_text.hpp"
+#include "text/utc.hpp"
 #include "wire/binary_array.hpp"
 #include "wire/borrowed.hpp"
 
@@ -43,30 +44,15 @@ void add_topics(parameters& to, std::vector<std::string> const& topics) {
         to.add(std::nullopt);
         return;
     }
-    detail::binary_array array{detail::element_type::text};
-    for (auto const& topic : topics) {
-        array.add(topic);
-    }
-    to.add(array.finish());
+    to.add(detail::text_array(topics).finish());
 }
 
 std::string start_of(subscription_options const& options) {
     if (auto const* const at = std::get_if<subscribe_from>(&options.from)) {
         return *at == subscribe_from::now ? "now" : "beginning";
     }
-    using namespace std::chrono;
-    auto const time = std::get<sys_time<microseconds>>(options.from);
-    auto const day = floor<days>(time);
-    year_month_day const date{day};
-    hh_mm_ss const clock{time - day};
-    auto const padded = [](auto number, std::size_t width) {
-        auto text = std::to_string(number);
-        return std::string(width - std::min(width, text.size()), '0') + text;
-    };
-    return padded(static_cast<int>(date.year()), 4) + '-' + padded(static_cast<unsigned>(date.month()), 2) +
-           '-' + padded(static_cast<unsigned>(date.day()), 2) + ' ' + padded(clock.hours().count(), 2) + ':' +
-           padded(clock.minutes().count(), 2) + ':' + padded(clock.seconds().count(), 2) + '.' +
-           padded(clock.subseconds().count(), 6) + "+00";
+    return detail::utc_text(std::get<std::chrono::sys_time<std::chrono::microseconds>>(options.from), ' ') +
+           "+00";
 }
 
 bool ask(borrowed const& tx, std::string const& sql, parameters const& values) {

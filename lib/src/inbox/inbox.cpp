@@ -35,11 +35,6 @@ receipt to_receipt(std::string_view word) {
     throw corrupt_record{"once: the inbox answered with a word that this version does not know"};
 }
 
-void add_id(detail::binary_array& to, message_id const& id) {
-    auto const& bytes = id.bytes();
-    to.add({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
-}
-
 void add_bytes_or_null(detail::binary_array& to, std::string const& bytes) {
     if (bytes.empty()) {
         to.add_null();
@@ -112,7 +107,7 @@ std::vector<receipt> inbox::receive_many(borrowed const& tx, std::span<incoming 
     detail::binary_array preimages{detail::element_type::bytea};
     detail::binary_array times{detail::element_type::int8};
     for (auto const& one : messages) {
-        add_id(ids, one.id);
+        ids.add(one.id);
         add_bytes_or_null(digests, one.fingerprint.digest());
         add_bytes_or_null(preimages, one.fingerprint.preimage());
         if (one.sent_at) {
@@ -137,7 +132,7 @@ std::vector<message_id> inbox::new_ones(borrowed const& tx, std::span<message_id
     std::vector<message_id> made;
     made.reserve(checked(ids.size()));
     for (auto const& id : ids) {
-        add_id(wanted, id);
+        wanted.add(id);
     }
     parameters values{m_consumer};
     values.add(wanted.finish()).add(m_options.retention.count()).add(m_options.wait.count());

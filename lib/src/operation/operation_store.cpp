@@ -14,6 +14,7 @@
 #include <pqxx/result>
 #include <pqxx/row>
 
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -49,14 +50,6 @@ operation_state read(pqxx::result const& answer, time_point owned_until) {
     }
     if (!row[6].is_null()) {
         made.call = text_or_empty(row, 6);
-    }
-    return made;
-}
-
-binary_array array_of(std::vector<std::string> const& names) {
-    binary_array made{element_type::text};
-    for (auto const& name : names) {
-        made.add(name);
     }
     return made;
 }
@@ -99,7 +92,10 @@ std::optional<operation_state> operation_store::begin(request const& request, st
     parameters values;
     add_key(values, request);
     add_fingerprint(values, request.fingerprint);
-    values.add(m_plan->name()).add(array_of(names).finish()).add(call_of(m_plan->phases().front())).add(data);
+    values.add(m_plan->name())
+        .add(text_array(names).finish())
+        .add(call_of(m_plan->phases().front()))
+        .add(data);
     values.add(m_owner).add(count(options.lease)).add(options.max_attempts);
     values.add(count(options.retention)).add(count(options.wait));
     return take(m_sql.begin, values);
@@ -112,7 +108,7 @@ std::optional<operation_state> operation_store::retake(std::string const& scope,
 std::optional<operation_state> operation_store::next() {
     auto const& options = m_plan->options();
     parameters values;
-    values.add(array_of({m_plan->name()}).finish())
+    values.add(text_array(std::span{&m_plan->name(), 1}).finish())
         .add(m_owner)
         .add(count(options.lease))
         .add(options.max_attempts);

@@ -2,6 +2,7 @@
 #include <once/error.hpp>
 #include <once/message_id.hpp>
 
+#include "text/encoding.hpp"
 #include "text/random_ids.hpp"
 #include "text/sha256.hpp"
 #include "text/text_rules.hpp"
@@ -20,20 +21,6 @@ using byte_array = message_id::byte_array;
 
 constexpr std::size_t plain_length = 32;
 constexpr std::size_t hyphenated_length = 36;
-
-/// The value of a hexadecimal digit, -1 for anything else.
-int digit(char c) noexcept {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
 
 bool hyphen_belongs_at(std::size_t i) noexcept {
     return i == 8 || i == 13 || i == 18 || i == 23;
@@ -56,7 +43,7 @@ std::optional<byte_array> read(std::string_view text) noexcept {
             }
             continue;
         }
-        int const value = digit(text[i]);
+        int const value = detail::hex_digit(text[i]);
         if (value < 0) {
             return std::nullopt;
         }
@@ -177,15 +164,13 @@ message_id detail::random_ids::next() {
 }
 
 std::string message_id::to_string() const {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
     text.reserve(hyphenated_length);
     for (auto const byte : m_bytes) {
         if (hyphen_belongs_at(text.size())) {
             text += '-';
         }
-        text += digits[std::to_integer<std::size_t>(byte >> 4)];
-        text += digits[std::to_integer<std::size_t>(byte & std::byte{0x0f})];
+        detail::append_hex(text, byte);
     }
     return text;
 }

@@ -1,31 +1,12 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "outbox/staged_messages.hpp"
 
+#include "wire/pg_time.hpp"
 #include "wire/stored_body.hpp"
-
-#include <chrono>
 
 namespace once::detail {
 
 namespace {
-
-// As the protocol counts: microseconds since 2000.
-std::int64_t wire_time(std::chrono::sys_time<std::chrono::microseconds> time) {
-    using namespace std::chrono;
-    return (time - sys_days{year{2000} / 1 / 1}).count();
-}
-
-std::string_view id_bytes(message_id const& id) noexcept {
-    return {reinterpret_cast<char const*>(id.bytes().data()), id.bytes().size()};
-}
-
-void add_or_null(binary_array& to, std::string_view text) {
-    if (text.empty()) {
-        to.add_null();
-    } else {
-        to.add(text);
-    }
-}
 
 void add_array(parameters& to, binary_array& array) {
     if (array.nothing_but_nulls()) {
@@ -40,7 +21,7 @@ void add_array(parameters& to, binary_array& array) {
 
 void message_arrays::add(message const& message, message_id const& id) {
     m_topics.add(message.topic);
-    add_or_null(m_keys, message.key);
+    m_keys.add_or_null(message.key);
     bool const is_json = is_stored_as_json(message.payload);
     if (is_json) {
         m_json.add(message.payload.data());
@@ -49,16 +30,16 @@ void message_arrays::add(message const& message, message_id const& id) {
         m_json.add_null();
         m_byte_payloads.add(message.payload.data());
     }
-    add_or_null(m_content_types, message.payload.content_type());
+    m_content_types.add_or_null(message.payload.content_type());
     if (message.headers.empty()) {
         m_headers.add_null();
     } else {
         m_headers.add(to_stored_headers(message.headers));
     }
-    add_or_null(m_traceparents, message.traceparent);
-    m_ids.add(id_bytes(id));
+    m_traceparents.add_or_null(message.traceparent);
+    m_ids.add(id);
     if (message.deliver_at) {
-        m_due_times.add_int8(wire_time(*message.deliver_at));
+        m_due_times.add_int8(to_pg_time(*message.deliver_at));
     }
     m_given = message.id.has_value();
     ++m_count;

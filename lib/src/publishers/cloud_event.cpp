@@ -2,6 +2,7 @@
 #include <once/cloud_event.hpp>
 
 #include "publishers/rendering.hpp"
+#include "text/encoding.hpp"
 
 #include <string_view>
 
@@ -64,7 +65,7 @@ std::string structured_cloud_event(delivery const& message, cloud_event_options 
     if (detail::embeds_as_json(message.payload, false)) {
         made += "\"data\":" + message.payload.data();
     } else {
-        made += "\"data_base64\":\"" + detail::base64(message.payload.data()) + '"';
+        made += "\"data_base64\":\"" + detail::to_base64(detail::bytes_of(message.payload.data())) + '"';
     }
     return made += '}';
 }

@@ -5,6 +5,7 @@
 #include "publishers/append_file.hpp"
 #include "publishers/key_order.hpp"
 #include "publishers/rendering.hpp"
+#include "text/encoding.hpp"
 
 #include <ostream>
 #include <utility>
@@ -97,7 +98,7 @@ std::string json_line(delivery const& message) {
     if (detail::embeds_as_json(message.payload, true)) {
         line += ",\"payload\":" + message.payload.data();
     } else {
-        line += ",\"payload_base64\":\"" + detail::base64(message.payload.data()) + '"';
+        line += ",\"payload_base64\":\"" + detail::to_base64(detail::bytes_of(message.payload.data())) + '"';
     }
     return line += '}';
 }

@@ -16,6 +16,7 @@
 #include "text/key_text.hpp"
 #include "text/sha256.hpp"
 #include "wire/binary_array.hpp"
+#include "wire/pg_time.hpp"
 #include "wire/stored_body.hpp"
 
 #include <nlohmann/json.hpp>
@@ -269,11 +270,10 @@ private:
         detail::binary_array fingerprints{detail::element_type::bytea};
         detail::binary_array times{detail::element_type::timestamptz};
         for (auto const place : places) {
-            auto const& bytes = m_messages[place].id.bytes();
-            ids.add({reinterpret_cast<char const*>(bytes.data()), bytes.size()});
+            ids.add(m_messages[place].id);
             auto const fingerprint = fingerprint_of(m_messages[place]);
             fingerprints.add({reinterpret_cast<char const*>(fingerprint.data()), fingerprint.size()});
-            times.add_int8((m_messages[place].published_at - postgres_epoch).count());
+            times.add_int8(detail::to_pg_time(m_messages[place].published_at));
         }
         statement const begin{sql::begin(isolation::read_committed), {}};
         // A bit before the deadline, so that the server says which statement took too long.
@@ -390,9 +390,6 @@ private:
         return m_state.refusal->empty() ? "" : ": " + *m_state.refusal;
     }
 
-    static constexpr std::chrono::sys_time<std::chrono::microseconds> postgres_epoch =
-        std::chrono::sys_days{std::chrono::year{2000} / 1 / 1};
-
     postgres_publisher_state& m_state;
     std::span<delivery const> m_messages;
     time_point m_deadline;
@@ -422,9 +419,9 @@ struct postgres_publisher::state : postgres_publisher_state {};
 postgres_publisher::postgres_publisher(database& target, postgres_publisher_options options) {
     auto const checked_options = checked(std::move(options));
     auto const given = detail::read_statement(checked_options.sql);
-    m_state =
-        std::make_unique<state>(state{{detail::pool_of(target), checked_options, sql::receive_messages(target.schema()),
-                                       sql::with_message(given.sql, given.with, given.recursive)}});
+    m_state = std::make_unique<state>(
+        state{{detail::pool_of(target), checked_options, sql::receive_messages(target.schema()),
+               sql::with_message(given.sql, given.with, given.recursive)}});
 }
 
 void postgres_publisher::check() {

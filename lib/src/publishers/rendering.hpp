@@ -16,9 +16,6 @@ namespace once::detail {
  */
 [[nodiscard]] bool embeds_as_json(body const& payload, bool one_line);
 
-/// RFC 4648 section 4, padded.
-[[nodiscard]] std::string base64(std::string_view bytes);
-
 /// A JSON string, quotes included.
 /// @throws once::invalid_argument when the text is not UTF-8
 [[nodiscard]] std::string json_string(std::string_view text);

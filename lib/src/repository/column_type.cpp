@@ -1,7 +1,9 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/column_type.hpp>
 
+#include "text/encoding.hpp"
 #include "text/text_rules.hpp"
+#include "text/utc.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -9,7 +11,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
 #include <limits>
 #include <set>
 #include <string>
@@ -22,21 +23,13 @@ namespace {
 constexpr auto latest_date = std::chrono::year::max() / std::chrono::December / 31;
 constexpr auto earliest_date = std::chrono::year::min() / std::chrono::January / 1;
 
-std::string iso_date(std::chrono::year_month_day date) {
-    char text[32];
-    auto const size = std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()),
-                                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-    return {text, static_cast<std::size_t>(size)};
-}
-
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+/// @throws once::value_error
+std::string bytes_from_hex(std::string_view digits) {
+    auto bytes = detail::from_hex(digits);
+    if (!bytes) {
+        throw value_error{"not hexadecimal digits"};
     }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    throw value_error{"not hexadecimal digits"};
+    return *std::move(bytes);
 }
 
 /// A decimal number without the ways to write it: digits without zeros at either end, and where the point stands.
@@ -180,15 +173,7 @@ void check_writable(std::chrono::sys_time<std::chrono::duration<std::int64_t>> m
 }
 
 std::string format_instant(std::chrono::sys_time<std::chrono::microseconds> moment) {
-    using namespace std::chrono;
-    auto const day = floor<days>(moment);
-    hh_mm_ss const time{moment - day};
-    char text[64];
-    auto const size =
-        std::snprintf(text, sizeof text, " %02d:%02d:%02d.%06d+00", static_cast<int>(time.hours().count()),
-                      static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
-                      static_cast<int>(time.subseconds().count()));
-    return iso_date(day).append(text, static_cast<std::size_t>(size));
+    return utc_text(moment, ' ') + "+00";
 }
 
 } // namespace detail
@@ -215,9 +200,10 @@ double column_type<double>::decode(std::string_view text) {
     if (text.size() != 16) {
         throw value_error{"not the digits of a double"};
     }
+    auto const data = bytes_from_hex(text);
     std::uint64_t bits = 0;
-    for (char const c : text) {
-        bits = bits << 4U | static_cast<std::uint64_t>(hex_digit(c));
+    for (auto const byte : detail::bytes_of(data)) {
+        bits = bits << 8U | std::to_integer<std::uint64_t>(byte);
     }
     return std::bit_cast<double>(bits);
 }
@@ -269,15 +255,9 @@ std::string column_type<std::vector<std::byte>>::encode(std::vector<std::byte> c
 }
 
 std::vector<std::byte> column_type<std::vector<std::byte>>::decode(std::string_view text) {
-    if (text.size() % 2 != 0) {
-        throw value_error{"not hexadecimal digits"};
-    }
-    std::vector<std::byte> bytes;
-    bytes.reserve(text.size() / 2);
-    for (std::size_t i = 0; i < text.size(); i += 2) {
-        bytes.push_back(static_cast<std::byte>(hex_digit(text[i]) * 16 + hex_digit(text[i + 1])));
-    }
-    return bytes;
+    auto const data = bytes_from_hex(text);
+    auto const bytes = detail::bytes_of(data);
+    return {bytes.begin(), bytes.end()};
 }
 
 std::string column_type<nlohmann::json>::encode(nlohmann::json const& value) {
@@ -306,7 +286,7 @@ std::string column_type<std::chrono::year_month_day>::encode(std::chrono::year_m
     if (!value.ok() || value.year() < std::chrono::year{1} || value.year() > std::chrono::year{9999}) {
         throw value_error{"a date must exist, and be in the years 1 to 9999"};
     }
-    return iso_date(value);
+    return detail::utc_date(value);
 }
 
 std::chrono::year_month_day column_type<std::chrono::year_month_day>::decode(std::string_view text) {

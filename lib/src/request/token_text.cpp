@@ -4,11 +4,13 @@
 #include <once/error.hpp>
 
 #include "text/check_range.hpp"
+#include "text/encoding.hpp"
 #include "text/key_text.hpp"
 #include "text/sha256.hpp"
 
 #include <array>
 #include <cerrno>
+#include <span>
 #include <sys/random.h>
 #include <system_error>
 
@@ -28,16 +30,9 @@ void check_bearer(std::string const& principal, std::string const& purpose, std:
     }
 }
 
-template <class Bytes>
-std::string to_hex(Bytes const& bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (unsigned const byte : bytes) {
-        text += digits[byte >> 4U];
-        text += digits[byte & 0xfU];
-    }
-    return text;
+std::string hash_of(std::string_view token) {
+    auto const digest = detail::sha256(token);
+    return detail::to_hex(std::as_bytes(std::span{digest}));
 }
 
 } // namespace
@@ -56,30 +51,11 @@ void validate(redemption const& redemption) {
 request record_of(redemption const& redemption) {
     validate(redemption);
     return {.scope = "token " + redemption.purpose + " " + redemption.principal,
-            .key = to_hex(detail::sha256(redemption.token)),
+            .key = hash_of(redemption.token),
             .fingerprint = redemption.fingerprint};
 }
 
 namespace detail {
-
-std::string to_base64url(std::span<unsigned char const> bytes) {
-    constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    std::string text;
-    text.reserve((bytes.size() * 4 + 2) / 3);
-    unsigned pending = 0;
-    unsigned bits = 0;
-    for (unsigned const byte : bytes) {
-        pending = (pending << 8U) | byte;
-        for (bits += 8; bits >= 6;) {
-            bits -= 6;
-            text += digits[(pending >> bits) & 0x3fU];
-        }
-    }
-    if (bits > 0) {
-        text += digits[(pending << (6 - bits)) & 0x3fU];
-    }
-    return text;
-}
 
 std::string make_token() {
     std::array<unsigned char, 32> bits{};
@@ -89,16 +65,13 @@ std::string make_token() {
             throw std::system_error{errno, std::generic_category(), "once: getrandom"};
         }
     }
-    return to_base64url(bits);
+    return to_base64url(std::as_bytes(std::span{bits}));
 }
 
 parameters issue_values(token_terms const& terms, std::vector<std::string> const& tokens) {
     std::string hashes = "{";
     for (auto const& token : tokens) {
-        hashes.append(hashes.size() > 1 ? "," : "")
-            .append(R"("\\x)")
-            .append(to_hex(sha256(token)))
-            .append("\"");
+        hashes.append(hashes.size() > 1 ? "," : "").append(R"("\\x)").append(hash_of(token)).append("\"");
     }
     hashes += '}';
     return parameters{terms.principal, terms.purpose, terms.lifetime.count(), hashes};

@@ -11,9 +11,6 @@
 
 namespace once::detail {
 
-/// base64url without padding (RFC 4648, 5).
-[[nodiscard]] std::string to_base64url(std::span<unsigned char const> bytes);
-
 /// A token of 256 random bits.
 /// @throws std::system_error when the kernel gives none
 [[nodiscard]] std::string make_token();

@@ -26,6 +26,18 @@ void binary_array::add(std::string_view value) {
     ++m_count;
 }
 
+void binary_array::add(message_id const& id) {
+    add(std::string_view{reinterpret_cast<char const*>(id.bytes().data()), id.bytes().size()});
+}
+
+void binary_array::add_or_null(std::string_view value) {
+    if (value.empty()) {
+        add_null();
+    } else {
+        add(value);
+    }
+}
+
 void binary_array::add_null() {
     append_big_endian(m_data, null_length);
     ++m_count;
@@ -48,6 +60,14 @@ std::span<std::byte const> binary_array::finish() {
     m_data.replace(0, header_bytes, header);
     // An array without elements has no dimensions, so none is described.
     return std::as_bytes(std::span{m_data}.first(m_count > 0 ? m_data.size() : 12));
+}
+
+binary_array text_array(std::span<std::string const> texts) {
+    binary_array made{element_type::text};
+    for (auto const& text : texts) {
+        made.add(text);
+    }
+    return made;
 }
 
 } // namespace once::detail

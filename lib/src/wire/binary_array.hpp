@@ -1,6 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
+#include <once/message_id.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -29,7 +31,10 @@ public:
     explicit binary_array(element_type type);
 
     void add(std::string_view value);
+    void add(message_id const& id);
     void add_null();
+    /// Null when it is empty.
+    void add_or_null(std::string_view value);
     void add_int8(std::int64_t value);
 
     /// Whether all elements are null.
@@ -46,6 +51,9 @@ private:
     std::uint32_t m_nulls = 0;
     std::string m_data;
 };
+
+/// Texts as one parameter.
+[[nodiscard]] binary_array text_array(std::span<std::string const> texts);
 
 /// Appends a number as the protocol writes it: most significant byte first.
 template <class Unsigned>
