@@ -224,7 +224,8 @@ comment on column oldest_transaction.application_name is 'As what.';
 comment on column oldest_transaction.database is 'Where.';
 comment on column oldest_transaction.state is
     'active, idle in transaction, ...; prepared: it waits for COMMIT PREPARED.';
-comment on column oldest_transaction.stages is 'It has staged or scheduled messages that nobody can see yet.';
+comment on column oldest_transaction.stages is
+    'It has staged or scheduled messages that no other transaction can see yet.';
 comment on column oldest_transaction.uses_slot is
     'It has a lock on a slot of the ring, which cannot be emptied meanwhile.';
 comment on column oldest_transaction.matters is 'What that means.';

@@ -1,4 +1,4 @@
--- 0018 metrics: numbers for monitoring, and an explanation for whoever asks why nothing moves.
+-- 0018 metrics: numbers for monitoring, and an explanation for a person who asks why nothing moves.
 --
 -- Apply: into the schema that holds 0017.
 -- Locks: creates new objects only.
@@ -223,7 +223,7 @@ begin
     where p_service is null or c.service is null or c.service = p_service
     union all
     select w.service, w.name, null::integer, 'the subscription is ' || w.state,
-           case w.state when 'paused' then 'somebody called pause_subscription()'
+           case w.state when 'paused' then 'pause_subscription() was called'
                 else 'it stood still for longer than ' || w.expire_after || ', so its messages may be gone' end,
            case w.state when 'paused' then format('select %spause_subscription(%L, false, %L);', v_here, w.name,
                w.service)
@@ -235,7 +235,7 @@ begin
     from wanted as w where w.system_identifier <> (select system_identifier::text from pg_control_system())
     union all
     select h.service, h.subscription, h.slice, 'no reader is running',
-           case when h.holder is null then 'nobody has ever read this slice'
+           case when h.holder is null then 'no reader has ever read this slice'
                 when h.released_at is not null then format('%s stopped at %s', h.holder, h.released_at)
                 else format('%s has not been heard of since its lease ran out at %s', h.holder, h.expires_at) end,
            '-- start a consumer or a relay for it'
@@ -292,7 +292,7 @@ end $$;
 comment on function explain_stall(text, text) is
     'Why a subscription does not move: one row per reason, with who is to blame and what to do, as SQL that can be '
     'run as it stands, or as a comment. No row: nothing stands in its way. ON060: there is no such subscription. A '
-    'service sees its own subscriptions; whoever owns the schema or is an inspector or administrator sees all.';
+    'service sees its own subscriptions; the owner of the schema, inspectors and administrators see all.';
 
 create function can_look_everywhere() returns boolean
 language plpgsql stable

@@ -159,7 +159,7 @@ std::vector<finding> compare_catalogs(std::vector<catalog_entry> expected, std::
             ++wanted;
         } else if (wanted == expected.end() || key(*found) < key(*wanted)) {
             made.push_back({found->kind + " " + found->name + " is not part of the schema",
-                            "somebody added it" + shown(*found), "", ""});
+                            "it was added later" + shown(*found), "", ""});
             ++found;
         } else {
             if (wanted->definition != found->definition) {
