@@ -5,7 +5,6 @@
 do $file$ begin
 perform begin_removal('0007_subscription');
 
-drop function incarnation(subscription);
 drop function usable_subscription(text, text);
 drop function resume_expired(text, text);
 drop function pause_subscription(text, boolean, text);

@@ -20,6 +20,7 @@ create table subscription (
     starts_at          timestamptz,
     expire_after       interval,
     system_identifier  text        not null,
+    incarnation        bigint      not null default hashtextextended(gen_random_uuid()::text, 0),
     created_at         timestamptz not null default clock_timestamp(),
     created_by         text        not null default session_user,
     constraint subscription_pkey primary key (service, name),
@@ -61,6 +62,9 @@ comment on column subscription.expire_after is
     'them for ever.';
 comment on column subscription.system_identifier is
     'The cluster whose transaction ids the checkpoints speak of. In another one nothing is delivered until rebase().';
+comment on column subscription.incarnation is
+    'A random number that tells it from another of the same name, also from itself before rebase(). Part of what '
+    'next_batch() returns.';
 comment on column subscription.created_at is 'When it was made.';
 comment on column subscription.created_by is 'The role that made it.';
 comment on constraint subscription_pkey on subscription is 'One subscription of a name per service.';
@@ -87,6 +91,8 @@ create table checkpoint (
     to_id           bigint,
     bound           bigint      not null,
     to_bound        bigint,
+    parked          boolean     not null default true,
+    server_started  timestamptz not null default pg_postmaster_start_time(),
     from_snap       pg_snapshot not null,
     to_snap         pg_snapshot,
     -- No foreign key: it would lock and so rewrite the row of the subscription for each batch.
@@ -117,6 +123,11 @@ comment on column checkpoint.bound is
     'The newest id before this checkpoint''s transaction had an id of its own: a lower bound for the messages of every '
     'transaction that begins after it. It becomes from_id of a later window.';
 comment on column checkpoint.to_bound is 'Within an open window: what becomes from_id when it is done.';
+comment on column checkpoint.parked is
+    'Whether messages of the subscription may be parked, so that a reader has to look each key up. False: none is.';
+comment on column checkpoint.server_started is
+    'When the server was started that wrote it. By then subscription.system_identifier was compared with the cluster; '
+    'while this server runs, that need not be asked again, which would read a file.';
 comment on column checkpoint.from_snap is 'Messages of transactions that this snapshot sees are done.';
 comment on column checkpoint.to_snap is
     'An open window: messages of transactions that this snapshot sees, and from_snap does not, are being delivered '
@@ -302,8 +313,8 @@ begin
             using errcode = '54000', hint = 'end some with unsubscribe(), or give them fewer slices';
     end if;
     insert into checkpoint (service, subscription, slice, number, acknowledged_by, messages, last_id, from_id, seen_id,
-                            bound, from_snap)
-    select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_seen_id, v_bound, v_snap
+                            bound, parked, from_snap)
+    select v_service, p_name, slice, 0, session_user, 0, 0, v_from_id, v_seen_id, v_bound, false, v_snap
     from generate_series(0, p_slices - 1) as slice;
     return true;
 end $$;
@@ -338,7 +349,7 @@ comment on function resume_expired(text, text) is
     'Lets an expired subscription go on from where it stood. What was trimmed meanwhile it will never see.';
 
 create function usable_subscription(p_service text, p_name text) returns subscription
-language plpgsql stable
+language plpgsql stable set search_path from current
 as $$
 declare
     v_subscription subscription;
@@ -366,15 +377,6 @@ begin
 end $$;
 comment on function usable_subscription(text, text) is
     'The subscription, or an error: ON060 not there, ON061 paused or expired, ON062 comes from another cluster.';
-
-create function incarnation(p_subscription subscription) returns bigint
-language sql stable
-return hashtextextended(concat_ws('/', (p_subscription).service, (p_subscription).name,
-                                  extract(epoch from (p_subscription).created_at),
-                                      (p_subscription).system_identifier), 0);
-comment on function incarnation(subscription) is
-    'Tells this subscription from another one, also from an earlier one of the same name. Part of what next_batch() '
-    'returns.';
 
 perform end_migration();
 end $file$;

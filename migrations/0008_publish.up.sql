@@ -70,6 +70,16 @@ comment on function notify_readers() is
     'once.wake_readers = off: PostgreSQL refuses to prepare what has notified. Readers then find its messages when '
     'their sleep ends.';
 
+create function place_setting() returns text
+language sql immutable
+return 'once.place_' || 'outbox'::regclass::oid;
+comment on function place_setting() is 'In which setting a session keeps the newest place in the log that it knows.';
+
+create function place_kept() returns bigint
+language sql stable
+return nullif(current_setting(place_setting(), true), '')::bigint;
+comment on function place_kept() is 'The newest place in the log that this session has kept; null: none.';
+
 create function place_drawn_here() returns bigint
 language plpgsql
 as $$
@@ -84,16 +94,14 @@ comment on function place_drawn_here() is 'The last place in the log that this s
 -- tables are looked at once for each session, a setting of it says what it knows; where settings were reset, the place
 -- that it drew last.
 create function prepare_to_draw() returns void
-language plpgsql
+language plpgsql set search_path from current
 as $$
 declare
     -- First the id of this transaction, then the place: so each transaction that has drawn a place and has not ended is
     -- running in whatever snapshot is taken after that. The lower bound of a reader's scan rests on it; see
     -- checkpoint.bound.
     v_xid   constant xid8   := pg_current_xact_id();
-    v_name  constant text   := 'once.place_' || 'outbox'::regclass::oid;
-    v_known constant bigint := coalesce(nullif(current_setting(v_name, true), '')::bigint, place_drawn_here(),
-        newest_place());
+    v_known constant bigint := coalesce(place_kept(), place_drawn_here(), newest_place());
     -- After what is known: another transaction may draw a place, and commit, in between.
     v_last  constant bigint := pg_sequence_last_value('outbox_id_seq');
 begin
@@ -104,13 +112,36 @@ begin
             using errcode = 'ON067', hint =
                 'let the owner of the schema call rebase(); until then a message could be skipped';
     end if;
-    perform set_config(v_name, v_last::text, false);
+    perform set_config(place_setting(), v_last::text, false);
 end $$;
 comment on function prepare_to_draw() is
     'Called before a place in the log is drawn: gives this transaction its id, and raises ON067 when outbox_id_seq '
     'is behind what was given out.';
 
-create function publish(
+create function new_identity(
+    p_given uuid, p_topic text, p_key text, p_content_type text, p_headers json, p_json json, p_bytes bytea,
+    p_due_at timestamptz default null
+) returns uuid
+language plpgsql set search_path from current set enable_seqscan = off
+as $$
+declare
+    v_service constant text := service_of_session();
+begin
+    if take_identity(v_service, p_given, message_digest(p_topic, p_key, media_type_of(p_content_type, p_json),
+        p_headers, p_json, p_bytes), p_due_at) then
+        return bound_message_id(v_service, p_given);
+    end if;
+    return null;
+end $$;
+comment on function new_identity(uuid, text, text, text, json, json, bytea, timestamptz) is
+    'Under which id a message travels to which this service gives p_given; null when it was staged before. ON050: that '
+    'was another message.';
+
+-- Called in nearly every transaction that writes, so it names the schema of everything instead of setting a
+-- search_path.
+execute replace($functions$
+
+create function {schema}.publish(
     p_topic        text,
     p_key          text        default null,
     p_json         json        default null,
@@ -121,40 +152,73 @@ create function publish(
     p_message_id   uuid        default null,
     p_fresh        boolean     default false
 ) returns uuid
-language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
+language plpgsql security definer set enable_seqscan = off
 as $$
 declare
-    v_service constant text := service_of_session();
-    v_given   constant uuid := case when p_fresh is not true then p_message_id end;
-    v_id      constant uuid := coalesce(bound_message_id(v_service, v_given), p_message_id, gen_random_uuid());
+    v_given pg_catalog.uuid;
+    v_bound pg_catalog.uuid;
+    v_xid   pg_catalog.xid8;
+    v_place bigint;
+    v_kept  pg_catalog.text;
 begin
-    if (p_topic is not null and num_nonnulls(p_json, p_bytes) = 1
-        and (v_given is not null or substr(v_id::text, 15, 1) = '4')) is not true then
-        perform refuse_message(null, p_topic, num_nonnulls(p_json, p_bytes));
+    -- First what most messages are, in few words: each function that an expression names is prepared again in each
+    -- transaction. What has more to it, or is wrong, is looked at again.
+    if (pg_catalog.octet_length(p_topic) operator(pg_catalog.<=) 249
+        and p_topic operator(pg_catalog.~) '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'
+        and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
+        and p_key operator(pg_catalog.~) '^[^\x01-\x1f\x7f]+$'
+        and pg_catalog.octet_length(p_json::pg_catalog.text) operator(pg_catalog.<=) 1048576
+        and p_bytes is null and p_content_type is null and p_headers is null and p_traceparent is null
+        and p_fresh and {schema}.is_random(p_message_id)
+        and pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
+            operator(pg_catalog.>=) {schema}.place_kept()) is not true then
+        if ({schema}.message_is_valid(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes)
+            and (p_fresh is not true or p_message_id is null or {schema}.is_random(p_message_id))) is not true then
+            perform {schema}.refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+        end if;
+        if p_message_id is null then
+            p_message_id := pg_catalog.gen_random_uuid();
+        elsif p_fresh is not true then
+            v_given := p_message_id::{schema}.message_uuid;
+            v_bound := {schema}.new_identity(v_given, p_topic, p_key, p_content_type, p_headers, p_json, p_bytes);
+            if v_bound is null then
+                return p_message_id;
+            end if;
+        end if;
+        if (pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
+            operator(pg_catalog.>=) {schema}.place_kept()) is not true then
+            perform {schema}.prepare_to_draw();
+        end if;
     end if;
-    p_content_type := media_type_of(p_content_type, p_json);
-    if v_given is not null
-       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json,
-           p_bytes)) then
-        return v_given;
+    -- First the id of this transaction, then the place: see prepare_to_draw().
+    v_xid := pg_catalog.pg_current_xact_id();
+    v_place := pg_catalog.nextval('{schema}.outbox_id_seq'::pg_catalog.regclass);
+    v_kept := pg_catalog.set_config({schema}.place_setting(), v_place::pg_catalog.text, false);
+    insert into {schema}.outbox (txid, id, service, message_id, given_id, bucket, topic, key, traceparent, content_type,
+        headers, payload_json, payload_bytes)
+    values (v_xid, v_place,
+            coalesce((select r.service from {schema}.service_role as r
+                where r.role operator(pg_catalog.=) session_user),
+                     case when pg_catalog.has_function_privilege(session_user,
+                         '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
+                          then {schema}.service_by_membership() end,
+                     session_user),
+            coalesce(v_bound, p_message_id), v_given, {schema}.bucket_of(p_key, coalesce(v_bound, p_message_id)),
+            p_topic, p_key, p_traceparent, {schema}.media_type_of(p_content_type, p_json), p_headers, p_json, p_bytes);
+    -- After the insert: a reader that goes to sleep now finds our lock on the table, and polls until we are through.
+    if {schema}.reader_sleeps() then
+        perform {schema}.notify_readers();
     end if;
-    perform prepare_to_draw();
-    insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers,
-        payload_json, payload_bytes)
-    values (v_service, v_id, v_given, bucket_of(p_key, v_id),
-            p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
-    -- After the insert: whoever goes to sleep now finds our lock on the table, and polls until we are through.
-    if reader_sleeps() then
-        perform notify_readers();
-    end if;
-    return coalesce(v_given, v_id);
+    return p_message_id;
 end $$;
-comment on function publish(text, text, json, bytea, text, json, text, uuid, boolean) is
+comment on function {schema}.publish(text, text, json, bytea, text, json, text, uuid, boolean) is
     'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; '
     'p_json without a p_content_type is application/json. With a p_message_id of its own an application may stage '
     'the same message again, for 60 days: nothing is staged then; with other content it is error ON050. Such an id '
     'counts within the service; receivers get message_id_of() it. p_fresh: the id, of version 4, was just made for '
     'this message, so nobody need look.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
 
 create function publish_many(
     p_topics        text[],
@@ -181,14 +245,15 @@ begin
     insert into outbox (service, message_id, given_id, bucket, topic, key, traceparent, content_type, headers,
         payload_json, payload_bytes)
     select v_service, m.id, m.given,
-           case when m.topic is not null and num_nonnulls(m.json, m.bytes) = 1
-                     and (m.given is not null or substr(m.id::text, 15, 1) = '4') then bucket_of(m.key, m.id)
-                else refuse_message(m.place, m.topic, num_nonnulls(m.json, m.bytes)) end,
+           case when message_is_valid(m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes)
+                     and (m.given is not null or is_random(m.id)) then bucket_of(m.key, m.id)
+                else refuse_message(m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes,
+                                    m.place) end,
            m.topic, m.key, m.traceparent, m.content_type, m.headers, m.json, m.bytes
     from (
         select u.topic, u.key, u.json, u.bytes, u.headers, u.traceparent, u.place,
                media_type_of(u.content_type, u.json) as content_type,
-               case when p_fresh is not true then u.given end as given,
+               case when p_fresh is not true then u.given::message_uuid end as given,
                coalesce(case when p_fresh is not true then bound_message_id(v_service, u.given) end, u.given,
                    gen_random_uuid()) as id
         from unnest(p_topics, p_keys, p_json, p_bytes, p_content_types, p_headers, p_traceparents, p_message_ids)

@@ -62,28 +62,29 @@ create function schedule(
 language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
-    v_service constant text := service_of_session();
-    v_given   constant uuid := case when p_fresh is not true then p_message_id end;
-    v_id      constant uuid := coalesce(bound_message_id(v_service, v_given), p_message_id, gen_random_uuid());
+    v_id    uuid := p_message_id;
+    v_given uuid;
 begin
-    if (p_topic is not null and num_nonnulls(p_json, p_bytes) = 1
-        and (v_given is not null or substr(v_id::text, 15, 1) = '4')) is not true then
-        perform refuse_message(null, p_topic, num_nonnulls(p_json, p_bytes));
+    if (message_is_valid(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes)
+        and (p_fresh is not true or p_message_id is null or is_random(p_message_id))) is not true then
+        perform refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     end if;
     if (p_due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
         raise exception 'p_due_at must be a time between the years 1970 and 9999' using errcode = '22023';
     end if;
-    p_content_type := media_type_of(p_content_type, p_json);
-    if v_given is not null
-       and not take_identity(v_service, v_given, message_digest(p_topic, p_key, p_content_type, p_headers, p_json,
-           p_bytes), p_due_at) then
-        return v_given;
+    if p_fresh is not true and p_message_id is not null then
+        v_given := p_message_id::message_uuid;
+        v_id := new_identity(v_given, p_topic, p_key, p_content_type, p_headers, p_json, p_bytes, p_due_at);
+        if v_id is null then
+            return v_given;
+        end if;
+    elsif v_id is null then
+        v_id := gen_random_uuid();
     end if;
     insert into scheduled_message (service, message_id, given_id, due_at, topic, key, traceparent, content_type,
-        headers,
-                                   payload_json, payload_bytes)
-    values (v_service, v_id, v_given, p_due_at, p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json,
-        p_bytes);
+        headers, payload_json, payload_bytes)
+    values (service_of_session(), v_id, v_given, p_due_at, p_topic, p_key, p_traceparent,
+            media_type_of(p_content_type, p_json), p_headers, p_json, p_bytes);
     -- A reader sleeps until the next one is due, and this may be earlier. It looks after it has said that it sleeps.
     if reader_sleeps() then
         perform notify_readers();
@@ -113,39 +114,24 @@ comment on function cancel_scheduled(uuid) is
     'Takes a scheduled message back, by the id that schedule() returned, when this transaction commits: as if it had '
     'never been scheduled. False: it is in the outbox already, or never was.';
 
-create function release_due(
-    p_limit integer default 1000, p_now timestamptz default null,
-    out released integer, out next_due_in_ms bigint
-)
-language plpgsql security definer set search_path from current
+create function move_due(p_limit integer, p_first timestamptz, p_now timestamptz) returns integer
+language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off set jit = off
 as $$
 declare
-    v_now   constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_from  constant timestamptz := look_from('release_due', '');
-    v_read  constant bigint := pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass);
-    v_first timestamptz;
+    v_released integer;
 begin
-    if (p_limit between 1 and 10000) is not true then
-        raise exception 'limit must be between 1 and 10000' using errcode = '22023';
-    end if;
-    released := 0;
-    -- A look first, because who releases nothing should not need a transaction id.
-    v_first := (select due_at from scheduled_message where due_at >= v_from order by due_at limit 1);
-    perform keep_look('release_due', '', v_from, least(v_first, v_now),
-                      pg_stat_get_xact_tuples_returned('scheduled_message_due_idx'::regclass) - v_read);
-    if v_first <= v_now then
         perform prepare_to_draw();
         -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has
         -- locked, it may be releasing or taking back: what is due after that, of the same service and key, is left for
         -- later. So of each key one transaction releases at a time, from the first one on.
         with mine as materialized (
             select ctid as place, service, key, due_at, scheduled_at from scheduled_message
-            where due_at between v_first and v_now
+            where due_at between p_first and p_now
             order by due_at, scheduled_at limit p_limit for update skip locked
         ), held as materialized (
             select m.service, m.key, m.due_at, m.scheduled_at from scheduled_message as m
-            where m.due_at >= v_first and m.key is not null
+            where m.due_at >= p_first and m.key is not null
               and (m.due_at, m.scheduled_at) <= ((select max(due_at) from mine), (select max(scheduled_at) from mine
                   where due_at = (select max(due_at) from mine)))
               and not exists (select from mine where mine.place = m.ctid)
@@ -162,26 +148,82 @@ begin
         select service, message_id, given_id, bucket_of(key, message_id),
                topic, key, traceparent, content_type, headers, payload_json, payload_bytes
         from due order by due_at, scheduled_at;
-        get diagnostics released = row_count;
-        if released > 0 and reader_sleeps() then
+        get diagnostics v_released = row_count;
+        if v_released > 0 and reader_sleeps() then
             perform notify_readers();
         end if;
-    end if;
     -- Messages of others are held up until we commit: by a process that stops here, for 10 seconds at most.
-    if v_first <= v_now and current_setting('idle_in_transaction_session_timeout')::interval
-                            not between interval '1 millisecond' and interval '10 seconds' then
+    if current_setting('idle_in_transaction_session_timeout')::interval
+       not between interval '1 millisecond' and interval '10 seconds' then
         perform set_config('idle_in_transaction_session_timeout', '10s', true);
     end if;
-    next_due_in_ms := (select greatest(0, extract(epoch from due_at - v_now) * 1000)::bigint
-                       from scheduled_message where due_at >= v_first order by due_at limit 1);
-    if released = 0 and next_due_in_ms = 0 then
-        next_due_in_ms := 20; -- another transaction is at it
+    return v_released;
+end $$;
+comment on function move_due(integer, timestamptz, timestamptz) is
+    'Moves up to p_limit messages that are due by p_now, the first of them at p_first, to the outbox; says how many.';
+
+create function look_for_due(p_read bigint, p_from timestamptz, p_first timestamptz) returns timestamptz
+language plpgsql set search_path from current
+as $$
+begin
+    if p_read is null then
+        return look_from('release_due', '');
+    end if;
+    perform keep_look('release_due', '', p_from, p_first, p_read);
+    return p_from;
+end $$;
+comment on function look_for_due(bigint, timestamptz, timestamptz) is
+    'look_from() for release_due(), and where p_read is given, keep_look().';
+
+-- Readers call it every 40 milliseconds, and nearly always nothing is due: so it names the schema of everything instead
+-- of setting a search_path.
+execute replace($functions$
+
+create function {schema}.release_due(
+    p_limit integer default 1000, p_now timestamptz default null,
+    out released integer, out next_due_in_ms bigint
+)
+language plpgsql security definer set enable_seqscan = off set enable_sort = off set jit = off
+as $$
+declare
+    v_now   constant timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
+    v_from  timestamp with time zone := '-infinity';
+    v_read  bigint;
+    v_first timestamp with time zone;
+begin
+    if (p_limit operator(pg_catalog.>=) 1 and p_limit operator(pg_catalog.<=) 10000) is not true then
+        raise exception 'limit must be between 1 and 10000' using errcode = '22023';
+    end if;
+    released := 0;
+    if pg_catalog.length(pg_catalog.current_setting('once.look_release_due', true)) operator(pg_catalog.>) 0 then
+        v_from := {schema}.look_for_due(null, null, null);
+    end if;
+    -- A look first, because a caller that releases nothing should not need a transaction id.
+    select m.due_at into v_first from {schema}.scheduled_message as m
+    where m.due_at operator(pg_catalog.>=) v_from order by m.due_at limit 1;
+    v_read := pg_catalog.pg_stat_get_xact_tuples_returned('{schema}.scheduled_message_due_idx'::pg_catalog.regclass);
+    if v_from operator(pg_catalog.>) '-infinity' or v_read operator(pg_catalog.>) 1000 then
+        v_from := {schema}.look_for_due(v_read, v_from, least(v_first, v_now));
+    end if;
+    if v_first operator(pg_catalog.<=) v_now then
+        released := {schema}.move_due(p_limit, v_first, v_now);
+        select m.due_at into v_first from {schema}.scheduled_message as m
+        where m.due_at operator(pg_catalog.>=) v_first order by m.due_at limit 1;
+    end if;
+    if v_first is not null then
+        next_due_in_ms := greatest(0, (extract(epoch from v_first operator(pg_catalog.-) v_now)
+                                       operator(pg_catalog.*) 1000)::bigint);
+        if released operator(pg_catalog.=) 0 and next_due_in_ms operator(pg_catalog.=) 0 then
+            next_due_in_ms := 20; -- another transaction is at it
+        end if;
     end if;
 end $$;
-comment on function release_due(integer, timestamptz) is
+comment on function {schema}.release_due(integer, timestamptz) is
     'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many '
     'milliseconds to look again (null: none is scheduled). Of one service and key in the order of due_at, then '
     'scheduled_at, also when several readers call it at the same time. In a transaction of its own.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
 
 perform end_migration();
 end $file$;

@@ -104,16 +104,23 @@ comment on function lock_subscription(text, text) is
     'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is '
     'parked.';
 
-create function key_is_blocked(p_service text, p_subscription text, p_key text, p_dead_blocks boolean) returns boolean
+execute replace($functions$
+
+create function {schema}.key_is_blocked(
+    p_service text, p_subscription text, p_key text, p_dead_blocks boolean
+) returns boolean
 language plpgsql stable
 as $$
 begin
     return p_key is not null and exists (
-        select from parked_message where service = p_service and subscription = p_subscription and key = p_key
-        and (p_dead_blocks or state <> 'dead'));
+        select from {schema}.parked_message as p
+        where (p.service, p.subscription, p.key) operator(pg_catalog.=) (p_service, p_subscription, p_key)
+          and (p_dead_blocks or p.state operator(pg_catalog.<>) 'dead'));
 end $$;
-comment on function key_is_blocked(text, text, text, boolean) is
+comment on function {schema}.key_is_blocked(text, text, text, boolean) is
     'Whether a later message of this key has to wait for one that is parked.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
 
 create function backoff(p_subscription subscription, p_attempts integer) returns interval
 language sql volatile
@@ -186,6 +193,12 @@ begin
         raise exception '% of % messages to park are not in the outbox, or were parked before',
             cardinality(p_ids) - v_parked, cardinality(p_ids) using errcode = 'ON066';
     end if;
+    -- acknowledge() has said so, where it is the caller.
+    update checkpoint set parked = true
+    where ctid = any (array(select c.ctid from checkpoint as c
+                            where c.service = v_service and c.subscription = p_subscription and c.slice = p_slice
+                            order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1))
+      and not parked;
 end $$;
 comment on function park(text, integer, bigint[], text[], text[], timestamptz) is
     'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead '
@@ -240,7 +253,7 @@ comment on function untried_behind(subscription, integer, text, bigint, integer)
 
 create function first_parked(p_service text, p_subscription text, p_slice integer,
     p_now timestamptz) returns timestamptz
-language plpgsql
+language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
 as $$
 declare
@@ -357,19 +370,40 @@ comment on function take_parked(text, integer, integer, integer, bigint, timesta
     'attempt, and after it may have ended a worker, a message comes alone. Only the active reader of the slice calls '
     'it.';
 
-create function parked_due(p_subscription text, p_slice integer default 0,
-    p_now timestamptz default null) returns bigint
-language plpgsql security definer set search_path from current
+execute replace($functions$
+
+create function {schema}.parked_due(
+    p_subscription text, p_slice integer default 0, p_now timestamptz default null
+) returns bigint
+language plpgsql security definer set enable_seqscan = off set enable_sort = off
 as $$
 declare
-    v_now   constant timestamptz := coalesce(time_given(p_now), clock_timestamp());
-    v_first constant timestamptz := first_parked(service_of_session(), p_subscription, p_slice, v_now);
+    v_now     constant timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+    v_first   timestamp with time zone;
 begin
-    return case when v_first <= v_now then 0 else ceil(extract(epoch from v_first - v_now) * 1000) end;
+    if pg_catalog.length(pg_catalog.current_setting('once.look_parked', true)) operator(pg_catalog.>) 0 then
+        v_first := {schema}.first_parked(v_service, p_subscription, p_slice, v_now);
+    else
+        select p.next_attempt_at into v_first from {schema}.parked_message as p
+        where (p.service, p.subscription, p.slice) operator(pg_catalog.=) (v_service, p_subscription, p_slice)
+          and p.state operator(pg_catalog.=) 'retrying'
+        order by p.next_attempt_at limit 1;
+        -- That was much: first_parked() keeps where it ends.
+        if pg_catalog.pg_stat_get_xact_tuples_returned('{schema}.parked_message_due_idx'::pg_catalog.regclass)
+           operator(pg_catalog.>) 1000 then
+            v_first := {schema}.first_parked(v_service, p_subscription, p_slice, v_now);
+        end if;
+    end if;
+    return case when v_first operator(pg_catalog.<=) v_now then 0
+                else pg_catalog.ceil(extract(epoch from v_first operator(pg_catalog.-) v_now)
+                                     operator(pg_catalog.*) 1000) end;
 end $$;
-comment on function parked_due(text, integer, timestamptz) is
+comment on function {schema}.parked_due(text, integer, timestamptz) is
     'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
     'time. Reads one entry of an index.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
 
 -- More than 80 lines: its arguments are checked before anything is written.
 create function settle_parked(

@@ -11,9 +11,12 @@ drop function outbox_writers();
 drop function wake_channel();
 drop function unsubscribe(text, text);
 drop function acknowledge(text, integer, batch, bigint, integer, bigint[], text[], text[], boolean);
-drop function next_batch(text, integer, integer, bigint);
+drop function next_batch(text, integer, integer, bigint, bigint);
 drop type delivery;
-drop function sealed(batch);
+drop function refuse_acknowledgement(
+    text, integer, batch, bigint, integer, bigint[], text[], text[], bytea, bigint, bigint, bigint, bigint);
+drop function refuse_batch(text, integer, integer, bigint);
+drop function seal_of(batch, bytea);
 drop table batch_seal;
 drop type batch;
 end $file$;

@@ -321,7 +321,7 @@ begin
         return next;
     end loop;
     update outbox set txid = v_xid;
-    update subscription set system_identifier = v_system;
+    update subscription set system_identifier = v_system, incarnation = default;
     update trim_horizon set system_identifier = v_system, snapshot = '1:1:';
 end $$;
 comment on function rebase() is

@@ -268,5 +268,6 @@ TEST_CASE("a privileged function has its own search_path, or is one of those tha
     CHECK(server.ask("select string_agg(proname, ' ' order by proname collate \"C\") from pg_proc "
                      "where pronamespace = 'once'::regnamespace and prosecdef and not exists "
                      "(select from unnest(proconfig) as c where c = 'search_path=once, pg_temp')") ==
-          "claim claim_or_abort complete complete_with_row lookup try_claim");
+          "acknowledge claim claim_or_abort complete complete_with_row fall_asleep lookup next_batch "
+          "outbox_writers parked_due publish release_due try_claim");
 }

@@ -66,20 +66,20 @@ std::set<std::string> words_of(std::string const& code) {
 std::vector<std::string> open_names(std::string const& source) {
     auto text = code_of(source);
     text = replaced(text, "operator\\(pg_catalog\\.[^)]*\\)", " ");
-    text = replaced(text, ":=|\\bselect \\*|\\b(errcode|hint) =", " ");
+    text = replaced(text, ":=|\\bselect \\*|\\b(errcode|hint) =|get diagnostics \\w+ =", " ");
     // An assignment of UPDATE is no operator.
     text = replaced(text, "(\\bset|,)\\s+\\w+ =", "$1 ");
     std::vector<std::string> open = matches(text, "([-+*/<>=~!@#%^&|?]+)", 1);
-    static std::set<std::string> const words{"and",   "array",   "as",      "case",   "coalesce", "conflict",
-                                             "elsif", "exists",  "extract", "from",   "greatest", "if",
-                                             "in",    "lateral", "least",   "not",    "on",       "or",
-                                             "row",   "select",  "then",    "values", "when",     "where"};
+    static std::set<std::string> const words{
+        "and",     "any",  "array",    "as",   "case",   "coalesce", "conflict", "elsif", "exists",
+        "extract", "from", "greatest", "if",   "in",     "lateral",  "least",    "not",   "on",
+        "or",      "row",  "select",   "then", "values", "when",     "where"};
     for (auto const& name : matches(replaced(text, "\\bas \\w+ \\(", "("), "(^|[^.\\w])(\\w+)\\s*\\(", 2)) {
         if (!words.contains(name)) {
             open.push_back(name + "()");
         }
     }
-    static std::set<std::string> const types{"bigint",   "boolean", "integer",
+    static std::set<std::string> const types{"bigint",   "record",  "boolean",  "integer",
                                              "interval", "numeric", "timestamp"};
     for (auto const* where : {"::\\s*([\\w.]+)", "\n\\s+v_\\w+\\s+(?:constant\\s+)?([a-z][\\w.]*)"}) {
         for (auto const& type : matches(text.substr(0, text.find("\nbegin")), where, 1)) {

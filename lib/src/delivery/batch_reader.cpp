@@ -192,8 +192,8 @@ batch_reader::places batch_reader::add_read(pipeline& to, bool look_for_due) {
         made.release = to.add_transaction(statement{m_texts.release_due, parameters{most_released}});
         made.parked = to.add({m_texts.parked_due, parameters{m_subscription, m_options.slice}});
     }
-    made.batch = to.add(
-        {m_texts.next_batch, parameters{m_subscription, m_options.slice, m_options.batch_messages, m_bytes}});
+    made.batch = to.add({m_texts.next_batch, parameters{m_subscription, m_options.slice,
+                                                        m_options.batch_messages, m_bytes, m_acknowledged}});
     return made;
 }
 
@@ -201,6 +201,7 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
     auto read = read_batch(answers[at.batch]);
     m_batch.reset();
     m_session.pool().require_timeline(read.timeline);
+    m_acknowledged = read.number - 1;
     m_batch = std::move(read);
     m_shown = false;
     m_bytes = std::min(m_options.batch_bytes, m_bytes * 2);

@@ -11,6 +11,7 @@
 #include <pqxx/except>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -177,6 +178,8 @@ private:
     slice_lease m_lease;
     std::optional<delivery_batch> m_batch;
     bool m_shown = false;
+    // The newest batch that was acknowledged when the slice was last read: a place from where to look for the newest.
+    std::int64_t m_acknowledged = 0;
     // What a batch may bring: less after there was no memory for one, and soon as much again.
     std::size_t m_bytes;
     int m_parked_limit;

@@ -28,7 +28,8 @@ struct outbox_statements {
     std::string unsubscribe;
     std::string pause_subscription;
 
-    /// $1 subscription, $2 slice, $3 limit, $4 bytes. Columns: batch as text, id, message_id, given_id, published_at,
+    /// $1 subscription, $2 slice, $3 limit, $4 bytes, $5 number of a batch that was acknowledged. Columns: batch as
+    /// text, id, message_id, given_id, published_at,
     /// service, topic, key, traceparent, content_type, headers, payload_json, payload_bytes, blocked, and of the batch:
     /// number, more, timeline.
     std::string next_batch;
