@@ -8,7 +8,7 @@ do $file$ begin
 perform begin_migration('0006_outbox');
 
 -- The rules of a message, each in one place. Domains check what comes in from elsewhere; publish() asks
--- message_is_valid(), because a domain of a column is prepared anew in every transaction, and seven of them took a
+-- message_is_valid(), because a domain of a column is prepared again in every transaction, and seven of them took a
 -- third of its time.
 create function is_topic(p_topic text) returns boolean
 language sql immutable parallel safe
@@ -75,7 +75,8 @@ comment on constraint message_trace_valid on domain message_trace is 'The form o
 create domain message_uuid as uuid
     constraint message_uuid_valid check (value <> '00000000-0000-0000-0000-000000000000');
 comment on domain message_uuid is
-    'The identity of a message: any UUID but the nil one, which a field holds that nobody filled in.';
+    'The identity of a message: any UUID but the nil one, which a field holds that was never filled in: two messages '
+    'that carry it would count as one.';
 comment on constraint message_uuid_valid on domain message_uuid is 'Not the nil UUID.';
 create domain media_type as text collate "C" constraint media_type_valid check (is_media_type(value));
 comment on domain media_type is 'For example application/json. Printable ASCII, 1 to 255 bytes.';
@@ -124,8 +125,8 @@ create table outbox (
 ) partition by list (((id >> 20) & 7));
 comment on table outbox is
     'The log of staged messages. A row is there if and only if the transaction that staged it committed; it is never '
-    'updated. Subscriptions read it in the order of id. Slots of the ring that everybody has passed are emptied by '
-    'trim_outbox().';
+    'updated. Subscriptions read it in the order of id. Slots of the ring that every subscription has passed are '
+    'emptied by trim_outbox().';
 comment on column outbox.txid is 'The transaction that staged it; decides in which batch of a reader it belongs.';
 comment on column outbox.id is
     'Place in the log, nothing more: after a failover that lost commits, numbers come again. Drawn after txid.';
@@ -221,7 +222,7 @@ begin
     end loop;
     if v_digest <> p_digest then
         raise exception 'message id % was published before with other content', p_message_id
-            using errcode = 'ON050', hint = 'an id names one message for ever; give another message another id';
+            using errcode = 'ON050', hint = 'an id names one message forever; give another message another id';
     end if;
     return false;
 end $$;

@@ -54,12 +54,12 @@ comment on column subscription.backoff_base is
     'Limit of the pause after the first failed attempt; it doubles with each.';
 comment on column subscription.backoff_cap is 'Longest pause between two attempts.';
 comment on column subscription.dead_blocks_key is
-    'Whether a dead message holds back later ones of its key until somebody calls redrive() or discard().';
+    'Whether a dead message holds back later ones of its key until redrive() or discard() is called for it.';
 comment on column subscription.starts_at is
     'Only messages that were staged at or after this time; null means no such limit.';
 comment on column subscription.expire_after is
     'When it has acknowledged nothing for so long although messages wait, it no longer keeps them; null means it keeps '
-    'them for ever.';
+    'them forever.';
 comment on column subscription.system_identifier is
     'The cluster whose transaction ids the checkpoints speak of. In another one nothing is delivered until rebase().';
 comment on column subscription.incarnation is
@@ -120,7 +120,7 @@ comment on column checkpoint.seen_id is
     'messages of the new cluster, whose transaction ids start low again, from those that are done.';
 comment on column checkpoint.to_id is 'Within an open window: no message of it has a higher id.';
 comment on column checkpoint.bound is
-    'The newest id before this checkpoint''s transaction had an id of its own: a lower bound for the messages of every '
+    'The newest id before this checkpoint''s transaction had an id: a lower bound for the messages of every '
     'transaction that begins after it. It becomes from_id of a later window.';
 comment on column checkpoint.to_bound is 'Within an open window: what becomes from_id when it is done.';
 comment on column checkpoint.parked is
@@ -136,9 +136,9 @@ comment on constraint checkpoint_pkey on checkpoint is 'The guard against two re
 comment on constraint checkpoint_window_whole on checkpoint is 'A window has all three ends, or there is none.';
 comment on constraint checkpoint_messages_valid on checkpoint is 'A batch has no or more messages.';
 
--- What trim_outbox() may remove while a transaction that has called subscribe() is open. Nobody waits for such a
+-- What trim_outbox() may remove while a transaction that has called subscribe() is open. It does not wait for such a
 -- transaction: its subscription was promised what is not in its snapshot, and that was taken after the last look that
--- found nobody.
+-- found none.
 create table trim_horizon (
     only_row          boolean     not null default true,
     looked_at         timestamptz not null default clock_timestamp(),
@@ -225,8 +225,8 @@ begin
             where not (p_sees and x = v_xid) order by x), ','))::pg_snapshot;
 end $$;
 comment on function snapshot_up_to(xid8, boolean) is
-    'The snapshot of now, with this transaction of our own among those that it sees, or among those that are running. '
-    'Others that have begun and not ended are running in it.';
+    'The snapshot of now, with the caller''s own transaction among those that it sees, or among those that are '
+    'running. Others that have begun and not ended are running in it.';
 
 -- Messages whose transaction ids are those of another cluster. A message that we see has been committed, so an id from
 -- beyond our snapshot is not of this cluster.
@@ -307,7 +307,7 @@ begin
     if not found then
         return false;
     end if;
-    -- trim_outbox() and the monitoring go through all slices of everybody.
+    -- trim_outbox() and the monitoring go through all slices of all services.
     if (select sum(slices) from subscription where service = v_service) > 256 then
         raise exception 'the subscriptions of service % have more than 256 slices together', v_service
             using errcode = '54000', hint = 'end some with unsubscribe(), or give them fewer slices';

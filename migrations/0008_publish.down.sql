@@ -1,4 +1,4 @@
--- 0008 publish, reversed. No data are lost; readers that sleep are woken by nobody.
+-- 0008 publish, reversed. No data are lost; readers that sleep are not woken any more, and poll.
 --
 -- Locks: none on tables.
 

@@ -8,14 +8,14 @@ do $file$ begin
 perform begin_migration('0008_publish');
 
 -- Wake-up without a notification in each transaction, which would serialise all commits of the cluster. Sequences,
--- because they are read and written outside of transactions: everybody sees the newest value at once.
+-- because they are read and written outside transactions: every session sees the newest value at once.
 create sequence outbox_asleep_seq as bigint minvalue 0 start 0 cache 1;
-comment on sequence outbox_asleep_seq is 'Counts readers that went to sleep. Above outbox_woken_seq: somebody sleeps.';
+comment on sequence outbox_asleep_seq is 'Counts readers that went to sleep. Above outbox_woken_seq: a reader sleeps.';
 create sequence outbox_woken_seq as bigint minvalue 0 start 0 cache 1;
 comment on sequence outbox_woken_seq is 'The last sleep that a notification ended.';
 create sequence outbox_asleep_until_seq as bigint minvalue 0 start 0 cache 1;
 comment on sequence outbox_asleep_until_seq is
-    'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken for ever.';
+    'Until when sleepers may sleep, in milliseconds since 1970: a reader that died is not woken forever.';
 do $$ begin
     perform setval('outbox_asleep_seq', 0), setval('outbox_woken_seq', 0), setval('outbox_asleep_until_seq', 0);
 end $$;
@@ -34,7 +34,7 @@ create function reader_sleeps() returns boolean
 language sql
 return coalesce(pg_sequence_last_value('outbox_asleep_seq'), 0) > coalesce(pg_sequence_last_value('outbox_woken_seq'),
     0);
-comment on function reader_sleeps() is 'Whether a reader may sleep that nobody has notified yet.';
+comment on function reader_sleeps() is 'Whether a reader may sleep that was not notified yet.';
 
 create function wake_proof(p_sleep_number bigint) returns text
 language plpgsql
@@ -44,8 +44,8 @@ begin
         from outbox_wake_secret_seq) || ':' || p_sleep_number, 'UTF8')), 'hex'), 20);
 end $$;
 comment on function wake_proof(bigint) is
-    'What notify_readers() adds to the number, and nobody else can make: whoever knows it has got a notification, '
-    'which every reader that LISTENs has got with it.';
+    'What notify_readers() adds to the number, and no session can make up: a reader that knows it has got a '
+    'notification, which every reader that LISTENs has got with it.';
 
 create function notify_readers() returns void
 language plpgsql security definer set search_path from current
@@ -53,7 +53,7 @@ as $$
 declare
     v_asleep bigint;
 begin
-    -- A full notification queue makes the COMMIT of whoever notifies fail, and waking is never worth that.
+    -- A full notification queue makes the COMMIT of the session that notifies fail, and waking is never worth that.
     if (select last_value from outbox_asleep_until_seq) > extract(epoch from clock_timestamp()) * 1000
        and pg_notification_queue_usage() < 0.5
        -- PREPARE TRANSACTION is refused after a NOTIFY, and only the session knows that it will come.
@@ -213,10 +213,10 @@ begin
 end $$;
 comment on function {schema}.publish(text, text, json, bytea, text, json, text, uuid, boolean) is
     'Stages a message in this transaction and returns its id. Exactly one of p_json and p_bytes is the payload; '
-    'p_json without a p_content_type is application/json. With a p_message_id of its own an application may stage '
+    'p_json without a p_content_type is application/json. With a p_message_id that it chose, an application may stage '
     'the same message again, for 60 days: nothing is staged then; with other content it is error ON050. Such an id '
     'counts within the service; receivers get message_id_of() it. p_fresh: the id, of version 4, was just made for '
-    'this message, so nobody need look.';
+    'this message, so it need not be looked up.';
 
 $functions$, '{schema}', quote_ident(current_schema()));
 

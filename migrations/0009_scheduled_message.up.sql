@@ -122,7 +122,7 @@ declare
     v_released integer;
 begin
         perform prepare_to_draw();
-        -- Several readers share the work, and nobody waits for another (SKIP LOCKED). What another transaction has
+        -- Several readers share the work, and none waits for another (SKIP LOCKED). What another transaction has
         -- locked, it may be releasing or taking back: what is due after that, of the same service and key, is left for
         -- later. So of each key one transaction releases at a time, from the first one on.
         with mine as materialized (
@@ -221,7 +221,7 @@ end $$;
 comment on function {schema}.release_due(integer, timestamptz) is
     'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many '
     'milliseconds to look again (null: none is scheduled). Of one service and key in the order of due_at, then '
-    'scheduled_at, also when several readers call it at the same time. In a transaction of its own.';
+    'scheduled_at, also when several readers call it at the same time. Call it in a separate transaction.';
 
 $functions$, '{schema}', quote_ident(current_schema()));
 

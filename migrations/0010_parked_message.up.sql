@@ -75,7 +75,7 @@ comment on constraint parked_message_state_times on parked_message is
 comment on constraint parked_message_attempts_valid on parked_message is 'Attempts are counted from 0.';
 comment on constraint parked_message_error_short on parked_message is 'Up to 4096 bytes.';
 
--- Partial, so that nobody can look for an id in it: without statistics it seems as good for that as the primary key.
+-- Partial, so that no plan can look for an id in it: without statistics it seems as good for that as the primary key.
 create index parked_message_key_idx on parked_message (service, subscription, key, id) where key is not null;
 comment on index parked_message_key_idx is 'Which message of a key is the first, and whether a key is blocked.';
 create index parked_message_due_idx on parked_message (service, subscription, slice, next_attempt_at, id)
@@ -85,8 +85,8 @@ create index parked_message_started_idx on parked_message (service, subscription
     where state = 'retrying' and started_at is not null;
 comment on index parked_message_started_idx is 'Which of those were on their way when their worker ended.';
 
--- Whoever parks, and whoever takes a parked message away, does so one after the other: a message that is parked behind
--- one that somebody else removes at this moment would wait for ever.
+-- Transactions that park, and those that take a parked message away, do so one after the other: a message that is
+-- parked behind one that another transaction removes at this moment would wait forever.
 create function lock_subscription(p_service text, p_name text) returns subscription
 language plpgsql
 as $$
@@ -101,7 +101,7 @@ begin
     return v_subscription;
 end $$;
 comment on function lock_subscription(text, text) is
-    'The subscription, whatever its state, or ON060; until the end of the transaction nobody else changes what is '
+    'The subscription, whatever its state, or ON060; until the end of the transaction no other one changes what is '
     'parked.';
 
 execute replace($functions$
@@ -178,7 +178,7 @@ begin
                                 payload_json, payload_bytes)
     select v_service, p_subscription, p_slice, (message).id, (message).message_id, (message).given_id,
            case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
-           -- With one attempt in all, a suspect has it still: nobody knows which message ended the worker.
+           -- With one attempt in all, a suspect has it still: it is not known which message ended the worker.
            case when parked_as = 'behind' or (parked_as = 'suspect' and v_sub.max_attempts = 1) then 0 else 1 end,
            left(error, 1000),
            case when parked_as = 'dead' or waits then null
@@ -298,7 +298,7 @@ begin
     if (v_first <= v_now) is not true then
         return;
     end if;
-    -- Nobody discards or redrives one of a key between the look at what waits and the mark that it is on its way.
+    -- So that none of a key is discarded or redriven between the look at what waits and the mark that it is on its way.
     perform lock_subscription(v_service, p_subscription);
     -- What began and was never reported has ended its worker. It comes alone, so that it cannot take others with it.
     -- The last attempt is always alone: so whatever is found here in the midst of it has ended its worker by itself.
@@ -474,7 +474,7 @@ begin
     )
     select array_agg(key) into v_keys
     from (select key from delivered union all select key from failed where state = 'dead') as ended;
-    -- Statements of their own, which see what the one before has changed. While a message was on its way, an earlier
+    -- Separate statements, which see what the one before has changed. While a message was on its way, an earlier
     -- one of its key may have been redriven: it waits for that one then.
     update parked_message as p set state = 'waiting', next_attempt_at = null
     from unnest(p_ids, p_message_ids, p_results) as r (id, message_id, result)
@@ -491,9 +491,9 @@ begin
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
 comment on function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz) is
-    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. '
-    'accepted: delivered, it goes. retry: later, or dead when its attempts are used up; p_after is the least pause '
-    'in milliseconds that the receiver asked for, up to 7 days. rejected: dead. unavailable: nobody could take '
+    'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: '
+    'delivered, it goes. retry: later, or dead when its attempts are used up; p_after is the least pause in '
+    'milliseconds that the receiver asked for, up to 7 days. rejected: dead. unavailable: the receiver could not take '
     'anything, or an earlier message of its key was not accepted; the attempt does not count.';
 
 create function redrive(

@@ -40,7 +40,7 @@ comment on column batch.newest is 'The newest id when it was read.';
 comment on column batch.session is
     'The server process that read it: only there is newest known to be a bound, see checkpoint.bound.';
 comment on column batch.seal is
-    'A keyed digest of all other fields: so nobody but next_batch() makes a batch, or changes one.';
+    'A keyed digest of all other fields: so only next_batch() makes a batch, and a changed one is refused.';
 
 create table batch_seal (
     only_row boolean not null default true,
@@ -50,8 +50,8 @@ create table batch_seal (
     constraint batch_seal_secret_long check (octet_length(secret) = 32)
 );
 comment on table batch_seal is
-    'One row: the secret that batches are sealed with. Granted to nobody. Another secret only makes readers read their '
-    'batch again.';
+    'One row: the secret that batches are sealed with. Granted to no role. Another secret only makes readers read '
+    'their batch again.';
 comment on column batch_seal.only_row is 'Always true: there is one row.';
 comment on column batch_seal.secret is 'Made at random when the schema was installed.';
 comment on constraint batch_seal_pkey on batch_seal is 'One row.';
@@ -60,8 +60,8 @@ comment on constraint batch_seal_secret_long on batch_seal is '32 bytes.';
 -- 244 bits by chance, of the server's strong random numbers.
 insert into batch_seal (secret) values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 
--- One digest is enough, for nobody can append to what is sealed: the binary form says first how many fields there are,
--- and of each how long it is. To print them all would take as long as the digest.
+-- One digest is enough, for nothing can be appended to what is sealed: the binary form says first how many fields there
+-- are, and of each how long it is. To print them all would take as long as the digest.
 create function seal_of(p_batch batch, p_secret bytea) returns bytea
 language sql stable
 return sha256(p_secret || record_send(p_batch));
@@ -197,7 +197,7 @@ create function {schema}.next_batch(
     p_bytes        bigint  default 16777216,
     p_known        bigint  default 0
 ) returns setof {schema}.delivery
--- VOLATILE, so that each statement has a snapshot of its own: what is handed out is decided by the two snapshots of the
+-- VOLATILE, so that each statement has its own snapshot: what is handed out is decided by the two snapshots of the
 -- window, and what changed meanwhile (a checkpoint, the subscription) acknowledge() refuses. The planner settings: rows
 -- are wanted in the order of an index, and a plan that sorts, made while the tables were small, would be kept for the
 -- session. It is to be kept, too: a plan for the values at hand looks cheaper each time, and to make it takes longer
@@ -407,7 +407,7 @@ declare
     v_seal  pg_catalog.bytea;
 begin
     v_has_xid := pg_catalog.pg_current_xact_id_if_assigned() is not null;
-    -- Before this transaction has an id of its own.
+    -- Before this transaction has an id.
     v_newest := pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass);
     v_timeline := {schema}.current_timeline();
     v_service := {service};
@@ -450,7 +450,7 @@ begin
                      then pg_catalog.current_setting('application_name') else session_user end,
                 coalesce(p_messages, p_batch.messages), v_at.parked or p_parked_ids is not null,
                 -- A lower bound must have been read before this transaction had an id; see checkpoint.bound.
-                -- next_batch() read one, but only of our own session do we know that it did so before we had an id.
+                -- next_batch() read one, but only in this session is it known that it did so before there was an id.
                 -- Else we keep the bound that we have.
                 case when not v_has_xid then v_newest
                      when p_batch.session operator(pg_catalog.=) pg_catalog.pg_backend_pid() then p_batch.newest
@@ -490,7 +490,7 @@ begin
         elsif v_sub.incarnation operator(pg_catalog.<>) p_batch.subscription then
             raise exception 'the batch is of another subscription than % of service %', p_subscription, v_service
                 using errcode = 'ON065', hint =
-                    'roll back; the subscription was ended and made anew since the batch was read';
+                    'roll back; the subscription was ended and made again since the batch was read';
         elsif v_taken then
             raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', p_batch.number,
                 p_subscription, p_slice
@@ -638,22 +638,22 @@ declare
     v_number bigint;
 begin
     if p_notification is null or p_notification !~ '^[0-9]{1,18}:[0-9a-f]{20}$' then
-        return; -- anybody may notify
+        return; -- any session may notify
     end if;
     if pg_current_xact_id_if_assigned() is null then
         perform set_config('synchronous_commit', 'off', true);
     end if;
     v_number := split_part(p_notification, ':', 1)::bigint;
     if (select last_value from outbox_woken_seq) < v_number and p_notification = v_number || ':' || wake_proof(v_number)
-       -- Nobody sleeps under a number that was not given out yet.
+       -- No reader sleeps under a number that was not given out yet.
        and v_number <= (select last_value from outbox_asleep_seq) then
         perform setval('outbox_woken_seq', v_number);
     end if;
 end $$;
 comment on function wake_up(text) is
-    'A reader that got a notification, asleep or not, says so, and passes its payload: whoever fell asleep before '
-    'that was sent got the same notification. From now on nobody notifies until somebody sleeps again. What '
-    'notify_readers() did not send does nothing, so nobody ends the sleep of another.';
+    'A reader that got a notification, asleep or not, says so, and passes its payload: each reader that fell asleep '
+    'before that was sent got the same notification. From now on no writer notifies until a reader sleeps again. What '
+    'notify_readers() did not send does nothing, so no session ends the sleep of another.';
 
 perform end_migration();
 end $file$;

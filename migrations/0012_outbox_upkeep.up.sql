@@ -29,7 +29,7 @@ begin
 end $$;
 comment on function promised_to_none() is
     'A snapshot: what it sees was promised to no subscription but those that are there to be seen from now on. It '
-    'waits for another trim_outbox(), and for nobody else.';
+    'waits for another trim_outbox(), and for nothing else.';
 
 create function is_passed(p_at checkpoint, p_txid xid8, p_id bigint) returns boolean
 language sql immutable
@@ -55,7 +55,7 @@ declare
     v_expired integer;
 begin
     -- Silent for too long is a slice only if something waits for it: what is idle acknowledges nothing either.
-    -- One that somebody is parking for, or changing, is not silent, and nobody waits for it.
+    -- One that a transaction is parking for, or changing, is not silent, and is not waited for.
     update subscription set state = 'expired'
     where ctid = any (array(
         select s.ctid from subscription as s
@@ -136,7 +136,7 @@ begin
     exception when lock_not_available then
         return false;
     end;
-    -- Whoever was writing into it has ended by now, so this sees what has been committed since the look.
+    -- Transactions that were writing into it have ended by now, so this sees what has been committed since the look.
     if slot_has_unseen(p_slot, p_seen) then
         return false;
     end if;
@@ -144,7 +144,7 @@ begin
     return true;
 end $$;
 comment on function empty_slot(integer, pg_snapshot, boolean) is
-    'Empties a slot of the ring, unless somebody uses it or it holds a message that this snapshot does not see. '
+    'Empties a slot of the ring, unless a transaction uses it or it holds a message that this snapshot does not see. '
     'Waits up to 100 milliseconds for those who use it, or not at all; readers of the outbox wait behind us for as '
     'long.';
 
@@ -176,12 +176,13 @@ begin
             'trim_outbox() must run under READ COMMITTED: TRUNCATE removes also what an older snapshot does not see'
             using errcode = '25001', hint = 'begin isolation level read committed';
     end if;
-    -- A subscription that somebody is just making, and that we do not see, must not lose what it has been promised.
+    -- A subscription that is just being made, and that this snapshot does not see, must not lose what it has been
+    -- promised.
     v_seen := promised_to_none();
     expired := expire_subscriptions(p_now);
 
-    -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that somebody
-    -- needs.
+    -- Low volumes never fill a slot: delete by age, in the order of the log, up to the first message that a
+    -- subscription needs.
     with oldest as materialized (
         select o.id, o.txid, o.published_at from outbox as o order by o.id limit p_limit
     ), positions as materialized (
@@ -238,16 +239,16 @@ begin
         if empty_slot(v_slot, v_seen, v_wait) then
             slots := slots + 1;
         else
-            v_wait := false; -- so that readers wait once, however many slots somebody uses
+            v_wait := false; -- so that readers wait once, however many slots are in use
         end if;
     end loop;
 end $$;
 comment on function trim_outbox(interval, integer, timestamptz) is
-    'Removes what nobody needs: messages older than p_keep behind every subscription (full slots of the ring by '
-    'TRUNCATE, also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 '
-    'days, checkpoints older than an hour. Call it every minute or so in a transaction of its own, and again at once '
-    'while it returns p_limit. No transaction of a service keeps it from working: what an open one has locked is '
-    'left to the next call, and one that has called subscribe() keeps only what was staged since.';
+    'Removes what no subscription needs: messages older than p_keep behind every subscription (full slots of the ring '
+    'by TRUNCATE, also younger ones when they are half a ring behind; the rest up to p_limit rows), ids older than 60 '
+    'days, checkpoints older than an hour. Call it every minute or so in a separate transaction, and again at once '
+    'while it returns p_limit. No transaction of a service keeps it from working: what an open one has locked is left '
+    'to the next call, and one that has called subscribe() keeps only what was staged since.';
 
 create function rebase() returns table (service text, subscription text, to_deliver bigint)
 language plpgsql security definer set search_path from current set jit = off set lock_timeout = '5s'
