@@ -117,6 +117,25 @@ TEST_CASE("no wake-up is lost, however long a writer waits between staging and c
     }
 }
 
+TEST_CASE("messages that stream gather, and their reader goes to sleep when they stop", "[wake_up]") {
+    using std::chrono::steady_clock;
+    constexpr auto gather = 100ms;
+    effects_database const server;
+    counting_consumer const reader{server, {.gather = gather, .longest_sleep = 1min}};
+    CHECK(wait_until([&] { return somebody_sleeps(server); }));
+    auto const begin = steady_clock::now();
+    int sent = 0;
+    for (; steady_clock::now() - begin < 10 * gather; ++sent) {
+        server.run("select once.publish('t', p_json => '1')");
+    }
+    CHECK(wait_until([&] { return reader.count() == sent; }, 30s));
+    auto const took = steady_clock::now() - begin;
+    // The first one comes at once, the next one shows that they stream; from then on one read in each span.
+    CHECK(std::stol(server.ask("select count(*) from once.checkpoint where messages > 0")) <=
+          took / gather + 3);
+    CHECK(wait_until([&] { return somebody_sleeps(server); }));
+}
+
 TEST_CASE("writers notify a sleeping reader, and a busy one hardly ever", "[wake_up]") {
     effects_database const server;
     counting_consumer const reader{server, {.longest_sleep = 1min}};

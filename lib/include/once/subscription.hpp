@@ -89,6 +89,11 @@ struct reader_options {
     /// A batch has no more bytes of payload and headers than this, or one message. From 1 KiB.
     std::size_t batch_bytes = std::size_t{16} * 1024 * 1024;
 
+    /// How long messages may gather while they stream, 0 to 1 second: a read costs the server nearly as much for one
+    /// message as for a hundred. It delays a message by half of this on average, and what comes in this time is
+    /// repeated after a crash. The first one after a silence of four times this is delivered at once. 0: none waits.
+    detail::time_field<"reader_options.gather"> gather{std::chrono::milliseconds{3}};
+
     /// How long the slice stays reserved for a worker that is not heard of. 1 second to 1 hour.
     detail::time_field<"reader_options.lease"> lease{std::chrono::milliseconds{15'000}};
 

@@ -23,13 +23,12 @@ constexpr int most_released = 1000;
 // However little memory there is, a batch brings at least so much.
 constexpr std::size_t least_bytes = 65'536;
 
-// A look at the outbox costs nearly as much for ten messages as for a hundred, and a reader at the heels of busy
-// writers takes that from them. So it lets some gather, longer while that goes on; a burst is over before. One or two
-// in a batch are a trickle, where only the delay would be felt.
+// Messages stream as long as the next ones come within so many times reader_options::gather. A reader that sleeps
+// has to say so and is woken by its writers, which costs as much as several looks that find nothing.
+constexpr int gatherings_in_a_stream = 4;
+// So many in a batch, and writers are busy: for a while after that it does not go to sleep, or all of them at once
+// would have to wake it.
 constexpr std::size_t trickle = 3;
-constexpr milliseconds first_gathering = 1ms;
-constexpr milliseconds longest_gathering = 4ms;
-// So long after that it does not go to sleep: all writers at once would have to wake it.
 constexpr milliseconds busy_time = 3ms;
 
 std::chrono::steady_clock::time_point in_milliseconds(pg_result const& answer, int column) {
@@ -202,6 +201,15 @@ void batch_reader::take_read(places const& at, std::vector<pg_result> const& ans
     m_batch.reset();
     m_session.pool().require_timeline(read.timeline);
     m_acknowledged = read.number - 1;
+    m_read_at = at.sent;
+    m_was_full = read.full;
+    if (!read.empty()) {
+        m_streams = at.sent - m_found_at <= m_options.gather * gatherings_in_a_stream;
+        m_found_at = at.sent;
+    }
+    if (read.positions.size() > trickle) {
+        m_busy_until = clock::now() + busy_time;
+    }
     m_batch = std::move(read);
     m_shown = false;
     m_bytes = std::min(m_options.batch_bytes, m_bytes * 2);
@@ -254,21 +262,18 @@ statement batch_reader::acknowledgement(progress const& made) const {
     return detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, true);
 }
 
-void batch_reader::let_gather() {
-    if (m_batch->full) {
-        return; // there are enough
-    }
-    if (m_batch->positions.size() <= trickle) {
-        m_gathering = first_gathering;
-        return;
-    }
-    m_session.wait(clock::now() + m_gathering, {}, false);
-    m_gathering = std::min(m_gathering * 2, longest_gathering);
-    m_busy_until = clock::now() + busy_time;
+bool batch_reader::streaming() const noexcept {
+    return m_streams && clock::now() - m_found_at <= m_options.gather * gatherings_in_a_stream;
 }
 
-bool batch_reader::acknowledge(progress const& made, bool durable) {
-    let_gather();
+void batch_reader::let_gather(std::stop_token const& stop) {
+    if (stop.stop_possible() && !m_was_full && streaming()) {
+        m_session.wait(std::min(next_event(), m_read_at + m_options.gather), stop, false);
+    }
+}
+
+bool batch_reader::acknowledge(progress const& made, bool durable, std::stop_token const& stop) {
+    let_gather(stop);
     pipeline both;
     both.add_transaction(
         detail::acknowledgement(m_texts, m_subscription, m_options.slice, *m_batch, made, durable));

@@ -80,8 +80,16 @@ public:
     [[nodiscard]] std::vector<delivery> take_messages();
 
     /// Moves the slice past the batch and reads the next one, in one round trip.
+    /// @param stop ends the wait for messages that gather; one that cannot be requested: there is no wait
     /// @return false: another reader has done so before; this one does not lead any more
-    bool acknowledge(progress const& made, bool durable);
+    bool acknowledge(progress const& made, bool durable, std::stop_token const& stop = {});
+
+    /// Lets messages gather while they stream, when there is no batch at hand. `acknowledge` does it by itself.
+    void gather(std::stop_token const& stop) {
+        if (!m_batch) {
+            let_gather(stop);
+        }
+    }
 
     /// Parks all of the batch as suspect: one of its messages may be what ends workers or their connections. They come
     /// again at once, one at a time, each attempt counted before.
@@ -146,7 +154,8 @@ private:
     void add_empty_acknowledgement(pipeline& to) const;
     void add_wake_up(pipeline& to);
     void note_parked(std::vector<delivery> const& taken, int limit);
-    void let_gather();
+    void let_gather(std::stop_token const& stop);
+    [[nodiscard]] bool streaming() const noexcept;
     [[nodiscard]] bool has_work() const noexcept;
     [[nodiscard]] bool can_listen();
     [[nodiscard]] clock::time_point next_event() const noexcept;
@@ -190,8 +199,12 @@ private:
     // The last sleep whose end was passed on.
     std::string m_woken;
     std::chrono::milliseconds m_idle_pause{1};
-    // How long the next messages may gather, while writers are busy.
-    std::chrono::milliseconds m_gathering{1};
+    // When it read last, and when it last found something; whether what was found before that is not long ago.
+    clock::time_point m_read_at{};
+    clock::time_point m_found_at{};
+    bool m_streams = false;
+    // The last batch was cut short: more is there, and need not gather.
+    bool m_was_full = false;
     // Writers seem to be busy until then.
     clock::time_point m_busy_until{};
     clock::time_point m_look_for_due_at{};

@@ -320,6 +320,8 @@ consumer_summary consumer_worker::run(std::stop_token const& stop) {
             total += did;
             if (did.idle() && !stop.stop_requested()) {
                 m_reader.wait(stop);
+            } else {
+                m_reader.gather(stop);
             }
             failures = 0;
         } catch (std::exception const& e) {

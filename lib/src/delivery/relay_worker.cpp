@@ -262,7 +262,7 @@ bool relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& 
             batch.set_aside();
         }
         if (!summary.overtaken) {
-            acknowledge_batch(batch, behind, summary);
+            acknowledge_batch(batch, behind, summary, stop);
         }
     } catch (...) {
         m_reader.acknowledged();
@@ -276,8 +276,8 @@ bool relay_worker::deliver_batch(relay_summary& summary, std::stop_token const& 
     return batch.in_doubt();
 }
 
-void relay_worker::acknowledge_batch(batch_progress const& batch, std::size_t behind,
-                                     relay_summary& summary) {
+void relay_worker::acknowledge_batch(batch_progress const& batch, std::size_t behind, relay_summary& summary,
+                                     std::stop_token const& stop) {
     auto settled = batch.settle();
     if (!settled && batch.empty()) {
         settled.emplace(); // all of it waits for its keys
@@ -288,7 +288,7 @@ void relay_worker::acknowledge_batch(batch_progress const& batch, std::size_t be
     }
     auto const failed = batch.counted().retry + batch.counted().rejected;
     summary.behind += settled->parked.size() - failed + (settled->up_to ? 0 : behind);
-    summary.overtaken = !m_reader.acknowledge(*settled, m_options.durable_checkpoints);
+    summary.overtaken = !m_reader.acknowledge(*settled, m_options.durable_checkpoints, stop);
     if (!summary.overtaken) {
         summary.overtaken = !m_reader.settle(batch.pauses());
     }

@@ -50,7 +50,8 @@ private:
     void rest_from_parked(std::chrono::steady_clock::duration took, bool all_accepted);
     /// @return whether it is in doubt at the end
     bool deliver_batch(relay_summary& summary, std::stop_token const& stop, bool in_doubt);
-    void acknowledge_batch(batch_progress const& batch, std::size_t behind, relay_summary& summary);
+    void acknowledge_batch(batch_progress const& batch, std::size_t behind, relay_summary& summary,
+                           std::stop_token const& stop);
     void deliver(kind what, batch_progress& batch, relay_summary& summary, std::stop_token const& stop);
     [[nodiscard]] dispatcher::call publish(std::span<delivery const> messages, relay_summary& summary);
     void conclude(relay_summary& summary, bool in_doubt);

@@ -21,6 +21,11 @@ void batch_reader::wait(std::stop_token const& stop) {
     unless_taken([&] {
         if (!m_lease.held()) {
             m_session.wait(std::max(m_lease.try_at(), clock::now() + 1ms), stop, false);
+        } else if (streaming()) {
+            m_session.wait(std::min(next_event(), m_read_at + m_options.gather), stop, false);
+            if (!stop.stop_requested()) {
+                read(false);
+            }
         } else if (can_listen() && clock::now() >= m_busy_until) {
             sleep(stop);
         } else {

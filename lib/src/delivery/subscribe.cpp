@@ -95,6 +95,7 @@ void validate(reader_options const& options) {
     check_range(options.batch_messages, 1, 100'000, "reader_options.batch_messages", "1 and 100000");
     check_range<std::size_t>(options.batch_bytes, 1024, std::size_t{1} << 30U, "reader_options.batch_bytes",
                              "1 KiB and 1 GiB");
+    check_range<milliseconds>(options.gather, 0ms, 1s, "reader_options.gather", "0 and 1 second");
     check_range<milliseconds>(options.lease, 1s, 1h, "reader_options.lease", "1 second and 1 hour");
     check_range<milliseconds>(options.longest_sleep, 100ms, 1min, "reader_options.longest_sleep",
                               "100 milliseconds and 1 minute");

@@ -110,6 +110,7 @@ void add_reading(CLI::App& app, relay_settings& s) {
     of.add("batch-messages", s.options.reader.batch_messages,
            "most messages of one batch, and of one checkpoint");
     of.add("batch-bytes", s.options.reader.batch_bytes, "a batch has no more bytes of payload and headers");
+    of.add_time("gather", s.options.reader.gather, "how long messages may gather while they stream");
     of.add_time("lease", s.options.reader.lease, "how long others wait for a relay that died");
     of.add_text("worker", s.worker, "name of this relay in the lease and in pg_stat_activity");
     of.add("poll", s.poll, "do not LISTEN: behind a pooler in transaction mode");
