@@ -1,6 +1,7 @@
 # Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 """One row: a session that does a call again and again, and what its process counted between the marks."""
 import os
+import shutil
 import subprocess
 import zlib
 
@@ -44,9 +45,12 @@ def plain(number):
     return int(number) if number == int(number) else number
 
 
-def count(server, call, program):
+def count(server, call, program, keep=None):
     process, places = by_program(server, call, program) if call.library else by_session(server, call)
     server.await_end(process)
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        shutil.copy(server.files(process)[-1], keep / call.name)
     (marked, answered), *stretches = server.parts(process)[-3:]
     calls_each = call.counted * call.per
     each = [(instructions - marked) / calls_each for instructions, _ in stretches]

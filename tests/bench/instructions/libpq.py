@@ -32,6 +32,7 @@ class Session:
 
     def __init__(self, dsn):
         Session.pq = Session.pq or library()
+        self.dsn = dsn
         self.connection = self.pq.PQconnectdb(dsn.encode())
         self.prepared = {}
         if self.pq.PQstatus(self.connection) != 0:

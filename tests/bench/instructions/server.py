@@ -115,6 +115,14 @@ class Server:
         subprocess.run([ROOT / "tools/dev/cluster", *words, self.folder], check=True)
 
     def __enter__(self):
+        try:
+            self.make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def make(self):
         environment = {**os.environ, "ONCE_TEST_DSN": self.dsn("postgres", "postgres")}
         self.cluster("start")
         self.binaries = pathlib.Path((self.folder / "binaries").read_text().strip())
@@ -131,7 +139,6 @@ class Server:
             for name in self.databases:
                 session.script(f'create database "{name}" template filled')
         self.restart_under_callgrind()
-        return self
 
     def fill(self):
         source = (ROOT / "tests/bench/bench_tables.cpp").read_text()
@@ -158,7 +165,7 @@ class Server:
         self.counts.mkdir()
         if os.geteuid() == 0:
             shutil.chown(self.counts, "postgres")
-        command = ["setarch", "-R", "valgrind", "--tool=callgrind", "--trace-children=yes",
+        command = ["valgrind", "--tool=callgrind", "--trace-children=yes",
                    f"--dump-before={MARK_FUNCTION}", f"--callgrind-out-file={self.counts}/%p",
                    f"--log-file={self.counts}/log.%p", self.binaries / "postgres", "-D", self.data]
         with open(self.folder / "log", "a", encoding="utf-8") as log:
@@ -179,7 +186,8 @@ class Server:
         return "\n".join(own + [(self.folder / "log").read_text(errors="replace")])[-3000:]
 
     def __exit__(self, *_):
-        self.cluster("stop")
+        if (self.folder / "binaries").exists():
+            self.cluster("stop")
         if self.postmaster:
             self.postmaster.wait()
 
@@ -189,9 +197,15 @@ class Server:
         while os.path.exists(f"/proc/{process}") and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def files(self, process):
+        """What callgrind wrote at each mark of a process."""
+        return sorted(self.counts.glob(f"{process}.*"), key=lambda path: int(path.suffix[1:]))
+
     def parts(self, process):
         """What a process has counted between the marks: (instructions, answers to a client) for each."""
-        files = sorted(self.counts.glob(f"{process}.*"), key=lambda path: int(path.suffix[1:]))
+        files = self.files(process)
+        if len(files) < 4:
+            raise Unable(f"callgrind does not know {MARK_FUNCTION} of {self.binaries}/postgres: it is stripped")
         return [self.part(path) for path in files[1:]] # the first is from the start of the process
 
     @staticmethod
