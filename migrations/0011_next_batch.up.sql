@@ -28,7 +28,8 @@ comment on type batch is
 comment on column batch.number is 'Counts the batches of the slice: that of the checkpoint which acknowledge() makes.';
 comment on column batch.messages is 'How many messages it has.';
 comment on column batch.more is 'Whether it was cut short, by p_limit or p_bytes, so that there may be more behind it.';
-comment on column batch.last_id is 'The id of its last message; 0 when it is empty.';
+comment on column batch.last_id is
+    'No message of it has a higher id, and none up to here is left out; 0 when it is empty.';
 comment on column batch.subscription is 'subscription.incarnation of its subscription.';
 comment on column batch.slice is 'The slice.';
 comment on column batch.timeline is
