@@ -68,20 +68,64 @@ comment on function {schema}.service_by_membership() is
     'has a row in service_role: its members then act for the service of that row, where they have no row of their '
     'own.';
 
-create function {schema}.service_of_session() returns text
-language plpgsql stable
+$functions$, '{schema}', quote_ident(current_schema()));
+
+-- To look into service_role takes a statement, which costs a function as much as half of its INSERT. So the table is
+-- written into a function, which PostgreSQL puts into the expressions that call it.
+create function write_mapped_service() returns void
+language plpgsql security definer set search_path from current
+as $$
+declare
+    v_cases text;
+    v_count bigint;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'change service_role at READ COMMITTED: the function that is made of it must hold all rows'
+            using errcode = '25001', hint = 'begin isolation level read committed';
+    end if;
+    -- One after the other: the next statement sees what others have committed.
+    perform pg_advisory_xact_lock(hashtextextended(current_schema() || ' service_role', 0));
+    select string_agg(format(' when %L then %L', role, service), '' order by role), count(*) into v_cases, v_count
+    from service_role;
+    if v_count <= 200 then
+        execute 'create or replace function mapped_service(p_role name) returns text language sql stable return '
+                || coalesce('case p_role' || v_cases || ' end', 'null::text');
+    else
+        -- A list is read from its beginning, so it is no use when it is long.
+        execute format('create or replace function mapped_service(p_role name) returns text language plpgsql stable '
+                       'as $body$ begin return (select r.service from %1$I.service_role as r '
+                       'where r.role operator(pg_catalog.=) p_role::pg_catalog.text); end $body$', current_schema());
+    end if;
+    comment on function mapped_service(name) is
+        'What service_role says about a role, or null. Written by write_mapped_service(); not to be edited.';
+end $$;
+comment on function write_mapped_service() is
+    'Writes the rows of service_role into mapped_service(). A trigger calls it when they change; call it by hand after '
+    'rows have come in without triggers (a restore with --disable-triggers, logical replication). For operators.';
+
+perform write_mapped_service();
+
+create function service_role_changed() returns trigger
+language plpgsql security definer set search_path from current
 as $$
 begin
-    return coalesce((select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-                    case when pg_catalog.has_function_privilege(session_user,
-                        '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                         then {schema}.service_by_membership() end,
-                    session_user);
+    perform write_mapped_service();
+    return null;
 end $$;
-comment on function {schema}.service_of_session() is
-    'What current_service() answers, for the functions of this schema: they have its rights already.';
+comment on function service_role_changed() is 'Body of the trigger service_role_written. Not to be called.';
+create trigger service_role_written after insert or update or delete or truncate on service_role
+for each statement execute function service_role_changed();
+comment on trigger service_role_written on service_role is 'Keeps mapped_service() the same as the table.';
 
-$functions$, '{schema}', quote_ident(current_schema()));
+create function service_of_session() returns text
+language sql stable
+return coalesce(mapped_service(session_user),
+                case when has_function_privilege(session_user, 'service_by_membership()'::regprocedure, 'EXECUTE')
+                     then service_by_membership() end,
+                session_user);
+comment on function service_of_session() is
+    'What current_service() answers, for the functions of this schema: they have its rights already. SQL, so that '
+    'PostgreSQL puts it into the expressions that call it.';
 
 create function current_service() returns text
 language plpgsql stable security definer set search_path from current

@@ -8,8 +8,9 @@
 do $file$ begin
 perform begin_migration('0003_idempotency_record');
 
--- Rules stand in domains, not in CHECK constraints of the table: PostgreSQL keeps those of a domain ready for the
--- session, but prepares those of a table anew for each statement, which a claim would feel.
+-- One domain per concept, for signatures, views and the tables that are written less often. The columns of
+-- idempotency_record have the plain types: each check there would cost every request as much as a third of its INSERT,
+-- so the functions that write it check once, by require_request().
 create domain key_text as text collate "C"
     constraint key_text_valid check (octet_length(value) <= 255 and value ~ '^[!-~]([ -~]*[!-~])?$');
 comment on domain key_text is 'Printable ASCII, 1 to 255 bytes, no space at either end; compared byte by byte.';
@@ -25,16 +26,16 @@ comment on constraint http_status_valid on domain http_status is 'HTTP status co
 
 create table idempotency_record (
     service               text        collate "C" not null,
-    scope                 key_text    not null,
-    key                   key_text    not null,
+    scope                 text        collate "C" not null,
+    key                   text        collate "C" not null,
     claimed_by            text        not null default coalesce(nullif(current_setting('application_name'), ''),
         session_user),
     claimed_at            timestamptz not null,
     expires_at            timestamptz not null,
-    fingerprint           sha256_digest,
+    fingerprint           bytea,
     -- From here on complete() writes: what stands before is not written to the WAL again by its update.
     completed_at          timestamptz,
-    response_status       http_status,
+    response_status       integer,
     response_headers      json,
     response_content_type text,
     response_json         json,
@@ -43,8 +44,7 @@ create table idempotency_record (
     -- COLLATE "C" keeps the order of the index out of reach of a changed operating system locale.
     constraint idempotency_record_pkey primary key (service, scope, key)
 )
--- A record is inserted small and updated once by the same transaction: the free space keeps that update on its page.
-with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 comment on table idempotency_record is
     'One row per request that took effect: (service, scope, key) names it, the response is what every repeat gets. '
     'A row becomes visible when the transaction that did the business write commits.';
@@ -55,7 +55,8 @@ comment on column idempotency_record.key is
     'The idempotency key that came with the request. Printable ASCII, 1 to 255 bytes, case-sensitive.';
 comment on column idempotency_record.claimed_by is
     'application_name of the session that claimed it, or its role where none is set.';
-comment on column idempotency_record.claimed_at is 'When it was claimed (clock of the database).';
+comment on column idempotency_record.claimed_at is
+    'When it was claimed (clock of the database): for a record of finish_request(), when its transaction began.';
 comment on column idempotency_record.completed_at is
     'When the response was stored: the record is completed, and the response stands. Null: it is only started, which '
     'is seen only when a caller of claim() committed without complete(), and answered as in_progress until it '
@@ -119,14 +120,182 @@ end;
 comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
--- The functions from here to complete_with_row() are called in every transaction of every service. So they have no
--- `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it
+-- The functions from here to finish_request_with_row() are called in every transaction of every service. So they have
+-- no `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it
 -- has looked up. (To set a flag of the planner costs next to nothing, and keeps a plan that was made while there were
 -- few rows from reading all of many.) Instead they name the schema of every table, function, type and operator, so that
 -- nothing that a caller puts on its search_path can stand in for one.
 -- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's
 -- rights. {schema} is the name of this schema: replace() below puts it in.
+-- Each expression of plpgsql is prepared once per transaction, and a function inside of a function costs as much as the
+-- whole of its caller. So there are few expressions on the way of a new key, the service is looked up in place, and
+-- what seldom happens stands in functions of its own.
 execute replace($functions$
+
+-- Neither scope nor key can contain a line break, so no two requests are written alike here. SQL, so that PostgreSQL
+-- puts it into the expressions that call it.
+create function {schema}.request_lock(p_service text, p_scope text, p_key text) returns bigint
+language sql immutable parallel safe
+return pg_catalog.hashtextextended('{schema}' operator(pg_catalog.||) e'\n' operator(pg_catalog.||) p_service
+    operator(pg_catalog.||) e'\n' operator(pg_catalog.||) p_scope operator(pg_catalog.||) e'\n'
+    operator(pg_catalog.||) p_key, 0);
+comment on function {schema}.request_lock(text, text, text) is
+    'The number of the advisory lock that excludes two transactions that work on one request. The lock only spares '
+    'work; what keeps a second effect out is idempotency_record_pkey.';
+
+create function {schema}.require_request(
+    p_scope        text,
+    p_key          text,
+    p_fingerprint  bytea,
+    p_retention    interval,
+    p_status       integer default null,
+    p_headers      json    default null,
+    p_content_type text    default null,
+    p_json         json    default null,
+    p_bytes        bytea   default null
+) returns void
+language plpgsql stable set search_path from current
+as $$
+begin
+    if (octet_length(p_scope) between 1 and 255 and p_scope collate "C" ~ '^[!-~]([ -~]*[!-~])?$'
+        and octet_length(p_key) between 1 and 255 and p_key collate "C" ~ '^[!-~]([ -~]*[!-~])?$') is not true then
+        raise exception 'scope and key must be printable ASCII, 1 to 255 bytes, with no space at either end'
+            using errcode = '22023';
+    elsif (p_retention between interval '1 second' and interval '366 days') is not true then
+        raise exception 'retention must be between 1 second and 366 days' using errcode = '22023';
+    elsif octet_length(p_fingerprint) <> 32 then
+        raise exception 'a fingerprint must be the 32 bytes of a SHA-256' using errcode = '22023';
+    elsif p_status not between 100 and 599 then
+        raise exception 'status must be an HTTP status code, 100 to 599' using errcode = '22023';
+    elsif (case when p_status is null then num_nonnulls(p_headers, p_content_type, p_json, p_bytes) <> 0
+                else num_nonnulls(p_json, p_bytes) <> 1 end) then
+        raise exception 'a response is a status with exactly one body, or nothing at all' using errcode = '22023';
+    end if;
+end $$;
+comment on function {schema}.require_request(text, text, bytea, interval, integer, json, text, json, bytea) is
+    'The rules for a row of idempotency_record. 22023 says which one is broken, and prints no value.';
+
+-- Whether a role acts for a service, as service_of_session() finds it for the session's own.
+create function {schema}.acts_for(p_role name, p_service text) returns boolean
+language plpgsql stable set search_path from current
+as $$
+declare
+    v_mapped constant text := (select service from service_role where role = p_role);
+begin
+    return case
+        when v_mapped is not null then v_mapped = p_service
+        when exists (select from service_role as r cross join lateral (select to_regrole(quote_ident(r.role)) as oid) as g
+                     where r.service = p_service and pg_has_role(p_role, g.oid, 'MEMBER')
+                       and has_function_privilege(g.oid, '{schema}.service_by_membership()'::regprocedure, 'EXECUTE'))
+            then true
+        else p_role = p_service end;
+end $$;
+comment on function {schema}.acts_for(name, text) is 'Whether sessions of this login role act for this service.';
+
+create function {schema}.request_holder(p_service text, p_scope text, p_key text)
+returns table (process integer, role name, application text, since timestamptz, foreign_role boolean)
+language sql stable set search_path from current
+begin atomic
+    select l.pid, a.usename, a.application_name, a.xact_start, not acts_for(a.usename, p_service)
+    from pg_locks as l left join pg_stat_activity as a on a.pid = l.pid
+    cross join (select request_lock(p_service, p_scope, p_key)) as r (number)
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.classid = ((r.number >> 32) & 4294967295)::oid and l.objid = (r.number & 4294967295)::oid;
+end;
+comment on function {schema}.request_holder(text, text, text) is
+    'Who works on a request at this moment, that is, holds its request_lock(): process (null for a prepared '
+    'transaction), role, application, since when its transaction runs, and whether that role acts for another '
+    'service, which then has no business with this lock.';
+
+create function {schema}.stored_answer(
+    p_service     text,
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea,
+    p_now         timestamptz
+) returns {schema}.claim_answer
+language plpgsql set search_path from current set enable_seqscan = off
+as $$
+declare
+    v_record idempotency_record;
+begin
+    select * into v_record from idempotency_record
+    where (service, scope, key) = (p_service, p_scope, p_key)
+      and expires_at > coalesce(time_given(p_now), clock_timestamp());
+    if not found then
+        return row('absent', null, null, null, null, null, null, null)::claim_answer;
+    end if;
+    return answer_of(v_record, p_fingerprint);
+end $$;
+comment on function {schema}.stored_answer(text, text, text, bytea, timestamptz) is
+    'What a repeat is told now, or absent. VOLATILE: each call sees what has been committed before it.';
+
+create function {schema}.await_request(
+    p_service     text,
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea,
+    p_wait        interval,
+    p_now         timestamptz
+) returns {schema}.claim_answer
+-- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
+language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+as $$
+declare
+    v_lock  constant bigint := request_lock(p_service, p_scope, p_key);
+    v_until constant timestamptz := clock_timestamp() + p_wait;
+    -- A snapshot of the whole transaction shows nothing new after a wait; there the INSERT decides.
+    v_reads constant boolean := current_setting('transaction_isolation') = 'read committed';
+    v_none  constant claim_answer := row('absent', null, null, null, null, null, null, null);
+    v_found claim_answer := v_none;
+begin
+    if (p_wait between interval '0' and interval '1 hour' and v_lock is not null) is not true then
+        raise exception 'wait must be between 0 and 1 hour, scope and key not null' using errcode = '22023';
+    end if;
+    -- A repeat does not queue: neither behind one that works on something else after its replay, nor behind the next.
+    if v_reads then
+        v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+    end if;
+
+    if v_found.outcome = 'absent' and p_wait > interval '0' and v_reads then
+        -- All that wait here are woken by one COMMIT, and hold nothing afterwards: the savepoint is rolled back.
+        begin
+            perform set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+            perform pg_advisory_xact_lock_shared(v_lock);
+            raise exception 'released' using errcode = 'ON000';
+        exception when lock_not_available or sqlstate 'ON000' then null;
+        end;
+        v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+    end if;
+
+    if v_found.outcome = 'absent' then
+        -- The other one rolled back: one of those that waited is next.
+        begin
+            perform set_config('lock_timeout',
+                greatest(1, extract(epoch from v_until - clock_timestamp()) * 1000)::bigint::text, true);
+            perform pg_advisory_xact_lock(v_lock);
+            if v_reads then
+                v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+            end if;
+            if v_found.outcome = 'absent' then
+                return row('started', null, null, null, null, null, null, null)::claim_answer;
+            end if;
+            raise exception 'released' using errcode = 'ON000';
+        exception when lock_not_available or sqlstate 'ON000' then null;
+        end;
+    end if;
+
+    if v_found.outcome = 'absent'
+       and not exists (select from request_holder(p_service, p_scope, p_key) as h where h.foreign_role) then
+        raise exception 'another transaction works on this request' using errcode = '55P03';
+    end if;
+    return v_found;
+end $$;
+comment on function {schema}.await_request(text, text, text, bytea, interval, timestamptz) is
+    'What claim() and begin_request() do when they do not get request_lock() at once: the stored answer as soon as '
+    'there is one; started, with the lock; 55P03 when p_wait runs out; absent, without the lock, when a role that '
+    'acts for another service holds it: then the INSERT alone decides.';
 
 create function {schema}.claim(
     p_scope       text,
@@ -139,41 +308,51 @@ create function {schema}.claim(
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
 language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
 as $$
--- Each expression of plpgsql is prepared once per transaction, so there are few of them on the way of a new key.
 declare
-    v_now     timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
-    v_timeout pg_catalog.text;
-    v_service pg_catalog.text;
+    v_service pg_catalog.text := {schema}.service_of_session();
+    -- One letter for each lock of the transaction.
+    v_locks   pg_catalog.text := coalesce(pg_catalog.current_setting('once.claims', true), '');
+    v_now     timestamp with time zone;
+    v_answer  {schema}.claim_answer;
     v_record  {schema}.idempotency_record;
     v_round   integer := 1;
 begin
-    if (p_retention operator(pg_catalog.>=) interval '1 second'
+    if (pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
+        and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
+        and p_key collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
+        and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
-        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
-        -- Here, because the error of a column that is NOT NULL prints the whole row.
-        and p_scope is not null and p_key is not null) is not true then
-        raise exception
-            'retention must be between 1 second and 366 days, wait between 0 and 1 hour, scope and key not null'
-            using errcode = '22023';
+        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour')
+        is not true then
+        perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention);
+        raise exception 'wait must be between 0 and 1 hour' using errcode = '22023';
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
         -- A lock_timeout of 0 would mean to wait for ever, so the shortest wait is a millisecond.
-        -- An assignment, because PERFORM would run a whole query for it.
-        v_timeout := pg_catalog.set_config('lock_timeout',
+        perform pg_catalog.set_config('lock_timeout',
             greatest(1, extract(epoch from p_wait) operator(pg_catalog.*) 1000)::bigint::pg_catalog.text, true);
     end if;
 
+    -- The server's table of locks is shared. So a transaction that claims thousands of keys relies on the constraint
+    -- alone after the first of them.
+    if pg_catalog.octet_length(v_locks) operator(pg_catalog.<) 64 then
+        v_locks := pg_catalog.set_config('once.claims', v_locks operator(pg_catalog.||) 'c', true);
+        if not pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
+            v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
+            if v_answer.outcome operator(pg_catalog.<>) 'started' and v_answer.outcome operator(pg_catalog.<>) 'absent'
+            then
+                return v_answer;
+            end if;
+        end if;
+    end if;
+
     loop
-        -- Waits here for a transaction that holds the same key; then one of us inserts.
-        -- The service is looked up inside: a call of service_of_session() would cost twice as much.
+        v_now := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
+        -- Waits here for a transaction that has inserted the same key without the lock; then one of us inserts.
         insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint)
-        values (coalesce((select r.service from {schema}.service_role as r
-            where r.role operator(pg_catalog.=) session_user),
-                         case when pg_catalog.has_function_privilege(session_user,
-                             '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                              then {schema}.service_by_membership() end,
-                         session_user),
-                p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
+        values (v_service, p_scope, p_key, v_now, v_now operator(pg_catalog.+) p_retention, p_fingerprint)
         on conflict (service, scope, key) do nothing;
         if found then
             return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
@@ -181,7 +360,6 @@ begin
 
         -- A statement of its own: under READ COMMITTED only a new snapshot is sure to show the winner, and under
         -- SERIALIZABLE only a plain SELECT takes part in the detection of conflicts.
-        v_service := {schema}.service_of_session();
         select * into v_record from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
         v_now := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
@@ -214,6 +392,15 @@ comment on function {schema}.claim(text, text, bytea, interval, interval, timest
     'raises 55P03 (lock_not_available); try_claim() answers in_progress instead. p_fingerprint: SHA-256 of the '
     'request. p_retention: 1 second to 366 days. p_now is for tests.';
 
+create function {schema}.watch_claim(p_scope text, p_key text) returns void
+language plpgsql set search_path from current set enable_seqscan = off
+as $$
+begin
+    update idempotency_record set scope = p_scope where (service, scope, key) = (service_of_session(), p_scope, p_key);
+end $$;
+comment on function {schema}.watch_claim(text, text) is
+    'Fires idempotency_record_completed: from now on COMMIT is refused until the claim is completed.';
+
 create function {schema}.try_claim(
     p_scope       text,
     p_key         text,
@@ -225,14 +412,14 @@ create function {schema}.try_claim(
 language plpgsql security definer
 as $$
 declare
-    v_mark   pg_catalog.text := pg_catalog.set_config('once.to_complete', 'on', true);
     v_answer {schema}.claim_answer;
 begin
     v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, p_retention, p_wait, p_now);
-    v_mark := pg_catalog.set_config('once.to_complete', '', true);
+    if v_answer.outcome operator(pg_catalog.=) 'started' then
+        perform {schema}.watch_claim(p_scope, p_key);
+    end if;
     return v_answer;
 exception when lock_not_available then
-    v_mark := pg_catalog.set_config('once.to_complete', '', true);
     return row('in_progress', null, null, null, null, null, null, null)::{schema}.claim_answer;
 end $$;
 comment on function {schema}.try_claim(text, text, bytea, interval, interval, timestamptz) is
@@ -306,13 +493,7 @@ begin
     set completed_at = coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()), response_status = p_status,
         response_headers = p_headers, response_content_type = p_content_type,
         response_json = p_json, response_bytes = p_bytes
-    where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from {schema}.service_role as r
-                  where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user,
-                           '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                            then {schema}.service_by_membership() end,
-                       session_user),
+    where (service, scope, key) operator(pg_catalog.=) ({schema}.service_of_session(),
               p_scope, p_key)
       and completed_at is null;
     if not found then
@@ -344,13 +525,7 @@ begin
     update {schema}.idempotency_record
     set completed_at = pg_catalog.clock_timestamp(), response_status = p_status,
         response_content_type = 'application/json', response_json = p_row
-    where (service, scope, key) operator(pg_catalog.=) (
-              coalesce((select r.service from {schema}.service_role as r
-                  where r.role operator(pg_catalog.=) session_user),
-                       case when pg_catalog.has_function_privilege(session_user,
-                           '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                            then {schema}.service_by_membership() end,
-                       session_user),
+    where (service, scope, key) operator(pg_catalog.=) ({schema}.service_of_session(),
               p_scope, p_key)
       and completed_at is null;
     if not found then
@@ -362,6 +537,225 @@ end $$;
 comment on function {schema}.complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
     'text that was stored.';
+
+create function {schema}.begin_request(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns {schema}.claim_answer
+language plpgsql security definer set enable_seqscan = off
+as $$
+declare
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+    v_record  {schema}.idempotency_record;
+    v_answer  {schema}.claim_answer;
+begin
+    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
+        -- A statement of its own, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
+        -- the last holder has committed.
+        select * into v_record from {schema}.idempotency_record
+        where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
+        if found and v_record.expires_at operator(pg_catalog.>)
+                     coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
+            return {schema}.answer_of(v_record, p_fingerprint);
+        end if;
+        return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
+    end if;
+
+    v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
+    if v_answer.outcome operator(pg_catalog.=) 'absent' then
+        -- A stranger holds the lock. So this request is claimed by its row, as others are in a transaction of the
+        -- caller; finish_request() completes it.
+        perform pg_catalog.set_config('once.claims', pg_catalog.repeat('c', 64), true);
+        v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, p_wait => '0', p_now => p_now);
+        if v_answer.outcome operator(pg_catalog.=) 'started' then
+            perform pg_catalog.set_config('once.inserted',
+                {schema}.request_lock(v_service, p_scope, p_key)::pg_catalog.text, true);
+        end if;
+    end if;
+    return v_answer;
+end $$;
+comment on function {schema}.begin_request(text, text, bytea, interval, timestamptz) is
+    'The first half of a request whose record is written once, at its end, for callers that cannot forget that end: '
+    'finish_request(), in the same transaction, which should be READ COMMITTED. started: do the work. The key is '
+    'excluded by an advisory lock until the transaction ends, and writes nothing until then. Answers and p_wait as in '
+    'claim(), also its error 55P03. A ROLLBACK leaves nothing. p_now is for tests.';
+
+create function {schema}.begin_request_or_abort(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea       default null,
+    p_wait        interval    default interval '2 seconds',
+    p_now         timestamptz default null
+) returns void
+language plpgsql security definer set enable_seqscan = off
+as $$
+declare
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+    v_expires timestamp with time zone;
+begin
+    -- Written out, because a call of begin_request() would double what this costs.
+    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
+        select expires_at into v_expires from {schema}.idempotency_record
+        where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
+        if (v_expires operator(pg_catalog.>)
+            coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp())) is not true then
+            return;
+        end if;
+    elsif ({schema}.begin_request(p_scope, p_key, p_fingerprint, p_wait, p_now)).outcome
+          operator(pg_catalog.=) 'started' then
+        return;
+    end if;
+    raise exception 'another request has claimed this key'
+        using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
+end $$;
+comment on function {schema}.begin_request_or_abort(text, text, bytea, interval, timestamptz) is
+    'begin_request() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline '
+    'runs.';
+
+create function {schema}.take_over_record(
+    p_service      text,
+    p_scope        text,
+    p_key          text,
+    p_fingerprint  bytea,
+    p_retention    interval,
+    p_status       integer,
+    p_headers      json,
+    p_content_type text,
+    p_json         json,
+    p_bytes        bytea,
+    p_now          timestamptz
+) returns void
+language plpgsql set search_path from current set enable_seqscan = off
+as $$
+declare
+    v_lock constant text := request_lock(p_service, p_scope, p_key)::text;
+    v_xmin xid;
+begin
+    update idempotency_record
+    set claimed_by = default, claimed_at = least(transaction_timestamp(), p_now), completed_at = p_now,
+        expires_at = p_now + p_retention, fingerprint = p_fingerprint, response_status = p_status,
+        response_headers = p_headers, response_content_type = p_content_type, response_json = p_json,
+        response_bytes = p_bytes
+    where (service, scope, key) = (p_service, p_scope, p_key)
+      and (expires_at <= p_now or completed_at is null and current_setting('once.inserted', true) = v_lock) is true;
+    if found then
+        return;
+    end if;
+    select xmin into v_xmin from idempotency_record where (service, scope, key) = (p_service, p_scope, p_key);
+    -- Only a transaction's own writes are seen before they are committed.
+    if pg_xact_status((pg_current_xact_id()::text::bigint - age(v_xmin))::text::xid8) = 'in progress' then
+        raise exception 'this transaction has claimed the key of its request a second time'
+            using errcode = 'ON006', hint = 'leave the key of the request to execute(), or claim another one';
+    end if;
+    raise exception 'another transaction has stored the response of this request first'
+        using errcode = '40001', hint = 'roll back, then begin again: the stored response is the answer';
+end $$;
+comment on function
+    {schema}.take_over_record(text, text, text, bytea, interval, integer, json, text, json, bytea, timestamptz) is
+    'What finish_request() does where the key has a row: an expired one is taken over, and so is the one that '
+    'begin_request() inserted; else 40001, or ON006 when this transaction has claimed the key itself. The key is in '
+    'no message.';
+
+create function {schema}.finish_request(
+    p_scope        text,
+    p_key          text,
+    p_fingerprint  bytea,
+    p_status       integer,
+    p_headers      json,
+    p_content_type text,
+    p_json         json,
+    p_bytes        bytea,
+    p_retention    interval    default interval '24 hours',
+    p_now          timestamptz default null
+) returns void
+language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
+as $$
+declare
+    v_now     constant timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+begin
+    if (pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
+        and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
+        and p_key collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
+        and p_retention operator(pg_catalog.>=) interval '1 second'
+        and p_retention operator(pg_catalog.<=) interval '366 days'
+        and case when p_status is null
+                 then pg_catalog.num_nonnulls(p_headers, p_content_type, p_json, p_bytes) operator(pg_catalog.=) 0
+                 else p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599
+                      and pg_catalog.num_nonnulls(p_json, p_bytes) operator(pg_catalog.=) 1 end) is not true then
+        perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
+                                         p_content_type, p_json, p_bytes);
+    end if;
+    -- The guard. It waits, for as long as lock_timeout, only where the lock did not exclude: for a claim by row, or for
+    -- purge() that removes this key.
+    insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
+        response_status, response_headers, response_content_type, response_json, response_bytes)
+    values (v_service, p_scope, p_key, least(pg_catalog.transaction_timestamp(), v_now),
+            v_now operator(pg_catalog.+) p_retention, p_fingerprint, v_now, p_status, p_headers, p_content_type, p_json,
+            p_bytes)
+    on conflict (service, scope, key) do nothing;
+    if not found then
+        perform {schema}.take_over_record(v_service, p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
+                                          p_content_type, p_json, p_bytes, v_now);
+    end if;
+end $$;
+comment on function
+    {schema}.finish_request(text, text, bytea, integer, json, text, json, bytea, interval, timestamptz) is
+    'The second half of begin_request(), in front of COMMIT: writes the whole record, by the unique constraint. '
+    'p_fingerprint as there. p_status with exactly one of p_json and p_bytes, or all null to keep the key only. '
+    'p_retention: 1 second to 366 days from now. 40001: another transaction was first after all, roll back and begin '
+    'again. ON006: the key was claimed a second time in this transaction. 55P03: a row of this key was locked for 2 '
+    'seconds; nothing took effect. p_now is for tests.';
+
+-- Not a call of finish_request(): a function inside of a function prepares its expressions a second time.
+create function {schema}.finish_request_with_row(
+    p_scope       text,
+    p_key         text,
+    p_fingerprint bytea,
+    p_status      integer,
+    p_row         json,
+    p_retention   interval default interval '24 hours'
+) returns text
+language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
+as $$
+declare
+    v_now     constant timestamp with time zone := pg_catalog.clock_timestamp();
+    v_service constant pg_catalog.text := {schema}.service_of_session();
+begin
+    if (p_row is not null and pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
+        and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
+        and p_key collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
+        and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
+        and p_retention operator(pg_catalog.>=) interval '1 second'
+        and p_retention operator(pg_catalog.<=) interval '366 days'
+        and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599) is not true then
+        if p_row is null then
+            raise exception 'the last statement returned no row to answer with'
+                using errcode = 'ON003', hint = 'end it with RETURNING, and let it hit exactly one row';
+        end if;
+        perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0),
+                                         p_json => p_row);
+    end if;
+    insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
+        response_status, response_content_type, response_json)
+    values (v_service, p_scope, p_key, pg_catalog.transaction_timestamp(), v_now operator(pg_catalog.+) p_retention,
+            p_fingerprint, v_now, p_status, 'application/json', p_row)
+    on conflict (service, scope, key) do nothing;
+    if not found then
+        perform {schema}.take_over_record(v_service, p_scope, p_key, p_fingerprint, p_retention, p_status, null,
+                                          'application/json', p_row, null, v_now);
+    end if;
+    return p_row;
+end $$;
+comment on function {schema}.finish_request_with_row(text, text, bytea, integer, json, interval) is
+    'finish_request() with a row of the business write as the response; raises ON003 when there is none. Returns the '
+    'exact text that was stored.';
 
 $functions$, '{schema}', quote_ident(current_schema()));
 
@@ -382,9 +776,10 @@ end $$;
 comment on function refuse_uncompleted_claim() is
     'Body of the trigger idempotency_record_completed: raises ON005 at COMMIT. Not to be called.';
 
-create constraint trigger idempotency_record_completed after insert or update of claimed_at on idempotency_record
-deferrable initially deferred for each row when (current_setting('once.to_complete', true) = 'on')
-execute function refuse_uncompleted_claim();
+-- try_claim() says that it wants to be watched by an update of a column that nothing else updates: PostgreSQL reads the
+-- WHEN of a trigger anew for each statement, which every INSERT would feel.
+create constraint trigger idempotency_record_completed after update of scope on idempotency_record
+deferrable initially deferred for each row execute function refuse_uncompleted_claim();
 comment on trigger idempotency_record_completed on idempotency_record is
     'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
 

@@ -176,12 +176,12 @@ as $$
 declare
     v_answer claim_answer;
 begin
-    perform set_config('once.to_complete', 'on', true); -- see refuse_uncompleted_claim()
     v_answer := redeem_token(p_hash, p_principal, p_purpose, p_fingerprint, p_retention, p_wait, p_now);
-    perform set_config('once.to_complete', '', true);
+    if v_answer.outcome = 'started' then
+        perform watch_claim('token ' || p_purpose || ' ' || p_principal, encode(p_hash, 'hex'));
+    end if;
     return v_answer;
 exception when lock_not_available then
-    perform set_config('once.to_complete', '', true);
     return row('in_progress', null, null, null, null, null, null, null)::claim_answer;
 end $$;
 comment on function try_redeem_token(bytea, text, text, bytea, interval, interval, timestamptz) is

@@ -28,6 +28,7 @@ declare
     v_rights constant jsonb := '{
         "producer": ["installed_version", "serves_from", "current_service", "require_timeline",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
+                     "begin_request", "begin_request_or_abort", "finish_request", "finish_request_with_row",
                      "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of",
                          "message_id_from_name", "copied_apart",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
