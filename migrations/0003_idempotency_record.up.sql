@@ -132,13 +132,12 @@ comment on function answer_of(idempotency_record, bytea) is
 -- what seldom happens stands in functions of its own.
 execute replace($functions$
 
--- Neither scope nor key can contain a line break, so no two requests are written alike here. SQL, so that PostgreSQL
--- puts it into the expressions that call it.
+-- Each hash is the seed of the next, so that ("ab", "c") and ("a", "bc") differ. SQL, so that PostgreSQL puts it into
+-- the expressions that call it.
 create function {schema}.request_lock(p_service text, p_scope text, p_key text) returns bigint
 language sql immutable parallel safe
-return pg_catalog.hashtextextended('{schema}' operator(pg_catalog.||) e'\n' operator(pg_catalog.||) p_service
-    operator(pg_catalog.||) e'\n' operator(pg_catalog.||) p_scope operator(pg_catalog.||) e'\n'
-    operator(pg_catalog.||) p_key, 0);
+return pg_catalog.hashtextextended(p_key, pg_catalog.hashtextextended(p_scope, pg_catalog.hashtextextended(p_service,
+    pg_catalog.hashtextextended('{schema}', 0))));
 comment on function {schema}.request_lock(text, text, text) is
     'The number of the advisory lock that excludes two transactions that work on one request. The lock only spares '
     'work; what keeps a second effect out is idempotency_record_pkey.';
@@ -561,7 +560,7 @@ begin
                      coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
             return {schema}.answer_of(v_record, p_fingerprint);
         end if;
-        return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
+        return null;
     end if;
 
     v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
@@ -675,8 +674,8 @@ language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = o
 as $$
 declare
     v_now     constant timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
-    v_service constant pg_catalog.text := {schema}.service_of_session();
 begin
+    -- A response without a status is looked at by require_request(), too.
     if (pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
         and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
         and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
@@ -684,10 +683,8 @@ begin
         and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
         and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
-        and case when p_status is null
-                 then pg_catalog.num_nonnulls(p_headers, p_content_type, p_json, p_bytes) operator(pg_catalog.=) 0
-                 else p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599
-                      and pg_catalog.num_nonnulls(p_json, p_bytes) operator(pg_catalog.=) 1 end) is not true then
+        and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599
+        and (p_json is null) operator(pg_catalog.<>) (p_bytes is null)) is not true then
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                          p_content_type, p_json, p_bytes);
     end if;
@@ -695,12 +692,12 @@ begin
     -- purge() that removes this key.
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_headers, response_content_type, response_json, response_bytes)
-    values (v_service, p_scope, p_key, least(pg_catalog.transaction_timestamp(), v_now),
+    values ({schema}.service_of_session(), p_scope, p_key, least(pg_catalog.transaction_timestamp(), v_now),
             v_now operator(pg_catalog.+) p_retention, p_fingerprint, v_now, p_status, p_headers, p_content_type, p_json,
             p_bytes)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.take_over_record(v_service, p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
+        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                           p_content_type, p_json, p_bytes, v_now);
     end if;
 end $$;
@@ -725,7 +722,6 @@ language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = o
 as $$
 declare
     v_now     constant timestamp with time zone := pg_catalog.clock_timestamp();
-    v_service constant pg_catalog.text := {schema}.service_of_session();
 begin
     if (p_row is not null and pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
         and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
@@ -744,11 +740,11 @@ begin
     end if;
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_content_type, response_json)
-    values (v_service, p_scope, p_key, pg_catalog.transaction_timestamp(), v_now operator(pg_catalog.+) p_retention,
+    values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(), v_now operator(pg_catalog.+) p_retention,
             p_fingerprint, v_now, p_status, 'application/json', p_row)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.take_over_record(v_service, p_scope, p_key, p_fingerprint, p_retention, p_status, null,
+        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention, p_status, null,
                                           'application/json', p_row, null, v_now);
     end if;
     return p_row;
