@@ -556,11 +556,13 @@ begin
         -- the last holder has committed.
         select * into v_record from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
-        if found and v_record.expires_at operator(pg_catalog.>)
-                     coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
-            return {schema}.answer_of(v_record, p_fingerprint);
+        if found then
+            if v_record.expires_at operator(pg_catalog.>)
+               coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
+                return {schema}.answer_of(v_record, p_fingerprint);
+            end if;
         end if;
-        return null;
+        return v_answer; -- null
     end if;
 
     v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
@@ -574,13 +576,16 @@ begin
                 {schema}.request_lock(v_service, p_scope, p_key)::pg_catalog.text, true);
         end if;
     end if;
+    if v_answer.outcome operator(pg_catalog.=) 'started' then
+        return null;
+    end if;
     return v_answer;
 end $$;
 comment on function {schema}.begin_request(text, text, bytea, interval, timestamptz) is
     'The first half of a request whose record is written once, at its end, for callers that cannot forget that end: '
-    'finish_request(), in the same transaction, which should be READ COMMITTED. started: do the work. The key is '
-    'excluded by an advisory lock until the transaction ends, and writes nothing until then. Answers and p_wait as in '
-    'claim(), also its error 55P03. A ROLLBACK leaves nothing. p_now is for tests.';
+    'finish_request(), in the same transaction, which should be READ COMMITTED. Null: there is no answer yet, do the '
+    'work; an advisory lock keeps others from the key until the transaction ends, and nothing is written until then. '
+    'Else the answer, as of claim(); p_wait as there, also its error 55P03. p_now is for tests.';
 
 create function {schema}.begin_request_or_abort(
     p_scope       text,
@@ -603,15 +608,14 @@ begin
             coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp())) is not true then
             return;
         end if;
-    elsif ({schema}.begin_request(p_scope, p_key, p_fingerprint, p_wait, p_now)).outcome
-          operator(pg_catalog.=) 'started' then
+    elsif {schema}.begin_request(p_scope, p_key, p_fingerprint, p_wait, p_now) is null then
         return;
     end if;
     raise exception 'another request has claimed this key'
         using errcode = 'ON001', hint = 'roll back, then ask lookup() for the stored response';
 end $$;
 comment on function {schema}.begin_request_or_abort(text, text, bytea, interval, timestamptz) is
-    'begin_request() that raises ON001 unless the answer is started, so that nothing behind it in the same pipeline '
+    'begin_request() that raises ON001 unless there is no answer yet, so that nothing behind it in the same pipeline '
     'runs.';
 
 create function {schema}.take_over_record(
@@ -668,13 +672,17 @@ create function {schema}.finish_request(
     p_json         json,
     p_bytes        bytea,
     p_retention    interval    default interval '24 hours',
+    p_wait         interval    default interval '2 seconds',
     p_now          timestamptz default null
 ) returns void
-language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
+language plpgsql security definer set lock_timeout = '2s'
 as $$
 declare
-    v_now     constant timestamp with time zone := coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp());
+    v_now timestamp with time zone := pg_catalog.clock_timestamp();
 begin
+    if p_now is not null then
+        v_now := {schema}.time_given(p_now);
+    end if;
     -- A response without a status is looked at by require_request(), too.
     if (pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
         and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
@@ -688,7 +696,11 @@ begin
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                          p_content_type, p_json, p_bytes);
     end if;
-    -- The guard. It waits, for as long as lock_timeout, only where the lock did not exclude: for a claim by row, or for
+    if p_wait operator(pg_catalog.<>) interval '2 seconds' then
+        perform pg_catalog.set_config('lock_timeout',
+            greatest(1, extract(epoch from p_wait) operator(pg_catalog.*) 1000)::bigint::pg_catalog.text, true);
+    end if;
+    -- The guard. It waits, for as long as p_wait, only where the lock did not exclude: for a claim by row, or for
     -- purge() that removes this key.
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_headers, response_content_type, response_json, response_bytes)
@@ -702,12 +714,12 @@ begin
     end if;
 end $$;
 comment on function
-    {schema}.finish_request(text, text, bytea, integer, json, text, json, bytea, interval, timestamptz) is
+    {schema}.finish_request(text, text, bytea, integer, json, text, json, bytea, interval, interval, timestamptz) is
     'The second half of begin_request(), in front of COMMIT: writes the whole record, by the unique constraint. '
     'p_fingerprint as there. p_status with exactly one of p_json and p_bytes, or all null to keep the key only. '
     'p_retention: 1 second to 366 days from now. 40001: another transaction was first after all, roll back and begin '
-    'again. ON006: the key was claimed a second time in this transaction. 55P03: a row of this key was locked for 2 '
-    'seconds; nothing took effect. p_now is for tests.';
+    'again. ON006: the key was claimed a second time in this transaction. 55P03: a row of this key was locked for '
+    'p_wait; nothing took effect. p_now is for tests.';
 
 -- Not a call of finish_request(): a function inside of a function prepares its expressions a second time.
 create function {schema}.finish_request_with_row(
@@ -716,9 +728,10 @@ create function {schema}.finish_request_with_row(
     p_fingerprint bytea,
     p_status      integer,
     p_row         json,
-    p_retention   interval default interval '24 hours'
+    p_retention   interval default interval '24 hours',
+    p_wait        interval default interval '2 seconds'
 ) returns text
-language plpgsql security definer set lock_timeout = '2s' set enable_seqscan = off
+language plpgsql security definer set lock_timeout = '2s'
 as $$
 declare
     v_now     constant timestamp with time zone := pg_catalog.clock_timestamp();
@@ -738,6 +751,10 @@ begin
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0),
                                          p_json => p_row);
     end if;
+    if p_wait operator(pg_catalog.<>) interval '2 seconds' then
+        perform pg_catalog.set_config('lock_timeout',
+            greatest(1, extract(epoch from p_wait) operator(pg_catalog.*) 1000)::bigint::pg_catalog.text, true);
+    end if;
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_content_type, response_json)
     values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(), v_now operator(pg_catalog.+) p_retention,
@@ -749,7 +766,7 @@ begin
     end if;
     return p_row;
 end $$;
-comment on function {schema}.finish_request_with_row(text, text, bytea, integer, json, interval) is
+comment on function {schema}.finish_request_with_row(text, text, bytea, integer, json, interval, interval) is
     'finish_request() with a row of the business write as the response; raises ON003 when there is none. Returns the '
     'exact text that was stored.';
 
