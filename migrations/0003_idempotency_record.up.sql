@@ -176,7 +176,9 @@ comment on function {schema}.require_request(text, text, bytea, interval, intege
 
 -- Whether a role acts for a service, as service_of_session() finds it for the session's own.
 create function {schema}.acts_for(p_role name, p_service text) returns boolean
-language plpgsql stable set search_path from current
+-- What calls it has turned scans of tables off, and what scans one all the same then looks dear enough to be compiled,
+-- for a second.
+language plpgsql stable set search_path from current set jit = off
 as $$
 declare
     v_mapped constant text := (select service from service_role where role = p_role);
@@ -193,7 +195,7 @@ comment on function {schema}.acts_for(name, text) is 'Whether sessions of this l
 
 create function {schema}.request_holder(p_service text, p_scope text, p_key text)
 returns table (process integer, role name, application text, since timestamptz, foreign_role boolean)
-language sql stable set search_path from current
+language sql stable set search_path from current set jit = off set enable_seqscan = on
 begin atomic
     select l.pid, a.usename, a.application_name, a.xact_start, not acts_for(a.usename, p_service)
     from pg_locks as l left join pg_stat_activity as a on a.pid = l.pid
@@ -239,7 +241,7 @@ create function {schema}.await_request(
     p_now         timestamptz
 ) returns {schema}.claim_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
-language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+language plpgsql set search_path from current set lock_timeout = '2s'
 as $$
 declare
     v_lock  constant bigint := request_lock(p_service, p_scope, p_key);
@@ -537,6 +539,17 @@ comment on function {schema}.complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
     'text that was stored.';
 
+create function {schema}.hold_expired(p_service text, p_scope text, p_key text, p_wait interval) returns void
+language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off
+as $$
+begin
+    perform set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
+    perform from idempotency_record where (service, scope, key) = (p_service, p_scope, p_key) for update;
+end $$;
+comment on function {schema}.hold_expired(text, text, text, interval) is
+    'What begin_request() does where the key has an expired record: finish_request() will take it over, so purge() has '
+    'to leave it alone. Waits up to p_wait for a purge that has it, then raises 55P03.';
+
 create function {schema}.begin_request(
     p_scope       text,
     p_key         text,
@@ -550,6 +563,7 @@ declare
     v_service constant pg_catalog.text := {schema}.service_of_session();
     v_record  {schema}.idempotency_record;
     v_answer  {schema}.claim_answer;
+    v_mark    pg_catalog.text;
 begin
     if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
         -- A statement of its own, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
@@ -561,7 +575,9 @@ begin
                coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
                 return {schema}.answer_of(v_record, p_fingerprint);
             end if;
+            perform {schema}.hold_expired(v_service, p_scope, p_key, p_wait);
         end if;
+        v_mark := pg_catalog.set_config('once.begun', p_key, true);
         return v_answer; -- null
     end if;
 
@@ -577,6 +593,8 @@ begin
         end if;
     end if;
     if v_answer.outcome operator(pg_catalog.=) 'started' then
+        perform {schema}.hold_expired(v_service, p_scope, p_key, p_wait);
+        perform pg_catalog.set_config('once.begun', p_key, true);
         return null;
     end if;
     return v_answer;
@@ -599,13 +617,19 @@ as $$
 declare
     v_service constant pg_catalog.text := {schema}.service_of_session();
     v_expires timestamp with time zone;
+    v_mark    pg_catalog.text;
 begin
     -- Written out, because a call of begin_request() would double what this costs.
     if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
         select expires_at into v_expires from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
-        if (v_expires operator(pg_catalog.>)
-            coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp())) is not true then
+        if v_expires is null then
+            v_mark := pg_catalog.set_config('once.begun', p_key, true);
+            return;
+        elsif v_expires operator(pg_catalog.<=)
+              coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
+            perform {schema}.hold_expired(v_service, p_scope, p_key, p_wait);
+            v_mark := pg_catalog.set_config('once.begun', p_key, true);
             return;
         end if;
     elsif {schema}.begin_request(p_scope, p_key, p_fingerprint, p_wait, p_now) is null then
@@ -662,6 +686,18 @@ comment on function
     'begin_request() inserted; else 40001, or ON006 when this transaction has claimed the key itself. The key is in '
     'no message.';
 
+create function {schema}.require_begun(p_key text) returns void
+language plpgsql set search_path from current
+as $$
+begin
+    if current_setting('once.begun', true) is distinct from p_key then
+        raise exception 'this transaction has not begun this request'
+            using errcode = 'ON002', hint = 'call begin_request() first, in the same transaction, one request at a time';
+    end if;
+end $$;
+comment on function {schema}.require_begun(text) is
+    'Raises ON002 unless begin_request() was called in this transaction, and no COMMIT or ROLLBACK came in between.';
+
 create function {schema}.finish_request(
     p_scope        text,
     p_key          text,
@@ -691,10 +727,12 @@ begin
         and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
         and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
+        and pg_catalog.current_setting('once.begun', true) operator(pg_catalog.=) p_key
         and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599
         and (p_json is null) operator(pg_catalog.<>) (p_bytes is null)) is not true then
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                          p_content_type, p_json, p_bytes);
+        perform {schema}.require_begun(p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
         perform pg_catalog.set_config('lock_timeout',
@@ -743,6 +781,7 @@ begin
         and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
         and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
+        and pg_catalog.current_setting('once.begun', true) operator(pg_catalog.=) p_key
         and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599) is not true then
         if p_row is null then
             raise exception 'the last statement returned no row to answer with'
@@ -750,6 +789,7 @@ begin
         end if;
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0),
                                          p_json => p_row);
+        perform {schema}.require_begun(p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
         perform pg_catalog.set_config('lock_timeout',

@@ -43,9 +43,11 @@ declare
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",
                      "receive", "receive_many", "new_ones", "message_id_from_name", "copied_apart"],
         "inspector": ["installed_version", "serves_from", "copied_apart", "waiting_for", "slot_edges",
-            "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall", "request_holder", "request_lock", "acts_for"],
+            "newest_checkpoints", "is_passed", "oldest_waiting", "explain_stall",
+            "request_holder", "request_lock", "acts_for"],
         "administrator": ["subscribe", "unsubscribe", "pause_subscription", "redrive", "discard", "resume_expired",
-                          "expire_subscriptions", "trim_outbox", "lookup", "write_mapped_service", "resolve_operation", "end_operation",
+                          "expire_subscriptions", "trim_outbox", "lookup", "resolve_operation", "end_operation",
+                          "write_mapped_service",
                           "purge", "purge_leases", "purge_tokens", "purge_inbox", "purge_operations", "purge_windows"]
     }';
 begin

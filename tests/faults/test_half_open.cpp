@@ -167,7 +167,8 @@ TEST_CASE("a client that vanished in the middle of its claim gives the key back 
     once::database db{where.dsn(), {.log = log.receiver()}};
     db.check();
     vanished_client const gone{
-        where.dsn(), "/* once: claim */ select once.claim('POST /transfer', 'key', null, '1 day', '1 s')"};
+        where.dsn(),
+        "/* once: begin_request */ select once.begin_request('POST /transfer', 'key', null, '1 s')"};
     once::call_options const options{.wait = 100ms, .deadline = 500ms, .reply_timeout = 500ms};
     CHECK(run_workload(db, form::callback, "key", options).in_progress());
     CHECK(wait_until([&] { return run_workload(db, form::callback, "key", options).committed(); }));
@@ -184,14 +185,14 @@ TEST_CASE("sessions at work, idle ones and those of other roles are not taken fo
     // Between two exchanges of a transaction: the idle timeout is for those.
     pqxx::connection idle{where.dsn()};
     pqxx::work holder{idle};
-    holder.exec("/* once: claim */ select once.claim('POST /transfer', 'key', null, '1 day', '1 s')");
+    holder.exec("/* once: begin_request */ select once.begin_request('POST /transfer', 'key', null, '1 s')");
     // The caller's own pipeline.
     vanished_client const of_the_caller{where.dsn(), "select 'once'"};
     auto const other_role = "neighbour_of_" + where.name();
     book.value("create role " + other_role + " superuser login");
     vanished_client const neighbour{
         where.dsn() + " user=" + other_role,
-        "/* once: claim */ select once.claim('POST /transfer', 'other', null, '1 day', '1 s')"};
+        "/* once: begin_request */ select once.begin_request('POST /transfer', 'other', null, '1 s')"};
     once::call_options const options{.wait = 1ms, .deadline = 1s, .reply_timeout = 100ms};
     CHECK(wait_until([&] {
         return book.value(

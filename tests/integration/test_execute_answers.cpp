@@ -281,7 +281,7 @@ TEST_CASE("an expired record is a free key", "[execute]") {
     asked.fingerprint = once::fingerprint{"first"};
     std::ignore = once::execute(db, asked, answering({.status = 201, .headers = {{"A", "b"}}}),
                                 {.retention = std::chrono::hours{1}});
-    CHECK(server.ask("select expires_at - claimed_at from once.idempotency_record") == "01:00:00");
+    CHECK(server.ask("select expires_at - completed_at from once.idempotency_record") == "01:00:00");
     server.run("update once.idempotency_record set claimed_at = claimed_at - interval '61 minutes', "
                "completed_at = completed_at - interval '61 minutes', expires_at = expires_at - interval '61 "
                "minutes'");

@@ -80,10 +80,12 @@ private:
 void add_structs(catalogue& to, std::string const& schema) {
     sql::claim_statements const claims{schema};
     to.add_all(claims,
-               {claims.settings, claims.claim, claims.claim_or_abort, claims.try_claim, claims.redeem,
-                claims.redeem_or_abort, claims.try_redeem, claims.lookup, claims.complete},
+               {claims.settings, claims.claim, claims.claim_or_abort, claims.begin_request,
+                claims.begin_request_or_abort, claims.try_claim, claims.redeem, claims.redeem_or_abort,
+                claims.try_redeem, claims.lookup, claims.complete, claims.finish_request},
                1);
     to.add(claims.complete_with_row("select $1::integer as n -- a comment", 1));
+    to.add(claims.finish_request_with_row("select $1::integer as n -- a comment", 1));
     sql::inbox_statements const inbox{schema};
     to.add_all(inbox, {inbox.receive, inbox.receive_many, inbox.new_ones});
     sql::lease_statements const leases{schema};

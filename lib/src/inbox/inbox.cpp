@@ -104,12 +104,10 @@ std::vector<receipt> inbox::receive_many(borrowed const& tx, std::span<incoming 
     }
     detail::binary_array ids{detail::element_type::uuid};
     detail::binary_array digests{detail::element_type::bytea};
-    detail::binary_array preimages{detail::element_type::bytea};
     detail::binary_array times{detail::element_type::int8};
     for (auto const& one : messages) {
         ids.add(one.id);
-        add_bytes_or_null(digests, one.fingerprint.digest());
-        add_bytes_or_null(preimages, one.fingerprint.preimage());
+        add_bytes_or_null(digests, detail::digest_of(one.fingerprint));
         if (one.sent_at) {
             times.add_int8(milliseconds_since_1970(*one.sent_at));
         } else {
@@ -117,7 +115,7 @@ std::vector<receipt> inbox::receive_many(borrowed const& tx, std::span<incoming 
         }
     }
     parameters values{m_consumer};
-    for (auto* const one : {&ids, &digests, &preimages, &times}) {
+    for (auto* const one : {&ids, &digests, &times}) {
         values.add(one->finish());
     }
     values.add(m_options.retention.count()).add(m_options.wait.count());

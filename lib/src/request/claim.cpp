@@ -2,14 +2,13 @@
 #include <once/claim.hpp>
 #include <once/options.hpp>
 
+#include "request/claim_answer.hpp"
 #include "request/statements_for.hpp"
 #include "wire/borrowed.hpp"
 #include "wire/stored_response.hpp"
 #include "wire/validate_response.hpp"
 
-#include <pqxx/field>
 #include <pqxx/result>
-#include <pqxx/row>
 
 namespace once {
 
@@ -22,17 +21,7 @@ claim_result claim(borrowed const& tx, request const& request, claim_options con
     detail::add_fingerprint(values, request.fingerprint);
     values.add(options.retention.count()).add(options.wait.count());
     auto const answer = tx->exec(detail::statements_for(tx).try_claim, detail::to_pqxx(values));
-    auto const outcome = answer[0][0].as<std::string>();
-    if (outcome == "started") {
-        return started{request.scope, request.key};
-    }
-    if (outcome == "replayed") {
-        return replayed{detail::read_response(answer, 1, "an idempotency record")};
-    }
-    if (outcome == "key_reused") {
-        return key_reused{};
-    }
-    return in_progress{};
+    return detail::to_claim_result<claim_result>(answer, request, "an idempotency record");
 }
 
 void complete(borrowed const& tx, started const& claimed, std::optional<response> const& response) {

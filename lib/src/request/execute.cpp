@@ -23,17 +23,11 @@ response run_callback(std::function<response(transaction&)> const& callback, tra
 
 } // namespace
 
-reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,
-                                   std::function<response(transaction&)> const& callback) {
-    work work{context, session, attempt};
-    auto answer = work.begin();
-    if (answer.outcome != outcome::done) {
-        session.roll_back_later();
-        return to_facts(std::move(answer));
-    }
-    context.in_doubt = false;
-    auto tx = work.face();
-    session.used_by_caller();
+namespace {
+
+// From the claim that started to COMMIT.
+reply::facts carry_out(call_context const& context, work& work, transaction& tx,
+                       std::function<response(transaction&)> const& callback) {
     response made = run_callback(callback, tx, work);
     if (std::chrono::steady_clock::now() >= context.deadline) {
         // The watchdog has shut the socket: a COMMIT sent now would count as in doubt although it cannot arrive.
@@ -47,8 +41,10 @@ reply::facts attempt_with_callback(call_context const& context, session& session
     bool const claims = context.request != nullptr;
     auto const verdict = claims ? judge(context.options.stored, made.status) : detail::verdict{true, false};
     if (!verdict.commit) {
+        auto stored = roll_back_and_look(context, work.on());
         tx.abort();
-        return {.outcome = outcome::done, .response = std::move(made)};
+        return stored ? to_facts(std::move(*stored))
+                      : reply::facts{.outcome = outcome::done, .response = std::move(made)};
     }
     work.allow_commit(verdict.keep_response ? std::optional{made} : std::nullopt);
     tx.commit();
@@ -56,6 +52,31 @@ reply::facts attempt_with_callback(call_context const& context, session& session
             .response = claims ? std::optional{std::move(made)} : std::nullopt,
             .committed = true,
             .committed_locally = work.committed_locally()};
+}
+
+} // namespace
+
+reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,
+                                   std::function<response(transaction&)> const& callback) {
+    work work{context, session, attempt};
+    auto answer = work.begin();
+    if (answer.outcome != outcome::done) {
+        session.roll_back_later();
+        return to_facts(std::move(answer));
+    }
+    context.in_doubt = false;
+    auto tx = work.face();
+    session.used_by_caller();
+    try {
+        return carry_out(context, work, tx, callback);
+    } catch (commit_in_doubt const&) {
+        throw;
+    } catch (...) {
+        if (auto stored = roll_back_and_look(context, session)) {
+            return to_facts(std::move(*stored));
+        }
+        throw;
+    }
 }
 
 reply execute(database& db, request const& request, std::function<response(transaction&)> const& callback,

@@ -41,9 +41,7 @@ void validate_work(std::vector<statement> const& work, int status, call_options 
 // The stored response, after a claim that did not start ended the pipeline. Nothing of the caller has run.
 claim_answer look_up(call_context const& context, detail::session& session) {
     statement const rollback{sql::rollback, {}};
-    statement lookup{context.pool.texts<sql::claim_statements>().lookup, {}};
-    detail::add_key(lookup.parameters, *context.request);
-    detail::add_fingerprint(lookup.parameters, context.request->fingerprint);
+    auto const lookup = context.lookup_statement();
     std::vector<statement const*> const both{&rollback, &lookup};
     std::vector<detail::pg_result> answers;
     session.exchange(both, context.reply_deadline(), answers);
@@ -66,11 +64,7 @@ struct pipeline_plan {
     pipeline_plan(call_context const& context, std::vector<statement> const& work, int status)
         : begin{sql::begin(context.options.isolation_level), {}},
           claim{context.claim_or_abort_statement()},
-          last{context.pool.texts<sql::claim_statements>().complete_with_row(work.back().sql,
-                                                                             work.back().parameters.size()),
-               work.back().parameters} {
-        detail::add_key(last.parameters, *context.request);
-        last.parameters.add(status);
+          last{context.finish_with_row_statement(work.back(), status)} {
         sent = {&begin, &claim};
         if (context.options.fence) { // here it stops a former holder, and all behind it is one exchange
             guard = context.fence_guard();
@@ -116,7 +110,19 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     if (context.options.fence && answers.size() > 2 && detail::says_fence_refused(answers[2])) {
         throw detail::fence_refused{};
     }
-    detail::require_committed(answers, plan.sent, lost);
+    try {
+        if (answers.size() >= plan.sent.size() - 1) {
+            detail::refuse_second_record(answers[plan.sent.size() - 2]);
+        }
+        detail::require_committed(answers, plan.sent, lost);
+    } catch (detail::commit_in_doubt const&) {
+        throw;
+    } catch (...) {
+        if (auto stored = detail::roll_back_and_look(context, session)) {
+            return detail::to_facts(std::move(*stored));
+        }
+        throw;
+    }
     auto const& row = answers[answers.size() - 2];
     return {.outcome = outcome::done,
             .response = response{.status = status, .body = body::json_text(row.text(0))},

@@ -1,14 +1,13 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/token.hpp>
 
+#include "request/claim_answer.hpp"
 #include "request/statements_for.hpp"
 #include "wire/borrowed.hpp"
 #include "wire/stored_response.hpp"
 
-#include <pqxx/field>
 #include <pqxx/params>
 #include <pqxx/result>
-#include <pqxx/row>
 
 namespace once {
 
@@ -20,20 +19,7 @@ redeem_result redeem(borrowed const& tx, redemption const& redemption, claim_opt
     detail::add_fingerprint(values, record.fingerprint);
     values.add(options.retention.count()).add(options.wait.count());
     auto const answer = tx->exec(detail::statements_for(tx).try_redeem, detail::to_pqxx(values));
-    auto const outcome = answer[0][0].as<std::string>();
-    if (outcome == "started") {
-        return started{record.scope, record.key};
-    }
-    if (outcome == "replayed") {
-        return replayed{detail::read_response(answer, 1, "an idempotency record")};
-    }
-    if (outcome == "key_reused") {
-        return key_reused{};
-    }
-    if (outcome == "refused") {
-        return refused{};
-    }
-    return in_progress{};
+    return detail::to_claim_result<redeem_result>(answer, record, "an idempotency record");
 }
 
 } // namespace once

@@ -2,6 +2,7 @@
 #include <once/options.hpp>
 #include <once/request_window.hpp>
 
+#include "request/claim_answer.hpp"
 #include "sql/texts.hpp"
 #include "sql/window_statements.hpp"
 #include "text/check_range.hpp"
@@ -9,7 +10,6 @@
 #include "wire/stored_response.hpp"
 
 #include <pqxx/result>
-#include <pqxx/row>
 
 namespace once {
 
@@ -38,14 +38,7 @@ claim_result open_window(borrowed const& tx, request const& request, std::chrono
     values.add(window.count()).add(options.wait.count());
     auto const answer =
         tx->exec(sql::texts<sql::window_statements>(tx.schema()).open, detail::to_pqxx(values));
-    auto const outcome = answer[0][0].as<std::string>();
-    if (outcome == "started") {
-        return started{request.scope, request.key};
-    }
-    if (outcome == "replayed") {
-        return replayed{detail::read_response(answer, 1, "a request window")};
-    }
-    return in_progress{};
+    return detail::to_claim_result<claim_result>(answer, request, "a request window");
 }
 
 } // namespace once

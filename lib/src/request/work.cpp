@@ -21,6 +21,7 @@ namespace once::detail {
 namespace {
 
 constexpr std::string_view lock_not_available = "55P03";
+constexpr std::string_view claimed_twice = "ON006";
 // A standby has no WAL file that it writes. A pooler can lead to one.
 constexpr std::string_view recovery_in_progress = "55000";
 constexpr std::string_view insufficient_privilege = "42501";
@@ -57,7 +58,7 @@ std::vector<statement const*> in_own_role(std::vector<statement const*> const& t
 parameters call_context::claim_values() const {
     parameters values;
     values.add(options.durability != durability::as_configured);
-    values.add(idle_limit().count());
+    values.add(std::to_string(idle_limit().count()));
     if (request != nullptr) {
         if (redeeming != nullptr) {
             values.add(request->key).add(redeeming->principal).add(redeeming->purpose);
@@ -65,7 +66,10 @@ parameters call_context::claim_values() const {
             add_key(values, *request);
         }
         add_fingerprint(values, request->fingerprint);
-        values.add(options.retention.count()).add(options.wait.count());
+        if (!writes_once()) {
+            values.add(options.retention.count());
+        }
+        values.add(options.wait.count());
     }
     return values;
 }
@@ -74,6 +78,7 @@ statement call_context::claim_statement() const {
     auto const& texts = pool.texts<sql::claim_statements>();
     auto const& text = request == nullptr     ? texts.settings
                        : redeeming != nullptr ? texts.redeem
+                       : writes_once()        ? texts.begin_request
                                               : texts.claim;
     return {text, claim_values()};
 }
@@ -82,7 +87,62 @@ statement call_context::claim_or_abort_statement() const {
     auto const& texts = pool.texts<sql::claim_statements>();
     auto values = claim_values();
     values.add(to_hex_digits(pool.newest_timeline()));
-    return {redeeming != nullptr ? texts.redeem_or_abort : texts.claim_or_abort, std::move(values)};
+    auto const& text = redeeming != nullptr ? texts.redeem_or_abort
+                       : writes_once()      ? texts.begin_request_or_abort
+                                            : texts.claim_or_abort;
+    return {text, std::move(values)};
+}
+
+statement call_context::lookup_statement() const {
+    statement lookup{pool.texts<sql::claim_statements>().lookup, {}};
+    add_key(lookup.parameters, *request);
+    add_fingerprint(lookup.parameters, request->fingerprint);
+    return lookup;
+}
+
+statement call_context::finish_statement(std::optional<response> const& response) const {
+    auto const& texts = pool.texts<sql::claim_statements>();
+    statement finish{writes_once() ? texts.finish_request : texts.complete, {}};
+    add_key(finish.parameters, *request);
+    if (writes_once()) {
+        add_fingerprint(finish.parameters, request->fingerprint);
+        add_response(finish.parameters, response);
+        finish.parameters.add(options.retention.count()).add(record_wait().count());
+    } else {
+        add_response(finish.parameters, response);
+    }
+    return finish;
+}
+
+statement call_context::finish_with_row_statement(statement const& last, int status) const {
+    auto const& texts = pool.texts<sql::claim_statements>();
+    auto const count = last.parameters.size();
+    statement finish{writes_once() ? texts.finish_request_with_row(last.sql, count)
+                                   : texts.complete_with_row(last.sql, count),
+                     last.parameters};
+    add_key(finish.parameters, *request);
+    if (writes_once()) {
+        add_fingerprint(finish.parameters, request->fingerprint);
+        finish.parameters.add(status).add(options.retention.count()).add(record_wait().count());
+    } else {
+        finish.parameters.add(status);
+    }
+    return finish;
+}
+
+void refuse_second_record(pg_result const& finished) {
+    if (!finished.failed()) {
+        return;
+    }
+    if (finished.sqlstate() == claimed_twice) {
+        throw misuse{"once: the callback claimed the key of its own request; leave that key to execute(). "
+                     "Nothing took "
+                     "effect"};
+    }
+    if (finished.sqlstate() == lock_not_available) {
+        throw pqxx::serialization_failure{"once: the record of this key was locked by another transaction",
+                                          "", "40001"};
+    }
 }
 
 statement call_context::fence_guard() const {
@@ -105,47 +165,24 @@ std::int64_t timeline_of(pg_result const& claim) noexcept {
     return from_hex_digits(claim.bytes(claim.columns() - 1).substr(0, digits));
 }
 
-claim_answer read_claim_answer(pg_result const& row) {
-    // The fields of the type claim_answer; the times are for people.
-    enum : std::size_t {
-        word,
-        claimed_at,
-        completed_at,
-        expires_at,
-        status,
-        headers,
-        content_type,
-        bytes,
-        all
-    };
-    std::array<std::optional<std::string_view>, all> fields;
-    split_composite(row.bytes(0), fields);
-    if (fields[word] == "started") {
-        return {.outcome = outcome::done};
+std::optional<claim_answer> roll_back_and_look(call_context const& context, session& session) noexcept {
+    if (!context.writes_once() || !session.open() || context.deadline <= std::chrono::steady_clock::now()) {
+        return std::nullopt;
     }
-    if (fields[word] == "in_progress") {
-        return {.outcome = outcome::in_progress};
-    }
-    if (fields[word] == "key_reused") {
-        return {.outcome = outcome::key_reused};
-    }
-    if (fields[word] == "refused") {
-        return {.outcome = outcome::refused};
-    }
-    if (fields[word] == "absent") {
-        return {.absent = true};
-    }
-    claim_answer answer{.outcome = outcome::replayed};
-    if (fields[status]) {
-        response stored{.status = int4(*fields[status])};
-        if (fields[headers]) {
-            stored.headers = from_stored_headers(*fields[headers], "an idempotency record");
+    try {
+        static statement const rollback{sql::rollback, {}};
+        auto const lookup = context.lookup_statement();
+        std::vector<pg_result> answers;
+        session.exchange(std::array{&rollback, &lookup}, context.reply_deadline(), answers);
+        if (answers.back().failed()) {
+            return std::nullopt;
         }
-        stored.body = body::bytes(std::string{fields[bytes].value_or("")},
-                                  std::string{fields[content_type].value_or("")});
-        answer.response = std::move(stored);
+        auto answer = read_claim_answer(answers.back());
+        bool const counts = answer.outcome == outcome::replayed || answer.outcome == outcome::key_reused;
+        return counts ? std::optional{std::move(answer)} : std::nullopt;
+    } catch (std::exception const&) {
+        return std::nullopt;
     }
-    return answer;
 }
 
 std::optional<std::string> exchange_with_commit(session& session, std::vector<statement const*> const& sent,
@@ -315,17 +352,15 @@ void work::commit() {
     }
     m_commit_allowed = false;
     auto const staged = m_staged.take(m_context.reply_deadline());
-    statement complete;
+    statement finish;
     std::vector<statement const*> tail;
     tail.reserve(staged.size() + 3);
     for (auto const& one : staged) {
         tail.push_back(&one);
     }
     if (m_context.request != nullptr) {
-        complete.sql = m_context.pool.texts<sql::claim_statements>().complete;
-        add_key(complete.parameters, *m_context.request);
-        add_response(complete.parameters, m_response);
-        tail.push_back(&complete);
+        finish = m_context.finish_statement(m_response);
+        tail.push_back(&finish);
     }
     statement guard;
     if (m_context.options
@@ -349,6 +384,9 @@ void work::commit() {
     for (std::size_t i = 0; i < answers.size() && i < tail.size(); ++i) {
         if (tail[i] == &guard && says_fence_refused(answers[i])) {
             throw fence_refused{};
+        }
+        if (tail[i] == &finish) {
+            refuse_second_record(answers[i]);
         }
         if (answers[i].failed() && answers[i].sqlstate() == insufficient_privilege && is_own(*tail[i])) {
             refuse_role(answers[i], tail[i]->sql, own_role);

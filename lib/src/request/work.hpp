@@ -11,6 +11,7 @@
 #include <once/transaction.hpp>
 
 #include "database/connection_pool.hpp"
+#include "request/claim_answer.hpp"
 #include "request/staged_work.hpp"
 #include "sql/session_statements.hpp"
 
@@ -49,16 +50,13 @@ private:
     bool m_own_role;
 };
 
-/// What a claim, or a look at the record, came to.
-struct claim_answer {
-    once::outcome outcome = once::outcome::unknown;
-    bool absent = false;
-    std::optional<once::response> response{};
-};
-[[nodiscard]] claim_answer read_claim_answer(pg_result const& row);
-
 /// @throws pqxx::broken_connection when the claim failed because a pooler has led to a standby
 void refuse_standby(pg_result const& claim);
+
+/// @param finished the answer to finish_statement() or finish_with_row_statement()
+/// @throws once::misuse when the transaction claimed its own key again; pqxx::serialization_failure when another one
+///         had locked the record: certain, and worth another try
+void refuse_second_record(pg_result const& finished);
 
 /// The timeline of the server that answered `claim_statement` or `claim_or_abort_statement`.
 [[nodiscard]] std::int64_t timeline_of(pg_result const& claim) noexcept;
@@ -88,14 +86,43 @@ struct call_context {
     [[nodiscard]] std::chrono::milliseconds idle_limit() const noexcept {
         return options.deadline + options.reply_timeout;
     }
-    /// The values that `claim` and `claim_or_abort` take, the settings first.
+    /// Whether the record is written once, by its last statement, and an advisory lock keeps others out until then: at
+    /// the higher levels to read a key that is not there would be a conflict with its neighbours, and a token is a row
+    /// that excludes already.
+    [[nodiscard]] bool writes_once() const noexcept {
+        return request != nullptr && redeeming == nullptr &&
+               options.isolation_level == isolation::read_committed;
+    }
+    /// How long the server may wait for a row of the same key at the end, where the lock did not exclude. The answer
+    /// to that must come before the connection counts as broken: it is certain, and broken would be in doubt.
+    [[nodiscard]] std::chrono::milliseconds record_wait() const noexcept {
+        using namespace std::chrono_literals;
+        return std::min<std::chrono::milliseconds>(2'000ms, options.reply_timeout / 2);
+    }
+    /// The values that the statements below take, the settings first.
     [[nodiscard]] parameters claim_values() const;
     /// The statement that claims, as its answer is wanted; with the settings alone when there is no request.
     [[nodiscard]] statement claim_statement() const;
     [[nodiscard]] statement claim_or_abort_statement() const;
+    /// What a repeat would be told.
+    [[nodiscard]] statement lookup_statement() const;
+    /// The statement that stores the response, null to keep the key only; `refuse_second_record` reads its answer.
+    [[nodiscard]] statement finish_statement(std::optional<response> const& response) const;
+    /// The same for the one row of `last`, the caller's.
+    [[nodiscard]] statement finish_with_row_statement(statement const& last, int status) const;
     /// The guard of the lease that the call is made under; only with `options.fence`.
     [[nodiscard]] statement fence_guard() const;
 };
+
+/// The stored answer of the request, asked for on the way out of an attempt that failed, or is rolled back: where its
+/// lock did not exclude (a row made by hand, a client that claims by rows, a stranger who held the lock) another
+/// transaction may have answered it while this one worked, and its answer counts then, not our failure.
+/**
+ * Rolls back in the same exchange, so it costs no round trip of its own. Nothing where the record is not written once,
+ * the session is gone, or the question fails, too.
+ */
+[[nodiscard]] std::optional<claim_answer> roll_back_and_look(call_context const& context,
+                                                             session& session) noexcept;
 
 /// How long assert_fence() may wait for a process that is acquiring the lease.
 inline constexpr std::chrono::milliseconds fence_wait{2'000};

@@ -9,17 +9,15 @@ namespace once::sql {
 inbox_statements::inbox_statements(std::string_view schema) {
     auto const quoted = quote_identifier(schema);
     receive = in_schema(R"sql(/* once: receive */
-select {schema}.receive($1, $2, coalesce($3::bytea, sha256($4::bytea)), to_timestamp($5::bigint / 1000.0),
-                        $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond'))sql",
+select {schema}.receive($1, $2, $3::bytea, to_timestamp($4::bigint / 1000.0),
+                        $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond'))sql",
                         quoted);
     receive_many = in_schema(R"sql(/* once: receive_many */
 select outcome
 from {schema}.receive_many(
-    $1, $2,
-    array(select coalesce(digest, sha256(preimage))
-          from unnest($3::bytea[], $4::bytea[]) with ordinality as f (digest, preimage, n) order by n),
-    array(select to_timestamp(ms / 1000.0) from unnest($5::bigint[]) with ordinality as t (ms, n) order by n),
-    $6::bigint * interval '1 millisecond', $7::bigint * interval '1 millisecond')
+    $1, $2, $3::bytea[],
+    array(select to_timestamp(ms / 1000.0) from unnest($4::bigint[]) with ordinality as t (ms, n) order by n),
+    $5::bigint * interval '1 millisecond', $6::bigint * interval '1 millisecond')
 order by place)sql",
                              quoted);
     new_ones = in_schema(R"sql(/* once: new_ones */

@@ -15,17 +15,16 @@ struct inbox_statements {
     ///   $1  text    consumer
     ///   $2  uuid    message id
     ///   $3  bytea   SHA-256 of the message, or null
-    ///   $4  bytea   what to make the SHA-256 of, or null
-    ///   $5  bigint  when it was sent, in milliseconds since 1970, or null
-    ///   $6  bigint  retention in milliseconds
-    ///   $7  bigint  wait in milliseconds
+    ///   $4  bigint  when it was sent, in milliseconds since 1970, or null
+    ///   $5  bigint  retention in milliseconds
+    ///   $6  bigint  wait in milliseconds
     /// Inserts into inbox by its primary key; waits for a transaction that holds the same message.
     std::string receive;
 
     /// Takes many in. One row for each, in the order given, one text: the outcome.
     ///   $1  text    consumer
-    ///   $2 to $5    arrays of what receive() takes; elements may be null, but for ids
-    ///   $6, $7      as in receive()
+    ///   $2 to $4    arrays of what receive() takes; elements may be null, but for ids
+    ///   $5, $6      as in receive()
     /// Inserts in the order of the ids. Raises 55P03 when a wait ran out.
     std::string receive_many;
 

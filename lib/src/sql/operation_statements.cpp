@@ -13,8 +13,8 @@ select outcome, scope, key, name, fence, recovery_point, call, attempt, data, ca
        coalesce(ceil(extract(epoch from retry_after) * 1000)::bigint, 0), status, headers, content_type,
        encode(body, 'hex')
 from {schema}.begin_operation(
-    $1, $2, coalesce($3::bytea, sha256($4::bytea)), $5, $6, $7, $8, $9, $10::bigint * interval '1 millisecond',
-    $11::integer, $12::bigint * interval '1 millisecond', $13::bigint * interval '1 millisecond'))sql",
+    $1, $2, $3::bytea, $4, $5, $6, $7, $8, $9::bigint * interval '1 millisecond',
+    $10::integer, $11::bigint * interval '1 millisecond', $12::bigint * interval '1 millisecond'))sql",
                       quoted);
     retake = in_schema(R"sql(/* once: retake_operation */
 select outcome, scope, key, name, fence, recovery_point, call, attempt, data, call_keys,

@@ -31,14 +31,14 @@ with schema_here as (
     select oid, nspname from pg_catalog.pg_namespace where nspname = $1::text
 ), expected_column (tab, col, type, required) as (values
     ('idempotency_record', 'service', 'text', true),
-    ('idempotency_record', 'scope', 'key_text', true),
-    ('idempotency_record', 'key', 'key_text', true),
+    ('idempotency_record', 'scope', 'text', true),
+    ('idempotency_record', 'key', 'text', true),
     ('idempotency_record', 'claimed_by', 'text', true),
     ('idempotency_record', 'claimed_at', 'timestamp with time zone', true),
     ('idempotency_record', 'completed_at', 'timestamp with time zone', false),
     ('idempotency_record', 'expires_at', 'timestamp with time zone', true),
-    ('idempotency_record', 'fingerprint', 'sha256_digest', false),
-    ('idempotency_record', 'response_status', 'http_status', false),
+    ('idempotency_record', 'fingerprint', 'bytea', false),
+    ('idempotency_record', 'response_status', 'integer', false),
     ('idempotency_record', 'response_headers', 'json', false),
     ('idempotency_record', 'response_content_type', 'text', false),
     ('idempotency_record', 'response_json', 'json', false),
@@ -171,6 +171,12 @@ with schema_here as (
     ('lookup', 'text, text, bytea, timestamp with time zone', false, 'request'),
     ('complete', 'text, text, integer, json, text, json, bytea, timestamp with time zone', false, 'request'),
     ('complete_with_row', 'text, text, integer, json', false, 'request'),
+    ('begin_request', 'text, text, bytea, interval, timestamp with time zone', false, 'request'),
+    ('begin_request_or_abort', 'text, text, bytea, interval, timestamp with time zone', false, 'request'),
+    ('finish_request',
+        'text, text, bytea, integer, json, text, json, bytea, interval, interval, timestamp with time zone', false,
+            'request'),
+    ('finish_request_with_row', 'text, text, bytea, integer, json, interval, interval', false, 'request'),
     ('acquire_lease', 'text, interval, text, timestamp with time zone', true, ''),
     ('renew_lease', 'text, bigint, interval, timestamp with time zone', true, ''),
     ('release_lease', 'text, bigint, timestamp with time zone', true, ''),
@@ -268,10 +274,12 @@ from live_table as c where c.relrowsecurity
 union all
 select format('table %s has the trigger %s, which can change or drop a claim', c.relname, t.tgname)
 from live_table as c join pg_catalog.pg_trigger as t on t.tgrelid = c.oid and not t.tgisinternal
--- One of ours asks at COMMIT whether a claim was completed.
-where not (t.tgname = 'idempotency_record_completed' and t.tgconstraint <> 0
-           and exists (select from pg_catalog.pg_proc as p where p.oid = t.tgfoid
-                       and p.proname = 'refuse_uncompleted_claim' and p.pronamespace = c.relnamespace))
+-- One of ours asks at COMMIT whether a claim was completed, and one writes the services into a function.
+where not exists (
+    select from pg_catalog.pg_proc as p
+    where p.oid = t.tgfoid and p.pronamespace = c.relnamespace
+      and (t.tgname, p.proname) in (('idempotency_record_completed', 'refuse_uncompleted_claim'),
+                                    ('service_role_written', 'service_role_changed')))
 union all
 select format('table %s has the rule %s, which can change or drop a claim', c.relname, r.rulename)
 from live_table as c join pg_catalog.pg_rewrite as r on r.ev_class = c.oid

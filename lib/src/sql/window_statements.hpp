@@ -15,17 +15,16 @@ struct window_statements {
     explicit window_statements(std::string_view schema)
         : open{in_schema(R"sql(/* once: open_window */
 select a.outcome, a.status, a.headers, a.content_type, encode(a.body, 'hex')
-from {schema}.open_window($1, $2, coalesce($3::bytea, sha256($4::bytea)), $5::bigint * interval '1 millisecond',
-                          $6::bigint * interval '1 millisecond') as a)sql",
+from {schema}.open_window($1, $2, $3::bytea, $4::bigint * interval '1 millisecond',
+                          $5::bigint * interval '1 millisecond') as a)sql",
                          quote_identifier(schema))} {}
 
     /// Asks whether another key asked the same lately.
     ///   $1  text    scope
     ///   $2  text    key
     ///   $3  bytea   SHA-256 of the request, or null
-    ///   $4  bytea   what to make the SHA-256 of, or null
-    ///   $5  bigint  window in milliseconds
-    ///   $6  bigint  wait in milliseconds
+    ///   $4  bigint  window in milliseconds
+    ///   $5  bigint  wait in milliseconds
     /// Columns: outcome, status, headers, content_type, body in hex.
     /// Inserts into request_window by its primary key; waits for a transaction that asks the same.
     std::string open;

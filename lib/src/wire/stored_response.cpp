@@ -1,6 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "wire/stored_response.hpp"
 
+#include "text/sha256.hpp"
 #include "wire/stored_body.hpp"
 
 #include <pqxx/field>
@@ -34,13 +35,20 @@ void add_key(parameters& to, request const& request) {
     to.add(request.scope).add(request.key);
 }
 
+std::string digest_of(fingerprint const& fingerprint) {
+    if (fingerprint.preimage().empty()) {
+        return fingerprint.digest();
+    }
+    auto const digest = sha256(fingerprint.preimage());
+    return {digest.begin(), digest.end()};
+}
+
 void add_fingerprint(parameters& to, fingerprint const& fingerprint) {
-    for (auto const* const part : {&fingerprint.digest(), &fingerprint.preimage()}) {
-        if (part->empty()) {
-            to.add(std::nullopt);
-        } else {
-            add_binary(to, *part);
-        }
+    auto const digest = digest_of(fingerprint);
+    if (digest.empty()) {
+        to.add(std::nullopt);
+    } else {
+        add_binary(to, digest);
     }
 }
 

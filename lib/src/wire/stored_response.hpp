@@ -8,12 +8,15 @@
 #include <pqxx/result>
 
 #include <optional>
+#include <string>
 
 namespace once::detail {
 
 /// Appends scope and key.
 void add_key(parameters& to, request const& request);
-/// Appends digest and preimage of the fingerprint, each null when it has none.
+/// The 32 bytes of the SHA-256 that the fingerprint is; empty when there is none.
+[[nodiscard]] std::string digest_of(fingerprint const& fingerprint);
+/// Appends the digest of the fingerprint, null when there is none.
 void add_fingerprint(parameters& to, fingerprint const& fingerprint);
 /// Appends the five values of a response as complete() takes them; all null without one.
 void add_response(parameters& to, std::optional<response> const& response);
