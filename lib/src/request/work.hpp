@@ -17,6 +17,7 @@
 
 #include <pqxx/except>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -94,10 +95,14 @@ struct call_context {
                options.isolation_level == isolation::read_committed;
     }
     /// How long the server may wait for a row of the same key at the end, where the lock did not exclude. The answer
-    /// to that must come before the connection counts as broken: it is certain, and broken would be in doubt.
+    /// to that must come before the connection counts as broken, or the deadline cuts it: it is certain, and what is
+    /// broken or cut would be in doubt.
     [[nodiscard]] std::chrono::milliseconds record_wait() const noexcept {
+        using namespace std::chrono;
         using namespace std::chrono_literals;
-        return std::min<std::chrono::milliseconds>(2'000ms, options.reply_timeout / 2);
+        auto const left = duration_cast<milliseconds>(deadline - steady_clock::now());
+        return std::clamp<milliseconds>(std::min<milliseconds>(options.reply_timeout, left) / 2, 1ms,
+                                        2'000ms);
     }
     /// The values that the statements below take, the settings first.
     [[nodiscard]] parameters claim_values() const;
