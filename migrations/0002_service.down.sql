@@ -9,6 +9,7 @@ drop function time_given(timestamptz);
 drop function is_operator();
 drop function current_service();
 drop function service_of_session();
+drop function service_role_digest();
 drop table service_role;
 drop function service_role_changed();
 drop function write_mapped_service();

@@ -72,6 +72,12 @@ $functions$, '{schema}', quote_ident(current_schema()));
 
 -- To look into service_role takes a statement, which costs a function as much as half of its INSERT. So the table is
 -- written into a function, which PostgreSQL puts into the expressions that call it.
+create function service_role_digest() returns text
+language sql stable set search_path from current
+return (select md5(coalesce(string_agg(format('%L %L', role, service), ',' order by role), '')) from service_role);
+comment on function service_role_digest() is
+    'Stands in the comment of mapped_service(), by which once doctor sees whether that holds the rows of the table.';
+
 create function write_mapped_service() returns void
 language plpgsql security definer set search_path from current
 as $$
@@ -96,8 +102,9 @@ begin
                        'as $body$ begin return (select r.service from %1$I.service_role as r '
                        'where r.role operator(pg_catalog.=) p_role::pg_catalog.text); end $body$', current_schema());
     end if;
-    comment on function mapped_service(name) is
-        'What service_role says about a role, or null. Written by write_mapped_service(); not to be edited.';
+    execute format('comment on function mapped_service(name) is %L',
+        'What service_role says about a role, or null. Written by write_mapped_service() from rows with the digest '
+        || service_role_digest() || '; not to be edited.');
 end $$;
 comment on function write_mapped_service() is
     'Writes the rows of service_role into mapped_service(). A trigger calls it when they change; call it by hand after '

@@ -4,9 +4,15 @@
 
 #include "support/effects.hpp"
 #include "support/login_role.hpp"
+#include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <pqxx/connection>
+#include <pqxx/except>
+#include <pqxx/nontransaction>
+#include <pqxx/transaction>
 
+#include <future>
 #include <string>
 
 using namespace once::testing;
@@ -58,6 +64,71 @@ TEST_CASE("roles of one service share its records", "[services]") {
     CHECK(write_as(server.three, "third").done());
     CHECK(server.effects() == 2);
     CHECK(server.ask("select service from once.idempotency_record where service = 'shop'") == "shop");
+}
+
+TEST_CASE("a row of service_role counts for open sessions from its COMMIT on, and not before", "[services]") {
+    with_roles const server;
+    pqxx::connection session{server.one.dsn()};
+    auto const service = [&] {
+        pqxx::nontransaction tx{session};
+        return tx.query_value<std::string>("select once.current_service()");
+    };
+    CHECK(service() == server.one.name());
+    pqxx::connection administrator{server.dsn()};
+    {
+        pqxx::work tx{administrator};
+        tx.exec("insert into once.service_role (role, service) values ('" + server.one.name() + "', 'shop')");
+        CHECK(service() == server.one.name());
+        tx.commit();
+    }
+    CHECK(service() == "shop");
+    {
+        pqxx::work tx{administrator};
+        tx.exec("update once.service_role set service = 'bakery'");
+    }
+    CHECK(service() == "shop");
+    server.run("update once.service_role set service = 'it''s \\ a $$ bakery'");
+    CHECK(service() == "it's \\ a $$ bakery");
+    server.run("truncate once.service_role");
+    CHECK(service() == server.one.name());
+}
+
+TEST_CASE("two administrators who map roles at the same time both see their rows count", "[services]") {
+    with_roles const server;
+    pqxx::connection first{server.dsn()};
+    pqxx::work one{first};
+    one.exec("insert into once.service_role (role, service) values ('" + server.one.name() + "', 'shop')");
+    auto later = std::async(std::launch::async, [&] {
+        server.run("insert into once.service_role (role, service) values ('" + server.two.name() +
+                   "', 'shop')");
+    });
+    REQUIRE(wait_until([&] {
+        return server.ask("select count(*) from pg_stat_activity where datname = current_database() "
+                          "and wait_event_type = 'Lock'") == "1";
+    }));
+    one.commit();
+    later.get();
+    for (auto const* role : {&server.one, &server.two}) {
+        CHECK(ask(role->dsn(), "select once.current_service()") == "shop");
+    }
+    pqxx::work strict{first};
+    strict.exec("set transaction isolation level repeatable read");
+    CHECK_THROWS_AS(strict.exec("delete from once.service_role"), pqxx::sql_error);
+}
+
+TEST_CASE("hundreds of roles of services are told apart as few are", "[services]") {
+    with_roles const server;
+    server.run("insert into once.service_role (role, service) values ('" + server.one.name() + "', 'shop')");
+    for (char const* const change :
+         {"insert into once.service_role (role, service) select 'role ' || n, 'service ' || n "
+          "from generate_series(1, 300) as n",
+          "delete from once.service_role where role like 'role %'"}) {
+        server.run(change);
+        CHECK(ask(server.one.dsn(), "select once.current_service()") == "shop");
+        CHECK(ask(server.two.dsn(), "select once.current_service()") == server.two.name());
+        CHECK(write_as(server.one, "first").committed());
+    }
+    CHECK(server.effects() == 1);
 }
 
 TEST_CASE("login roles that are rotated act for the service of their group", "[services]") {

@@ -133,6 +133,34 @@ constexpr auto some_data =
 
 } // namespace
 
+TEST_CASE("doctor finds rows of service_role that the functions do not know, and what it prints tells them",
+          "[command][doctor]") {
+    effects_database const server;
+    server.run("insert into once.service_role (role, service) values ('known', 'shop')");
+    CHECK(ailments(server.dsn()) == "");
+    server.run("alter table once.service_role disable trigger user; "
+               "insert into once.service_role (role, service) values ('unknown', 'shop'); "
+               "alter table once.service_role enable trigger user");
+    CHECK(ailments(server.dsn()).find("service_role was changed without its trigger") != std::string::npos);
+    CHECK(run_what_it_prints(server.dsn()).status == 0);
+    CHECK(ailments(server.dsn()) == "");
+    CHECK(server.ask("select once.mapped_service('unknown')") == "shop");
+}
+
+TEST_CASE("doctor finds records that no function can have written", "[command][doctor]") {
+    effects_database const server;
+    server.run("select once.claim('test', 'k')");
+    CHECK(ailments(server.dsn()) == "");
+    for (char const* const change :
+         {"scope = ' test'", "key = repeat('k', 256)", "fingerprint = 'short'", "response_status = 200",
+          "response_json = '1'", "response_status = 99, response_json = '1'"}) {
+        INFO(change);
+        server.run("delete from once.idempotency_record; select once.claim('test', 'k')");
+        server.run(std::string{"update once.idempotency_record set "} + change);
+        CHECK(ailments(server.dsn()).find("1 records of idempotency_record") != std::string::npos);
+    }
+}
+
 TEST_CASE("doctor is silent after an installation under any schema name", "[command][doctor]") {
     effects_database const server;
     CHECK(ailments(server.dsn()) == "");

@@ -126,6 +126,7 @@ std::vector<finding> findings_of_schema(session& db, int version) {
                      findings);
     }
     add_findings(tx.exec(queries::owner_findings, of_schema), 2, -1, findings);
+    add_findings(tx.exec(replace_all(queries::row_findings, "SCHEMA", quoted)), 2, 3, findings);
     add_findings(tx.exec(queries::publication_findings, of_schema), 2, -1, findings);
     tx.abort();
     return findings;

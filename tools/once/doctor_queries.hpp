@@ -92,8 +92,11 @@ own as (
                   case when q.seqcycle then ' cycle' else ' no cycle' end)
     from pg_class as c join s on c.relnamespace = s.oid join pg_sequence as q on q.seqrelid = c.oid
     union all
-    select 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid), pg_get_functiondef(p.oid), null
+    -- One is written by the schema itself, from rows: see service_findings.
+    select 'function', p.oid::regprocedure::text, case when p.proname = 'mapped_service' then '' else d.definition end,
+           d.definition, null
     from pg_proc as p join s on p.pronamespace = s.oid
+    cross join lateral (select pg_get_functiondef(p.oid) as definition) as d
     union all
     select 'trigger', c.relname || '.' || t.tgname, pg_get_triggerdef(t.oid), pg_get_triggerdef(t.oid),
            format(E'drop trigger %I on %I.%I;\n%s', t.tgname, s.nspname, c.relname, pg_get_triggerdef(t.oid))
@@ -312,6 +315,32 @@ select format('login roles %s of the group %s are services of their own', string
               'grant execute on function SCHEMA.service_by_membership() to %1$I. Several: a row of service_role for '
                'each', of_group)
 from member group by of_group having count(distinct name) > 1 order by 1)sql";
+
+/// Rows of service_role that the functions do not know, and records that no function of the schema can have written.
+/// One row each: what, why, fix, advice. SCHEMA stands for the schema, quoted.
+/// Of a large table a thousand pages are looked at, in no order.
+inline constexpr char const* row_findings = R"sql(
+select 'service_role was changed without its trigger',
+       'the functions take the service of a role from mapped_service(), which does not hold the rows of the table: a '
+       'restore with --disable-triggers or logical replication brings that about',
+       'select SCHEMA.write_mapped_service()', ''
+where obj_description('SCHEMA.mapped_service(name)'::regprocedure, 'pg_proc') not like
+      '%' || SCHEMA.service_role_digest() || '%'
+union all
+select format('%s records of idempotency_record, as far as was looked, break its rules', count(*)),
+       'no function of this schema writes such a record: scope and key are printable ASCII of 1 to 255 bytes, a '
+       'fingerprint has 32 bytes, a status is 100 to 599, and a response has exactly one body',
+       '', 'find out who writes to the table past the functions'
+from SCHEMA.idempotency_record tablesample system (
+    (select 100 * least(1, 1000.0 / greatest(1, pg_relation_size('SCHEMA.idempotency_record') / 8192)))::real) as r
+where (octet_length(scope) <= 255 and scope ~ '^[!-~]([ -~]*[!-~])?$'
+       and octet_length(key) <= 255 and key ~ '^[!-~]([ -~]*[!-~])?$'
+       and coalesce(octet_length(fingerprint), 32) = 32
+       and case when response_status is null
+                then num_nonnulls(response_headers, response_content_type, response_json, response_bytes) = 0
+                else response_status between 100 and 599 and num_nonnulls(response_json, response_bytes) = 1 end)
+      is not true
+having count(*) > 0)sql";
 
 /// Settings that break a promise. One row each: what, why, fix (SQL), advice (what needs a decision).
 inline constexpr char const* risky_settings = R"sql(

@@ -24,8 +24,8 @@ inline constexpr no_fingerprint_t no_fingerprint{};
  * ("ab", "c") and ("a", "bc") differ. Take in everything that makes the request what it is: method, route, principal,
  * content type, body. Bytes are compared, not meaning: the same JSON with other white space is another request.
  *
- * The hash is made by the database (`sha256`), so the library needs no cryptography of its own; the parts travel
- * with the claim and are not stored. Where they must not leave the process, hash them yourself and use `from_digest`.
+ * The parts are hashed in this process, when the call is made: only the 32 bytes travel, and are stored. Where you have
+ * a digest already, use `from_digest`.
  *
  * @par Thread safety
  * A value: distinct objects are independent.

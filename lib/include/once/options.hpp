@@ -68,8 +68,8 @@ struct call_options {
 
     store stored = store::success;
 
-    /// How long the response is kept, 1 second to 366 days, not shorter than the deadline. Longer than any client
-    /// retries: a repeat that comes after it is a new request.
+    /// How long the response is kept, from when it is stored: 1 second to 366 days, not shorter than the deadline.
+    /// Longer than any client retries: a repeat that comes after it is a new request.
     detail::time_field<"call_options.retention"> retention{std::chrono::hours{24}};
 
     /// The whole call, retries included. 100 milliseconds to 1 hour. The server ends an abandoned transaction of the
