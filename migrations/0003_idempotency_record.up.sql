@@ -137,7 +137,7 @@ execute replace($functions$
 create function {schema}.request_lock(p_service text, p_scope text, p_key text) returns bigint
 language sql immutable parallel safe
 return pg_catalog.hashtextextended(p_key, pg_catalog.hashtextextended(p_scope, pg_catalog.hashtextextended(p_service,
-    pg_catalog.hashtextextended('{schema}', 0))));
+    '{schema}.idempotency_record'::pg_catalog.regclass::bigint)));
 comment on function {schema}.request_lock(text, text, text) is
     'The number of the advisory lock that excludes two transactions that work on one request. The lock only spares '
     'work; what keeps a second effect out is idempotency_record_pkey.';
@@ -586,7 +586,7 @@ begin
         -- A stranger holds the lock. So this request is claimed by its row, as others are in a transaction of the
         -- caller; finish_request() completes it.
         perform pg_catalog.set_config('once.claims', pg_catalog.repeat('c', 64), true);
-        v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, p_wait => '0', p_now => p_now);
+        v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, interval '24 hours', interval '0', p_now);
         if v_answer.outcome operator(pg_catalog.=) 'started' then
             perform pg_catalog.set_config('once.inserted',
                 {schema}.request_lock(v_service, p_scope, p_key)::pg_catalog.text, true);
@@ -787,8 +787,8 @@ begin
             raise exception 'the last statement returned no row to answer with'
                 using errcode = 'ON003', hint = 'end it with RETURNING, and let it hit exactly one row';
         end if;
-        perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0),
-                                         p_json => p_row);
+        perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0), null, null,
+                                         p_row);
         perform {schema}.require_begun(p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then

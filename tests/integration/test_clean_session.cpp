@@ -142,8 +142,8 @@ TEST_CASE("a service without the right to complete is told what to grant", "[ses
     auto db = all.connect();
     db.check(); // which would see what is missing
     all.server.run(
-        "revoke execute on function once.complete(text, text, integer, json, text, json, bytea, timestamptz) "
-        "from " +
+        "revoke execute on function once.finish_request(text, text, bytea, integer, json, text, json, bytea, "
+        "interval, interval, timestamptz) from " +
         all.service.name());
     try {
         std::ignore = once::execute(db, request_of("a"), [](once::transaction& tx) { add_effect(tx); });

@@ -151,7 +151,7 @@ TEST_CASE("what runs under its caller's search_path names the schema of everythi
     pqxx::connection connection{server.dsn()};
     pqxx::nontransaction tx{connection};
     // Those with their owner's rights, and whatever they call that has no search_path of its own either. (An SQL body
-    // has looked up its names already.)
+    // has looked up its names already, so its text is empty here; what it calls has not.)
     auto const unpinned = tx.exec(R"sql(
         with recursive open as (
             select oid, proname, prosrc from pg_proc where pronamespace = 'once'::regnamespace and prosecdef
@@ -159,7 +159,10 @@ TEST_CASE("what runs under its caller's search_path names the schema of everythi
             union
             select p.oid, p.proname, p.prosrc from open join pg_proc as p
                 on open.prosrc ~ ('once\.' || p.proname || '\(')
-            where p.pronamespace = 'once'::regnamespace and p.prosqlbody is null
+                or exists (select from pg_depend as d
+                           where (d.classid, d.objid) = ('pg_proc'::regclass, open.oid)
+                             and (d.refclassid, d.refobjid) = ('pg_proc'::regclass, p.oid))
+            where p.pronamespace = 'once'::regnamespace
               and array_to_string(p.proconfig, ' ') !~ 'search_path=' is not false)
         select proname, prosrc from open)sql");
     std::set<std::string> names;

@@ -257,8 +257,8 @@ TEST_CASE("in one round trip, too, an answer that was stored without the lock co
     effects_database const server;
     once::database db{server.dsn()};
     server.run("create function by_hand() returns trigger language plpgsql as $$ begin "
-               "perform dblink_exec('dbname=' || current_database(), $i$" +
-               std::string{as_if_by_hand} + "$i$); return new; end $$");
+               "perform dblink_exec($d$" +
+               server.dsn() + "$d$, $i$" + std::string{as_if_by_hand} + "$i$); return new; end $$");
     if (server.ask("select count(*) from pg_available_extensions where name = 'dblink'") == "0") {
         SKIP("this server has no dblink (postgresql-contrib)");
     }

@@ -114,7 +114,8 @@ own as (
         where e.enumtypid = t.oid), null, null
     from pg_type as t join s on t.typnamespace = s.oid where t.typtype = 'e'
     union all
-    select 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid), d.description,
+    select 'comment', pg_describe_object(d.classoid, d.objoid, d.objsubid),
+           case when d.description like 'What service\_role says about a role%' then '' else d.description end,
            format('comment on %s is %L', o.target, d.description), null
     from pg_description as d
     join lateral (
@@ -331,8 +332,8 @@ select format('%s records of idempotency_record, as far as was looked, break its
        'no function of this schema writes such a record: scope and key are printable ASCII of 1 to 255 bytes, a '
        'fingerprint has 32 bytes, a status is 100 to 599, and a response has exactly one body',
        '', 'find out who writes to the table past the functions'
-from SCHEMA.idempotency_record tablesample system (
-    (select 100 * least(1, 1000.0 / greatest(1, pg_relation_size('SCHEMA.idempotency_record') / 8192)))::real) as r
+from SCHEMA.idempotency_record as r tablesample system (
+    (select 100 * least(1, 1000.0 / greatest(1, pg_relation_size('SCHEMA.idempotency_record') / 8192)))::real)
 where (octet_length(scope) <= 255 and scope ~ '^[!-~]([ -~]*[!-~])?$'
        and octet_length(key) <= 255 and key ~ '^[!-~]([ -~]*[!-~])?$'
        and coalesce(octet_length(fingerprint), 32) = 32
