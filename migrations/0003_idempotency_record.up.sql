@@ -1,5 +1,6 @@
 -- 0003 idempotency_record: the claim of a request and its stored response.
--- More than 400 lines: the claim in its three forms is read in one piece.
+-- More than 400 lines: the claim by a row and the record that is written once keep each other out, and are read
+-- together.
 --
 -- Apply: into the schema that holds 0002.
 -- Locks: creates new objects only.
@@ -62,7 +63,7 @@ comment on column idempotency_record.completed_at is
     'is seen only when a caller of claim() committed without complete(), and answered as in_progress until it '
     'expires.';
 comment on column idempotency_record.expires_at is
-    'From then on the key may be claimed anew, and purge() removes the row.';
+    'From then on the key may be claimed again, and purge() removes the row.';
 comment on column idempotency_record.fingerprint is
     'SHA-256 of what was asked. The same key with another fingerprint is refused as key_reused.';
 comment on column idempotency_record.response_status is
@@ -90,8 +91,8 @@ create type claim_answer as (
 );
 comment on type claim_answer is
     'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
-    'in_progress (somebody else is at it), key_reused (same key, other fingerprint), absent (lookup only: no record), '
-    'refused (redeem_token only: no such token for this principal and purpose, or it has expired).';
+    'in_progress (another request is at it), key_reused (same key, other fingerprint), absent (lookup only: no '
+    'record), refused (redeem_token only: no such token for this principal and purpose, or it has expired).';
 comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused, absent or refused.';
 comment on column claim_answer.claimed_at is 'When the record was claimed; null when started: it is now.';
 comment on column claim_answer.completed_at is 'When its response was stored.';
@@ -105,7 +106,7 @@ comment on column claim_answer.body is 'The stored body, byte for byte; only whe
 create function answer_of(p_record idempotency_record, p_fingerprint bytea) returns claim_answer
 language sql stable
 return case
-    -- The response goes only to whoever asks the same question.
+    -- The response goes only to a request that is the same.
     when p_record.fingerprint is distinct from p_fingerprint then
         row('key_reused', null, null, null, null, null, null, null)::claim_answer
     when p_record.completed_at is null then
@@ -121,15 +122,15 @@ comment on function answer_of(idempotency_record, bytea) is
     'What a repeat with this fingerprint is told about an unexpired record. Used by claim() and lookup().';
 
 -- The functions from here to finish_request_with_row() are called in every transaction of every service. So they have
--- no `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names it
--- has looked up. (To set a flag of the planner costs next to nothing, and keeps a plan that was made while there were
+-- no `set search_path`, which PostgreSQL would carry out and take back at each call, each time forgetting which names
+-- it has looked up. (To set a flag of the planner costs next to nothing, and keeps a plan made when there were
 -- few rows from reading all of many.) Instead they name the schema of every table, function, type and operator, so that
 -- nothing that a caller puts on its search_path can stand in for one.
 -- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's
 -- rights. {schema} is the name of this schema: replace() below puts it in.
--- Each expression of plpgsql is prepared once per transaction, and a function inside of a function costs as much as the
+-- Each expression of plpgsql is prepared once per transaction, and a function inside a function costs as much as the
 -- whole of its caller. So there are few expressions on the way of a new key, the service is looked up in place, and
--- what seldom happens stands in functions of its own.
+-- what seldom happens stands in separate functions.
 execute replace($functions$
 
 -- Each hash is the seed of the next, so that ("ab", "c") and ("a", "bc") differ. SQL, so that PostgreSQL puts it into
@@ -185,7 +186,8 @@ declare
 begin
     return case
         when v_mapped is not null then v_mapped = p_service
-        when exists (select from service_role as r cross join lateral (select to_regrole(quote_ident(r.role)) as oid) as g
+        when exists (select from service_role as r
+                     cross join lateral (select to_regrole(quote_ident(r.role)) as oid) as g
                      where r.service = p_service and pg_has_role(p_role, g.oid, 'MEMBER')
                        and has_function_privilege(g.oid, '{schema}.service_by_membership()'::regprocedure, 'EXECUTE'))
             then true
@@ -298,6 +300,7 @@ comment on function {schema}.await_request(text, text, text, bytea, interval, ti
     'there is one; started, with the lock; 55P03 when p_wait runs out; absent, without the lock, when a role that '
     'acts for another service holds it: then the INSERT alone decides.';
 
+-- More than 80 lines: the lock, the INSERT, and what is done where there is a row already, in one loop.
 create function {schema}.claim(
     p_scope       text,
     p_key         text,
@@ -331,7 +334,7 @@ begin
         raise exception 'wait must be between 0 and 1 hour' using errcode = '22023';
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
-        -- A lock_timeout of 0 would mean to wait for ever, so the shortest wait is a millisecond.
+        -- A lock_timeout of 0 would mean to wait forever, so the shortest wait is a millisecond.
         perform pg_catalog.set_config('lock_timeout',
             greatest(1, extract(epoch from p_wait) operator(pg_catalog.*) 1000)::bigint::pg_catalog.text, true);
     end if;
@@ -359,7 +362,7 @@ begin
             return row('started', null, null, null, null, null, null, null)::{schema}.claim_answer;
         end if;
 
-        -- A statement of its own: under READ COMMITTED only a new snapshot is sure to show the winner, and under
+        -- A separate statement: under READ COMMITTED only a new snapshot is sure to show the winner, and under
         -- SERIALIZABLE only a plain SELECT takes part in the detection of conflicts.
         select * into v_record from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
@@ -368,7 +371,7 @@ begin
             return {schema}.answer_of(v_record, p_fingerprint);
         end if;
 
-        -- No row now means: purged, or taken over, since it was read. Then all begins anew.
+        -- No row now means: purged, or taken over, since it was read. Then all begins again.
         update {schema}.idempotency_record
         set claimed_by = default, claimed_at = v_now, completed_at = null,
             expires_at = v_now operator(pg_catalog.+) p_retention,
@@ -506,7 +509,7 @@ comment on function {schema}.complete(text, text, integer, json, text, json, byt
     'Stores the response of a claimed request: a status with exactly one of p_json and p_bytes, or all null to keep '
     'the key only. Raises ON002 when this service has no started record of that key. p_now is for tests.';
 
--- Not a call of complete(): a function inside of a function prepares its expressions a second time.
+-- Not a call of complete(): a function inside a function prepares its expressions a second time.
 create function {schema}.complete_with_row(
     p_scope  text,
     p_key    text,
@@ -566,7 +569,7 @@ declare
     v_mark    pg_catalog.text;
 begin
     if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
-        -- A statement of its own, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
+        -- A separate statement, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
         -- the last holder has committed.
         select * into v_record from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) (v_service, p_scope, p_key);
@@ -692,7 +695,8 @@ as $$
 begin
     if current_setting('once.begun', true) is distinct from p_key then
         raise exception 'this transaction has not begun this request'
-            using errcode = 'ON002', hint = 'call begin_request() first, in the same transaction, one request at a time';
+            using errcode = 'ON002',
+                  hint = 'call begin_request() first, in the same transaction, one request at a time';
     end if;
 end $$;
 comment on function {schema}.require_begun(text) is
@@ -747,8 +751,8 @@ begin
             p_bytes)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
-                                          p_content_type, p_json, p_bytes, v_now);
+        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention,
+                                          p_status, p_headers, p_content_type, p_json, p_bytes, v_now);
     end if;
 end $$;
 comment on function
@@ -759,7 +763,7 @@ comment on function
     'again. ON006: the key was claimed a second time in this transaction. 55P03: a row of this key was locked for '
     'p_wait; nothing took effect. p_now is for tests.';
 
--- Not a call of finish_request(): a function inside of a function prepares its expressions a second time.
+-- Not a call of finish_request(): a function inside a function prepares its expressions a second time.
 create function {schema}.finish_request_with_row(
     p_scope       text,
     p_key         text,
@@ -797,12 +801,12 @@ begin
     end if;
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_content_type, response_json)
-    values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(), v_now operator(pg_catalog.+) p_retention,
-            p_fingerprint, v_now, p_status, 'application/json', p_row)
+    values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(),
+            v_now operator(pg_catalog.+) p_retention, p_fingerprint, v_now, p_status, 'application/json', p_row)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention, p_status, null,
-                                          'application/json', p_row, null, v_now);
+        perform {schema}.take_over_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention,
+                                          p_status, null, 'application/json', p_row, null, v_now);
     end if;
     return p_row;
 end $$;
@@ -812,7 +816,7 @@ comment on function {schema}.finish_request_with_row(text, text, bytea, integer,
 
 $functions$, '{schema}', quote_ident(current_schema()));
 
--- Who claims with try_claim() on a transaction of their own end that themselves, and can forget complete(): the effect
+-- A caller that claims with try_claim() ends its transaction itself, and can forget complete(): the effect
 -- would stand, and each repeat be told that the first request is still running. execute() and operations do not pass
 -- here: their claims do not set the mark, and nothing is queued for them.
 create function refuse_uncompleted_claim() returns trigger
@@ -830,13 +834,13 @@ comment on function refuse_uncompleted_claim() is
     'Body of the trigger idempotency_record_completed: raises ON005 at COMMIT. Not to be called.';
 
 -- try_claim() says that it wants to be watched by an update of a column that nothing else updates: PostgreSQL reads the
--- WHEN of a trigger anew for each statement, which every INSERT would feel.
+-- WHEN of a trigger again for each statement, which every INSERT would feel.
 create constraint trigger idempotency_record_completed after update of scope on idempotency_record
 deferrable initially deferred for each row execute function refuse_uncompleted_claim();
 comment on trigger idempotency_record_completed on idempotency_record is
     'Refuses a COMMIT that would leave what try_claim() claimed without complete().';
 
--- While somebody holds an old snapshot, a backup for example, an index keeps the entries of rows that are gone, and
+-- While an old snapshot is held, by a backup for example, an index keeps the entries of rows that are gone, and
 -- each look for the first row in its order reads them all. So a session that had to read many remembers where it ended.
 create function look_from(p_what text, p_of text) returns timestamptz
 language plpgsql stable
@@ -906,7 +910,7 @@ begin
     perform keep_look('purge', p_table::text, v_from, least(v_first, v_now),
                       pg_stat_get_xact_tuples_returned(p_index) - v_read);
     if v_first <= v_now then
-        -- SKIP LOCKED: a row that somebody works on at this moment, for example claims anew, is left to them.
+        -- SKIP LOCKED: a row that another transaction works on at this moment, for example claims again, is left to it.
         execute format('delete from %1$s where ctid = any (array('
                        'select ctid from %1$s where %2$I between $1 and $2 and %3$s order by %2$I limit $3 '
                        'for update skip locked))',

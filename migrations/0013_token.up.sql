@@ -41,7 +41,8 @@ comment on column token.issued_by is 'application_name of the session that issue
 comment on column token.issued_at is 'When it was issued (clock of the database).';
 comment on column token.expires_at is 'From then on it is refused, and purge_tokens() removes the row.';
 comment on constraint token_pkey on token is 'One row per token: the lock on it decides who redeems.';
-comment on constraint token_times on token is 'A token is good for some time, and never for ever.';
+comment on constraint token_times on token is
+    'A token is good for some time: one without an end could be used long after it was mailed.';
 
 create index token_expiry_idx on token (expires_at);
 comment on index token_expiry_idx is 'Lets purge_tokens() find what has expired without reading the rest.';
@@ -79,7 +80,7 @@ begin
     if v_issued <> cardinality(p_hashes) then
         raise exception '% of % tokens have been issued before, or are given twice', cardinality(p_hashes) - v_issued,
             cardinality(p_hashes)
-            using errcode = '23505', hint = 'make each token of at least 128 random bits of its own';
+            using errcode = '23505', hint = 'make each token of at least 128 bits that are random';
     end if;
     return v_issued;
 end $$;

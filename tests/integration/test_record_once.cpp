@@ -1,5 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 //
+// More than 400 lines: one claim for each way in which a request that is written once meets others.
+//
 // A request whose record is written once, at its end: the advisory lock spares work, the unique constraint guards.
 #include <once/claim.hpp>
 #include <once/database.hpp>

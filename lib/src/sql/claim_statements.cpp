@@ -10,8 +10,8 @@ namespace {
 
 // Set for this transaction only, so that a pooler can hand the session to anybody afterwards.
 // synchronous_commit: only ever raised, and touched only if there is something to raise. The idle timeout: only ever
-// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all. The name of the WAL file tells the
-// timeline, also of a server that a pooler has changed to.
+// lowered; it bounds how long the server keeps a claim whose client has vanished. 0 is no timeout at all. The name of
+// the WAL file tells the timeline, also of a server that a pooler has changed to.
 constexpr std::string_view settings_list = R"sql(
     case when $1::boolean and current_setting('synchronous_commit') in ('off', 'local', 'remote_write')
          then set_config('synchronous_commit', 'on', true) end,
