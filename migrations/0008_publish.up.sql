@@ -197,12 +197,7 @@ begin
     insert into {schema}.outbox (txid, id, service, message_id, given_id, bucket, topic, key, traceparent, content_type,
         headers, payload_json, payload_bytes)
     values (v_xid, v_place,
-            coalesce((select r.service from {schema}.service_role as r
-                where r.role operator(pg_catalog.=) session_user),
-                     case when pg_catalog.has_function_privilege(session_user,
-                         '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-                          then {schema}.service_by_membership() end,
-                     session_user),
+            {schema}.service_of_session(),
             coalesce(v_bound, p_message_id), v_given, {schema}.bucket_of(p_key, coalesce(v_bound, p_message_id)),
             p_topic, p_key, p_traceparent, {schema}.media_type_of(p_content_type, p_json), p_headers, p_json, p_bytes);
     -- After the insert: a reader that goes to sleep now finds our lock on the table, and polls until we are through.

@@ -187,8 +187,7 @@ comment on function refuse_acknowledgement(
 
 -- What a service calls for each batch names the schema of everything instead of setting a search_path. {message}, {new}
 -- and {wanted} stand for the same words in three queries.
-execute replace(replace(replace(replace(replace($functions$
-
+execute replace(replace(replace(replace($functions$
 
 -- More than 80 lines: two scans that must stay two, and what they rest on.
 create function {schema}.next_batch(
@@ -227,7 +226,7 @@ begin
            s.dead_blocks_key, s.incarnation,
            (select k.secret from {schema}.batch_seal as k where k.only_row) as secret
     into v_sub
-    from {schema}.subscription as s where (s.service, s.name) operator(pg_catalog.=) ({service}, p_subscription);
+    from {schema}.subscription as s where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
     -- The newest checkpoint. An index scan looks at all entries of a page that it may want, so a caller that knows the
     -- number of an earlier one saves a hundred; where there is none from there on, the number was wrong. The snapshot
     -- of this statement is what the batch reaches up to; the newest place is read after it was taken: whatever it sees
@@ -411,7 +410,7 @@ begin
     -- Before this transaction has an id.
     v_newest := pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass);
     v_timeline := {schema}.current_timeline();
-    v_service := {service};
+    v_service := {schema}.service_of_session();
     -- The checkpoint that the batch comes after: no other number can follow, and whether one does, the insert tells.
     select c.number, c.last_id, c.from_id, c.seen_id, c.from_snap, coalesce(c.to_bound, c.bound) as to_bound, c.parked,
            c.server_started, (select k.secret from {schema}.batch_seal as k where k.only_row) as secret
@@ -523,12 +522,7 @@ $functions$, '{message}', 'null::{schema}.batch, o.id, o.message_id, o.given_id,
     and (v_sub.topics is null or o.topic operator(pg_catalog.=) any (v_sub.topics)
          or o.topic operator(pg_catalog.^@) any (v_prefix))
     and (v_sub.starts_at is null or o.published_at operator(pg_catalog.>=) v_sub.starts_at)$wanted$),
-    '{service}', $service$coalesce(
-        (select r.service from {schema}.service_role as r where r.role operator(pg_catalog.=) session_user),
-        case when pg_catalog.has_function_privilege(session_user,
-            '{schema}.service_by_membership()'::pg_catalog.regprocedure, 'EXECUTE')
-             then {schema}.service_by_membership() end,
-        session_user)$service$), '{schema}', quote_ident(current_schema()));
+    '{schema}', quote_ident(current_schema()));
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean
 language plpgsql security definer set search_path from current

@@ -8,6 +8,7 @@ import hashlib
 SCOPE = "POST /orders alice"
 REQUEST = '{"customer":"alice","cents":4200,"note":"' + "x" * 57 + '"}'
 RESPONSE = '{"id":4711,"customer":"alice","cents":4200,"detail":"' + "x" * 145 + '"}'
+DIGEST = "\\x" + hashlib.sha256(REQUEST.encode()).hexdigest()
 PAYLOAD = '{"order":4711,"customer":"alice","note":"' + "x" * 57 + '"}'
 BATCH = 100
 
@@ -87,6 +88,15 @@ def claim(s, n):
     s.run("select once.claim($1, $2, sha256($3::text::bytea))", SCOPE, key(n), REQUEST)
     order(s)
     s.run("select once.complete($1, $2, $3, null, 'application/json', $4::json, null)", SCOPE, key(n), 201, RESPONSE)
+    s.run("commit")
+
+
+def begin_and_finish(s, n):
+    s.run("begin")
+    s.run("select once.begin_request($1, $2, $3::bytea)", SCOPE, key(n), DIGEST)
+    order(s)
+    s.run("select once.finish_request($1, $2, $3::bytea, $4, null, 'application/json', $5::json, null)", SCOPE, key(n),
+          DIGEST, 201, RESPONSE)
     s.run("commit")
 
 
@@ -178,6 +188,7 @@ CALLS = [
     Call("by-hand-outbox", "the same, and a row of that outbox", lambda s, n: by_hand(s, n, True)),
     Call("replay-by-hand", "a repeat by hand", replay_by_hand),
     Call("claim", "claim(), insert, complete(): a request through SQL", claim, beside="by-hand"),
+    Call("begin", "begin_request(), insert, finish_request(): the same, written once", begin_and_finish, beside="by-hand"),
     Call("execute", "execute with a callback, one insert", library=True, beside="by-hand"),
     Call("execute-outbox", "the same, and a row of an outbox by at_commit", library=True, beside="by-hand-outbox"),
     Call("execute-publish", "the same, and publish() instead", library=True, beside="by-hand-outbox"),
