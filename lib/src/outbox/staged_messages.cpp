@@ -4,6 +4,9 @@
 #include "wire/pg_time.hpp"
 #include "wire/stored_body.hpp"
 
+#include <span>
+#include <utility>
+
 namespace once::detail {
 
 namespace {
@@ -20,6 +23,19 @@ void add_array(parameters& to, binary_array& array) {
 } // namespace
 
 void message_arrays::add(message const& message, message_id const& id) {
+    m_given = message.id.has_value();
+    if (m_count++ == 0) {
+        m_first.emplace(message, id);
+        m_bytes = message.topic.size() + message.key.size() + message.payload.data().size();
+        return;
+    }
+    if (auto const first = std::exchange(m_first, std::nullopt)) {
+        put(first->first, first->second);
+    }
+    put(message, id);
+}
+
+void message_arrays::put(message const& message, message_id const& id) {
     m_topics.add(message.topic);
     m_keys.add_or_null(message.key);
     bool const is_json = is_stored_as_json(message.payload);
@@ -41,13 +57,14 @@ void message_arrays::add(message const& message, message_id const& id) {
     if (message.deliver_at) {
         m_due_times.add_int8(to_pg_time(*message.deliver_at));
     }
-    m_given = message.id.has_value();
-    ++m_count;
     m_bytes =
         m_topics.bytes() + m_keys.bytes() + m_json.bytes() + m_byte_payloads.bytes() + m_headers.bytes();
 }
 
 parameters message_arrays::take(bool with_due_times) {
+    if (auto const first = std::exchange(m_first, std::nullopt)) {
+        put(first->first, first->second);
+    }
     parameters values;
     for (auto* const array : {&m_topics, &m_keys, &m_json, &m_byte_payloads, &m_content_types, &m_headers,
                               &m_traceparents, &m_ids}) {
@@ -57,6 +74,37 @@ parameters message_arrays::take(bool with_due_times) {
     if (with_due_times) {
         add_array(values, m_due_times);
     }
+    m_count = 0;
+    m_bytes = 0;
+    return values;
+}
+
+std::optional<parameters> message_arrays::take_one() {
+    auto const first = std::exchange(m_first, std::nullopt);
+    if (!first) {
+        return std::nullopt;
+    }
+    auto const& [message, id] = *first;
+    parameters values;
+    auto const text_or_null = [&](std::string const& text) {
+        if (text.empty()) {
+            values.add(std::nullopt);
+        } else {
+            values.add(text);
+        }
+    };
+    auto const bytes = std::as_bytes(std::span{message.payload.data()});
+    values.add(message.topic);
+    text_or_null(message.key);
+    if (is_stored_as_json(message.payload)) {
+        values.add(bytes).add(std::nullopt);
+    } else {
+        values.add(std::nullopt).add(bytes);
+    }
+    text_or_null(message.payload.content_type());
+    text_or_null(message.headers.empty() ? std::string{} : to_stored_headers(message.headers));
+    text_or_null(message.traceparent);
+    values.add(id.to_string()).add(!m_given);
     m_count = 0;
     m_bytes = 0;
     return values;
@@ -84,7 +132,11 @@ void staged_messages::close(bool later) {
     if (open.size() > 0) {
         m_closed_bytes += open.bytes();
         m_closed_messages += open.size();
-        m_closed.push_back({later, open.take(later)});
+        auto one = later ? std::nullopt : open.take_one();
+        auto const text = one     ? &sql::outbox_statements::publish
+                          : later ? &sql::outbox_statements::schedule_many
+                                  : &sql::outbox_statements::publish_many;
+        m_closed.push_back({text, one ? std::move(*one) : open.take(later)});
     }
 }
 
@@ -94,7 +146,7 @@ std::vector<statement> staged_messages::take(sql::outbox_statements const& texts
     std::vector<statement> made;
     made.reserve(m_closed.size());
     for (auto& one : m_closed) {
-        made.push_back({one.later ? texts.schedule_many : texts.publish_many, std::move(one.values)});
+        made.push_back({texts.*one.text, std::move(one.values)});
     }
     m_closed.clear();
     m_closed_bytes = 0;
@@ -104,31 +156,9 @@ std::vector<statement> staged_messages::take(sql::outbox_statements const& texts
 
 statement stage_one(message const& message, message_id const& id, sql::outbox_statements const& texts) {
     message_arrays one;
-    if (message.deliver_at) {
-        one.add(message, id);
-        return {texts.schedule_many, one.take(true)};
-    }
-    parameters values;
-    auto const text_or_null = [&](std::string const& text) {
-        if (text.empty()) {
-            values.add(std::nullopt);
-        } else {
-            values.add(text);
-        }
-    };
-    auto const bytes = std::as_bytes(std::span{message.payload.data()});
-    values.add(message.topic);
-    text_or_null(message.key);
-    if (is_stored_as_json(message.payload)) {
-        values.add(bytes).add(std::nullopt);
-    } else {
-        values.add(std::nullopt).add(bytes);
-    }
-    text_or_null(message.payload.content_type());
-    text_or_null(message.headers.empty() ? std::string{} : to_stored_headers(message.headers));
-    text_or_null(message.traceparent);
-    values.add(id.to_string()).add(!message.id);
-    return {texts.publish, std::move(values)};
+    one.add(message, id);
+    return message.deliver_at ? statement{texts.schedule_many, one.take(true)}
+                              : statement{texts.publish, *one.take_one()};
 }
 
 } // namespace once::detail
