@@ -12,7 +12,7 @@ drop function keep_look(text, text, timestamptz, timestamptz, bigint);
 drop function look_from(text, text);
 drop function finish_request_with_row(text, text, bytea, integer, json, interval, interval);
 drop function finish_request(text, text, bytea, integer, json, text, json, bytea, interval, interval, timestamptz);
-drop function require_begun(text);
+drop function require_begun(text, text);
 drop function take_over_record(text, text, text, bytea, interval, integer, json, text, json, bytea, timestamptz);
 drop function begin_request_or_abort(text, text, bytea, interval, timestamptz);
 drop function begin_request(text, text, bytea, interval, timestamptz);

@@ -689,17 +689,20 @@ comment on function
     'begin_request() inserted; else 40001, or ON006 when this transaction has claimed the key itself. The key is in '
     'no message.';
 
-create function {schema}.require_begun(p_key text) returns void
-language plpgsql set search_path from current
+create function {schema}.require_begun(p_scope text, p_key text) returns void
+language plpgsql set search_path from current set jit = off
 as $$
 begin
-    if current_setting('once.begun', true) is distinct from p_key then
+    -- RESET ALL in the transaction takes the mark away, but not the lock.
+    if current_setting('once.begun', true) is distinct from p_key
+       and not exists (select from request_holder(service_of_session(), p_scope, p_key)
+                       where process = pg_backend_pid()) then
         raise exception 'this transaction has not begun this request'
             using errcode = 'ON002',
                   hint = 'call begin_request() first, in the same transaction, one request at a time';
     end if;
 end $$;
-comment on function {schema}.require_begun(text) is
+comment on function {schema}.require_begun(text, text) is
     'Raises ON002 unless begin_request() was called in this transaction, and no COMMIT or ROLLBACK came in between.';
 
 create function {schema}.finish_request(
@@ -736,7 +739,7 @@ begin
         and (p_json is null) operator(pg_catalog.<>) (p_bytes is null)) is not true then
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                          p_content_type, p_json, p_bytes);
-        perform {schema}.require_begun(p_key);
+        perform {schema}.require_begun(p_scope, p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
         perform pg_catalog.set_config('lock_timeout',
@@ -793,7 +796,7 @@ begin
         end if;
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0), null, null,
                                          p_row);
-        perform {schema}.require_begun(p_key);
+        perform {schema}.require_begun(p_scope, p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
         perform pg_catalog.set_config('lock_timeout',

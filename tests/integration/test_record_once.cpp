@@ -309,6 +309,18 @@ TEST_CASE("the lock of a key tells services apart, and does not tell the roles o
     CHECK(number("a", "bc", "d") != number("ab", "c", "d"));
 }
 
+TEST_CASE("a callback that resets every setting has its answer stored all the same",
+          "[execute][record_once]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    CHECK(once::execute(db, request_of("k"), [](once::transaction& tx) {
+              tx.exec("reset all");
+              return write_one(tx);
+          }).done());
+    CHECK(once::execute(db, request_of("k"), write_one).replayed());
+    CHECK(server.effects() == 1);
+}
+
 TEST_CASE("finish_request is refused unless this transaction has begun that request", "[record_once]") {
     effects_database const server;
     pqxx::connection connection{server.dsn()};
