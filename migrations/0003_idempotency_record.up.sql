@@ -129,8 +129,8 @@ comment on function answer_of(idempotency_record, bytea) is
 -- A function without `set search_path` that leaves out one of these names is a hole: its caller gets the owner's
 -- rights. {schema} is the name of this schema: replace() below puts it in.
 -- Each expression of plpgsql is prepared once per transaction, and a function inside a function costs as much as the
--- whole of its caller. So there are few expressions on the way of a new key, the service is looked up in place, and
--- what seldom happens stands in separate functions.
+-- whole of its caller. So there are few expressions on the way of a new key, the service is one of them, and what
+-- seldom happens stands in separate functions.
 execute replace($functions$
 
 -- Each hash is the seed of the next, so that ("ab", "c") and ("a", "bc") differ. SQL, so that PostgreSQL puts it into

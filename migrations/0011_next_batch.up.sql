@@ -226,7 +226,8 @@ begin
            s.dead_blocks_key, s.incarnation,
            (select k.secret from {schema}.batch_seal as k where k.only_row) as secret
     into v_sub
-    from {schema}.subscription as s where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
+    from {schema}.subscription as s
+    where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
     -- The newest checkpoint. An index scan looks at all entries of a page that it may want, so a caller that knows the
     -- number of an earlier one saves a hundred; where there is none from there on, the number was wrong. The snapshot
     -- of this statement is what the batch reaches up to; the newest place is read after it was taken: whatever it sees

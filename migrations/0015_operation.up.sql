@@ -574,6 +574,8 @@ begin
     if p_status is null or num_nonnulls(p_json, p_bytes) <> 1 then
         raise exception 'a response is a status with exactly one body' using errcode = '22023';
     end if;
+    perform require_request(p_record.scope, p_record.key, p_record.fingerprint, interval '1 day', p_status, p_headers,
+                            p_content_type, p_json, p_bytes);
     -- The record is there since the beginning. Where it was removed by hand, it is made again.
     insert into idempotency_record (service, scope, key, claimed_by, claimed_at, expires_at, fingerprint, completed_at,
                                     response_status, response_headers, response_content_type, response_json,

@@ -27,12 +27,12 @@ call pg_temp.measure('a record without a response', 'once.idempotency_record',
        select once.finish_request('POST /orders', $1, $2, null, null, null, null, null) from b $$);
 call pg_temp.measure('a record with a response of 25 bytes', 'once.idempotency_record',
     $$ with b as materialized (select once.begin_request('POST /orders', $1, $2))
-       select once.finish_request('POST /orders', $1, $2, 201, null, 'application/json', '{"order":"A-17","sum":12}', null)
-           from b $$);
+       select once.finish_request('POST /orders', $1, $2, 201, null, 'application/json',
+                                  '{"order":"A-17","sum":12}', null) from b $$);
 call pg_temp.measure('a record with a response of 1000 bytes', 'once.idempotency_record',
     $$ with b as materialized (select once.begin_request('POST /orders', $1, $2))
-       select once.finish_request('POST /orders', $1, $2, 201, null, 'text/plain', null, convert_to(repeat('x', 1000), 'UTF8'))
-           from b $$);
+       select once.finish_request('POST /orders', $1, $2, 201, null, 'text/plain', null,
+                                  convert_to(repeat('x', 1000), 'UTF8')) from b $$);
 call pg_temp.measure('a message of 25 bytes', 'once.outbox',
     $$ select once.publish('orders.placed', $1, '{"order":"A-17","sum":12}') $$);
 call pg_temp.measure('a message of 1000 bytes', 'once.outbox',

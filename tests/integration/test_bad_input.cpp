@@ -198,8 +198,8 @@ TEST_CASE("the outermost times that are allowed work everywhere", "[input]") {
         }
     }
     CHECK(with.server.effects() == expected);
-    CHECK(with.server.ask("select max(expires_at - claimed_at) = interval '366 days' * 1 or "
-                          "max(extract(epoch from expires_at - claimed_at)) = 366 * 86400 "
+    CHECK(with.server.ask("select max(expires_at - completed_at) = interval '366 days' * 1 or "
+                          "max(extract(epoch from expires_at - completed_at)) = 366 * 86400 "
                           "from once.idempotency_record") == "t");
 }
 

@@ -162,13 +162,26 @@ TEST_CASE("nothing on the caller's search_path stands in for a name in a functio
     caller.run("select once.claim_or_abort('s', 'u')");
     CHECK(caller.run("select once.complete_with_row('s', 'u', 201, '{\"a\":1}')") == "{\"a\":1}");
     CHECK_THROWS_AS(caller.run("select once.claim_or_abort('s', 'u')"), pqxx::sql_error);
+    for (int life = 0; life < 2; ++life) { // the second one takes over an expired record
+        CHECK(
+            caller.run("select once.begin_request('s', 'w'), once.finish_request('s', 'w', null, 201, null, "
+                       "'application/json', '{\"a\":1}', null, '1 hour', '1 second')") == "");
+        CHECK(caller.run("select (once.begin_request('s', 'w')).outcome") == "replayed");
+        CHECK(
+            caller.run(
+                "select once.finish_request_with_row('s', 'x', null, 201, '{\"a\":1}', '1 hour', '1 second') "
+                "from once.begin_request_or_abort('s', 'x')") == "{\"a\":1}");
+        server.run("update once.idempotency_record set expires_at = now() where key in ('w', 'x')");
+    }
     CHECK(caller.run("select once.current_service()") == server.caller.name());
 
     for (std::string const refused :
          {"once.claim('s', 'v', null, '1 millisecond')", "once.claim('s', 'v', null, '1 hour', '2 hours')",
           "once.claim_or_abort('s', 'u')", "once.complete('s', 'none', 200, null, null, '{}', null)",
           "once.complete('s', 'k', 200, null, null, null, null)",
-          "once.complete_with_row('s', 'k', 200, null)"}) {
+          "once.complete_with_row('s', 'k', 200, null)", "once.begin_request(null, 'k')",
+          "once.finish_request('s', 'y', null, 200, null, null, '1', null)",
+          "once.finish_request_with_row('s', 'y', null, 200, null)"}) {
         INFO(refused);
         try {
             caller.run("select " + refused);
@@ -268,6 +281,8 @@ TEST_CASE("a privileged function has its own search_path, or is one of those tha
     CHECK(server.ask("select string_agg(proname, ' ' order by proname collate \"C\") from pg_proc "
                      "where pronamespace = 'once'::regnamespace and prosecdef and not exists "
                      "(select from unnest(proconfig) as c where c = 'search_path=once, pg_temp')") ==
-          "acknowledge claim claim_or_abort complete complete_with_row fall_asleep lookup next_batch "
-          "outbox_writers parked_due publish release_due try_claim");
+          "acknowledge begin_request begin_request_or_abort claim claim_or_abort complete complete_with_row "
+          "fall_asleep finish_request finish_request_with_row lookup next_batch outbox_writers parked_due "
+          "publish "
+          "release_due try_claim");
 }

@@ -202,15 +202,31 @@ TEST_CASE("a callback that ends the transaction and begins another one does not 
     once::database db{server.dsn()};
     for (std::string const end : {"rollback", "commit"}) {
         CHECK(sql_state([&] {
-                  std::ignore = once::execute(db, request_of("k"), [&](once::transaction& tx) {
+                  std::ignore = once::execute(db, request_of(end), [&](once::transaction& tx) {
+                      add_effect(tx, end);
                       tx.exec(end);
                       tx.exec("begin");
                       return write_one(tx);
                   });
               }) == "ON002");
     }
-    CHECK(server.effects() == 0);
-    CHECK(server.records() == 0);
+    CHECK(server.ask("select string_agg(what, ' ') from effect") == "commit");
+    // What was committed is not done a second time; what was rolled back is.
+    CHECK(once::execute(db, request_of("commit"), write_one).in_progress());
+    CHECK(once::execute(db, request_of("rollback"), write_one).done());
+}
+
+TEST_CASE("a statement that commits before the answer is stored is reported, and its key is kept",
+          "[execute][record_once]") {
+    effects_database const server;
+    once::database db{server.dsn()};
+    CHECK(sql_state([&] {
+              std::ignore = once::execute(db, request_of("k"),
+                                          {effect_statement(), {"commit", {}}, effect_statement()});
+          }) == "ON002");
+    CHECK(server.effects() == 1);
+    CHECK(once::execute(db, request_of("k"), {effect_statement()}).in_progress());
+    CHECK(server.effects() == 1);
 }
 
 TEST_CASE("an answer that another transaction stored without the lock counts, whatever became of our work",

@@ -19,6 +19,8 @@ int savepoint_watch::on_event(PGEventId id, void* event, void* self) noexcept {
         std::string_view const tag{PQcmdStatus(static_cast<PGEventResultCreate*>(event)->result)};
         if (tag == "SAVEPOINT" || tag == "RELEASE" || tag == "ROLLBACK") {
             ++static_cast<savepoint_watch*>(self)->m_commands;
+        } else if (tag == "COMMIT") {
+            ++static_cast<savepoint_watch*>(self)->m_commits;
         }
     }
     return 1;

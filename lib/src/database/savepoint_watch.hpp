@@ -8,8 +8,8 @@
 
 namespace once::detail {
 
-/// Counts the commands of a connection that begin or end a savepoint, from any source: pqxx::subtransaction, or SQL
-/// of the caller's.
+/// Counts the commands of a connection that begin or end a savepoint, or commit, from any source: pqxx::subtransaction,
+/// or SQL of the caller's.
 /**
  * It goes by the tags of the answers, which do not name the savepoint: the count says that something may have been
  * rolled back, never what.
@@ -26,11 +26,14 @@ public:
 
     /// SAVEPOINT, RELEASE and ROLLBACK (TO SAVEPOINT or not) since the connection was made.
     [[nodiscard]] std::uint64_t commands() const noexcept { return m_commands; }
+    /// COMMIT that was answered as such, not with ROLLBACK.
+    [[nodiscard]] std::uint64_t commits() const noexcept { return m_commits; }
 
 private:
     static int on_event(PGEventId id, void* event, void* self) noexcept;
 
     std::uint64_t m_commands = 0;
+    std::uint64_t m_commits = 0;
 };
 
 } // namespace once::detail

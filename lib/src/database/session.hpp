@@ -70,6 +70,9 @@ public:
     /// How many commands about savepoints, or that rolled back, have been carried out on this connection.
     [[nodiscard]] std::uint64_t savepoint_commands() const noexcept { return m_savepoints.commands(); }
 
+    /// How many transactions have been committed on this connection.
+    [[nodiscard]] std::uint64_t commits() const noexcept { return m_savepoints.commits(); }
+
     /// Sends the statements as one pipeline with one sync at its end, and waits for all answers: one round trip.
     /**
      * @param answers gets one result per statement, in order, as they arrive; after an exception it holds those that

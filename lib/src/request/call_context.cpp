@@ -118,6 +118,27 @@ statement call_context::fence_guard() const {
             parameters{options.fence->lease, options.fence->number}};
 }
 
+bool keep_key_after_commit(call_context const& context, session& session, std::uint64_t before) noexcept {
+    if (!context.writes_once() || session.commits() == before) {
+        return false;
+    }
+    try {
+        statement claim{context.pool.texts<sql::claim_statements>().claim, {}};
+        claim.parameters.add(context.options.durability != durability::as_configured);
+        claim.parameters.add(std::to_string(context.idle_limit().count()));
+        add_key(claim.parameters, *context.request);
+        add_fingerprint(claim.parameters, context.request->fingerprint);
+        claim.parameters.add(context.options.retention.count()).add(0);
+        auto const until = std::chrono::steady_clock::now() + context.options.reply_timeout;
+        session.settle(until);
+        static_cast<void>(session.ask(claim, until));
+    } catch (std::exception const& e) {
+        context.pool.log(std::string{"once: a callback sent COMMIT, and its key could not be kept: "} +
+                         e.what());
+    }
+    return true;
+}
+
 std::optional<claim_answer> roll_back_and_look(call_context const& context, session& session) noexcept {
     if (!context.writes_once() || !session.open() || context.deadline <= std::chrono::steady_clock::now()) {
         return std::nullopt;

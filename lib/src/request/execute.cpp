@@ -67,11 +67,15 @@ reply::facts attempt_with_callback(call_context const& context, session& session
     context.in_doubt = false;
     auto tx = work.face();
     session.used_by_caller();
+    auto const commits = session.commits();
     try {
         return carry_out(context, work, tx, callback);
     } catch (commit_in_doubt const&) {
         throw;
     } catch (...) {
+        if (keep_key_after_commit(context, session, commits)) {
+            throw;
+        }
         if (auto stored = roll_back_and_look(context, session)) {
             return to_facts(std::move(*stored));
         }

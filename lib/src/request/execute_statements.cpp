@@ -82,6 +82,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
                                 std::vector<statement> const& work, int status) {
     pipeline_plan const plan{context, work, status};
     session.used_by_caller();
+    auto const commits = session.commits();
     std::vector<detail::pg_result> answers;
     // The caller's statements run in this exchange, so only the deadline of the call bounds it.
     auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers);
@@ -118,6 +119,9 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     } catch (detail::commit_in_doubt const&) {
         throw;
     } catch (...) {
+        if (detail::keep_key_after_commit(context, session, commits)) {
+            throw;
+        }
         if (auto stored = detail::roll_back_and_look(context, session)) {
             return detail::to_facts(std::move(*stored));
         }

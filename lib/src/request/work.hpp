@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -128,6 +129,14 @@ struct call_context {
  */
 [[nodiscard]] std::optional<claim_answer> roll_back_and_look(call_context const& context,
                                                              session& session) noexcept;
+
+/// What an attempt committed that was not told to: SQL of the caller's ended its transaction with COMMIT. What it did
+/// stands, and there is no answer to it. So that no repeat does it a second time, the key is claimed without one:
+/// repeats are `in_progress` until the record expires. Does nothing when no transaction was committed since `before`,
+/// or the record is claimed by a row, which stands as well.
+/// @param before what session::commits() was when the attempt began
+/// @return whether there was such a COMMIT
+bool keep_key_after_commit(call_context const& context, session& session, std::uint64_t before) noexcept;
 
 /// How long assert_fence() may wait for a process that is acquiring the lease.
 inline constexpr std::chrono::milliseconds fence_wait{2'000};
