@@ -16,6 +16,7 @@ drop function require_begun(text, text);
 drop function take_over_record(text, text, text, bytea, interval, integer, json, text, json, bytea, timestamptz);
 drop function begin_request_or_abort(text, text, bytea, interval, timestamptz);
 drop function begin_request(text, text, bytea, interval, timestamptz);
+drop function require_times(interval, timestamptz);
 drop function hold_expired(text, text, text, interval);
 drop function complete_with_row(text, text, integer, json);
 drop function complete(text, text, integer, json, text, json, bytea, timestamptz);

@@ -542,6 +542,18 @@ comment on function {schema}.complete_with_row(text, text, integer, json) is
     'complete() with a row of the business write as the response; raises ON003 when there is none. Returns the exact '
     'text that was stored.';
 
+create function {schema}.require_times(p_wait interval, p_now timestamptz) returns void
+language plpgsql stable set search_path from current
+as $$
+begin
+    perform time_given(p_now);
+    if (p_wait between interval '0' and interval '1 hour') is not true then
+        raise exception 'wait must be between 0 and 1 hour' using errcode = '22023';
+    end if;
+end $$;
+comment on function {schema}.require_times(interval, timestamptz) is
+    'Refuses a wait that is none, and a time that this session may not give.';
+
 create function {schema}.hold_expired(p_service text, p_scope text, p_key text, p_wait interval) returns void
 language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
@@ -568,6 +580,10 @@ declare
     v_answer  {schema}.claim_answer;
     v_mark    pg_catalog.text;
 begin
+    if (p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
+        and p_now is null) is not true then
+        perform {schema}.require_times(p_wait, p_now);
+    end if;
     if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
         -- A separate statement, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
         -- the last holder has committed.
@@ -622,6 +638,10 @@ declare
     v_expires timestamp with time zone;
     v_mark    pg_catalog.text;
 begin
+    if (p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
+        and p_now is null) is not true then
+        perform {schema}.require_times(p_wait, p_now);
+    end if;
     -- Written out, because a call of begin_request() would double what this costs.
     if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
         select expires_at into v_expires from {schema}.idempotency_record
@@ -734,11 +754,13 @@ begin
         and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
         and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
+        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
         and pg_catalog.current_setting('once.begun', true) operator(pg_catalog.=) p_key
         and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599
         and (p_json is null) operator(pg_catalog.<>) (p_bytes is null)) is not true then
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
                                          p_content_type, p_json, p_bytes);
+        perform {schema}.require_times(p_wait, null);
         perform {schema}.require_begun(p_scope, p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
@@ -788,6 +810,7 @@ begin
         and coalesce(pg_catalog.octet_length(p_fingerprint), 32) operator(pg_catalog.=) 32
         and p_retention operator(pg_catalog.>=) interval '1 second'
         and p_retention operator(pg_catalog.<=) interval '366 days'
+        and p_wait operator(pg_catalog.>=) interval '0' and p_wait operator(pg_catalog.<=) interval '1 hour'
         and pg_catalog.current_setting('once.begun', true) operator(pg_catalog.=) p_key
         and p_status operator(pg_catalog.>=) 100 and p_status operator(pg_catalog.<=) 599) is not true then
         if p_row is null then
@@ -796,6 +819,7 @@ begin
         end if;
         perform {schema}.require_request(p_scope, p_key, p_fingerprint, p_retention, coalesce(p_status, 0), null, null,
                                          p_row);
+        perform {schema}.require_times(p_wait, null);
         perform {schema}.require_begun(p_scope, p_key);
     end if;
     if p_wait operator(pg_catalog.<>) interval '2 seconds' then
