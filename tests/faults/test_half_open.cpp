@@ -90,8 +90,8 @@ std::string ended(vanished_client const& client) {
     return "ended session " + std::to_string(client.pid());
 }
 
-/// Whether the log says who was ended. The line may come after the work that this made possible; and on a busy machine the
-/// answer can come too late for the reader, which says that instead.
+/// Whether the log says who was ended. The line may come after the work that this made possible; and on a busy machine
+/// the answer can come too late for the reader, which says that instead.
 bool told_of(lines& log, vanished_client const& client) {
     return wait_until([&] {
         return log.contain(ended(client)) ||
