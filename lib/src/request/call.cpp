@@ -5,6 +5,7 @@
 #include <once/error.hpp>
 
 #include "judgement/retry.hpp"
+#include "wire/stored_response.hpp"
 
 #include <pqxx/except>
 
@@ -193,6 +194,7 @@ reply run_call(database& db, request const* request, redemption const* redeeming
                                .redeeming = redeeming,
                                .options = options,
                                .deadline = std::chrono::steady_clock::now() + options.deadline,
+                               .digest = request != nullptr ? digest_of(request->fingerprint) : std::string{},
                                .in_doubt = in_doubt};
     return call_loop{context, attempt_once}.run();
 }

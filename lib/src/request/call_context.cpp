@@ -33,7 +33,7 @@ parameters call_context::claim_values() const {
         } else {
             add_key(values, *request);
         }
-        add_fingerprint(values, request->fingerprint);
+        add_digest(values, digest);
         if (!writes_once()) {
             values.add(options.retention.count());
         }
@@ -64,7 +64,7 @@ statement call_context::claim_or_abort_statement() const {
 statement call_context::lookup_statement() const {
     statement lookup{pool.texts<sql::claim_statements>().lookup, {}};
     add_key(lookup.parameters, *request);
-    add_fingerprint(lookup.parameters, request->fingerprint);
+    add_digest(lookup.parameters, digest);
     return lookup;
 }
 
@@ -73,7 +73,7 @@ statement call_context::finish_statement(std::optional<response> const& response
     statement finish{writes_once() ? texts.finish_request : texts.complete, {}};
     add_key(finish.parameters, *request);
     if (writes_once()) {
-        add_fingerprint(finish.parameters, request->fingerprint);
+        add_digest(finish.parameters, digest);
         add_response(finish.parameters, response);
         finish.parameters.add(options.retention.count()).add(record_wait().count());
     } else {
@@ -90,7 +90,7 @@ statement call_context::finish_with_row_statement(statement const& last, int sta
                      last.parameters};
     add_key(finish.parameters, *request);
     if (writes_once()) {
-        add_fingerprint(finish.parameters, request->fingerprint);
+        add_digest(finish.parameters, digest);
         finish.parameters.add(status).add(options.retention.count()).add(record_wait().count());
     } else {
         finish.parameters.add(status);
@@ -127,7 +127,7 @@ bool keep_key_after_commit(call_context const& context, session& session, std::u
         claim.parameters.add(context.options.durability != durability::as_configured);
         claim.parameters.add(std::to_string(context.idle_limit().count()));
         add_key(claim.parameters, *context.request);
-        add_fingerprint(claim.parameters, context.request->fingerprint);
+        add_digest(claim.parameters, context.digest);
         claim.parameters.add(context.options.retention.count()).add(0);
         auto const until = std::chrono::steady_clock::now() + context.options.reply_timeout;
         session.settle(until);

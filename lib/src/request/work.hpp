@@ -78,6 +78,8 @@ struct call_context {
         redeeming; // not null: the claim redeems this token, and `request` names its record
     call_options const& options;
     time_point deadline;
+    /// Of the request's fingerprint, made once: head and tail send it, in each attempt, and what it is of can be large.
+    std::string digest{};
     /// An earlier COMMIT of the call may have taken effect. A claim that starts proves that it has not.
     bool& in_doubt;
     /// The deadline for one exchange of the library's own, started now; `extra` is a wait that the server is allowed.

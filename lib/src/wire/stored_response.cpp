@@ -43,13 +43,16 @@ std::string digest_of(fingerprint const& fingerprint) {
     return {digest.begin(), digest.end()};
 }
 
-void add_fingerprint(parameters& to, fingerprint const& fingerprint) {
-    auto const digest = digest_of(fingerprint);
+void add_digest(parameters& to, std::string const& digest) {
     if (digest.empty()) {
         to.add(std::nullopt);
     } else {
         add_binary(to, digest);
     }
+}
+
+void add_fingerprint(parameters& to, fingerprint const& fingerprint) {
+    add_digest(to, digest_of(fingerprint));
 }
 
 void add_response(parameters& to, std::optional<response> const& response) {

@@ -16,6 +16,8 @@ namespace once::detail {
 void add_key(parameters& to, request const& request);
 /// The 32 bytes of the SHA-256 that the fingerprint is; empty when there is none.
 [[nodiscard]] std::string digest_of(fingerprint const& fingerprint);
+/// Appends what digest_of() returned, null when it is empty.
+void add_digest(parameters& to, std::string const& digest);
 /// Appends the digest of the fingerprint, null when there is none.
 void add_fingerprint(parameters& to, fingerprint const& fingerprint);
 /// Appends the five values of a response as complete() takes them; all null without one.
