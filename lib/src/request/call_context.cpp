@@ -159,4 +159,10 @@ std::optional<claim_answer> roll_back_and_look(call_context const& context, sess
     }
 }
 
+std::optional<claim_answer> after_failure(call_context const& context, session& session,
+                                          std::uint64_t commits_before) noexcept {
+    return keep_key_after_commit(context, session, commits_before) ? std::nullopt
+                                                                   : roll_back_and_look(context, session);
+}
+
 } // namespace once::detail

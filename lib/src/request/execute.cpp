@@ -73,10 +73,7 @@ reply::facts attempt_with_callback(call_context const& context, session& session
     } catch (commit_in_doubt const&) {
         throw;
     } catch (...) {
-        if (keep_key_after_commit(context, session, commits)) {
-            throw;
-        }
-        if (auto stored = roll_back_and_look(context, session)) {
+        if (auto stored = after_failure(context, session, commits)) {
             return to_facts(std::move(*stored));
         }
         throw;

@@ -119,10 +119,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     } catch (detail::commit_in_doubt const&) {
         throw;
     } catch (...) {
-        if (detail::keep_key_after_commit(context, session, commits)) {
-            throw;
-        }
-        if (auto stored = detail::roll_back_and_look(context, session)) {
+        if (auto stored = detail::after_failure(context, session, commits)) {
             return detail::to_facts(std::move(*stored));
         }
         throw;

@@ -132,6 +132,12 @@ struct call_context {
 [[nodiscard]] std::optional<claim_answer> roll_back_and_look(call_context const& context,
                                                              session& session) noexcept;
 
+/// What an attempt that failed after its claim started leaves to do, unless COMMIT is in doubt:
+/// keep_key_after_commit(), else roll_back_and_look().
+/// @return the answer that counts instead of the failure
+[[nodiscard]] std::optional<claim_answer> after_failure(call_context const& context, session& session,
+                                                        std::uint64_t commits_before) noexcept;
+
 /// What an attempt committed that was not told to: SQL of the caller's ended its transaction with COMMIT. What it did
 /// stands, and there is no answer to it. So that no repeat does it a second time, the key is claimed without one:
 /// repeats are `in_progress` until the record expires. Does nothing when no transaction was committed since `before`,
