@@ -10,18 +10,20 @@
 
 #include <pqxx/pqxx>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <support/http_receiver.hpp>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace demo {
@@ -43,18 +45,41 @@ public:
         if (sabotaged("loss") && m_calls++ % 8 == 1) {
             return {.answers = std::vector<once::publish_answer>(messages.size())};
         }
-        if (sabotaged("order")) {
-            std::vector<once::delivery> const backwards(messages.rbegin(), messages.rend());
-            auto report = m_webhook.publish(backwards, deadline);
-            std::ranges::reverse(report.answers);
-            return report;
-        }
-        return m_webhook.publish(messages, deadline);
+        return sabotaged("order") ? swap_first_two(messages, deadline)
+                                  : m_webhook.publish(messages, deadline);
     }
 
 private:
+    /// Sends the first message of a key behind the second one. It keeps the first meanwhile, since a machine that is
+    /// slow enough never gives both to one call.
+    once::publish_report swap_first_two(std::span<once::delivery const> messages,
+                                        std::chrono::steady_clock::time_point deadline) {
+        std::vector<once::delivery> sent;
+        std::vector<std::optional<std::size_t>> places; // of each message in `sent`
+        for (auto const& message : messages) {
+            auto const [first, is_first] = m_first.try_emplace(message.key, message);
+            places.push_back(is_first ? std::nullopt : std::optional{sent.size()});
+            if (!is_first) {
+                sent.push_back(message);
+                if (auto const kept = std::exchange(first->second, std::nullopt)) {
+                    sent.push_back(*kept);
+                }
+            }
+        }
+        auto report = m_webhook.publish(sent, deadline);
+        if (report.answers.size() == sent.size()) {
+            std::vector<once::publish_answer> answers;
+            for (auto const& place : places) {
+                answers.push_back(place ? report.answers[*place] : once::publish_answer{});
+            }
+            report.answers = std::move(answers);
+        }
+        return report;
+    }
+
     once::webhook_publisher m_webhook;
     int m_calls = 0;
+    std::map<std::string, std::optional<once::delivery>> m_first;
 };
 
 // After kill -9 of the one before, the relay may be connecting at this moment and be given the port as its own.
