@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/once.hpp>
 
-#include "program.hpp"
+#include "peer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -9,7 +9,6 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <iostream>
 #include <iterator>
 #include <mutex>
@@ -17,9 +16,6 @@
 #include <utility>
 #include <vector>
 
-/** @file
- * A relay for tests/bench/peers, which compares it with what others read with. What it says: see peers/reader.
- */
 namespace once::bench {
 
 namespace {
@@ -56,13 +52,9 @@ private:
     std::vector<std::pair<std::int64_t, std::int64_t>> m_came;
 };
 
-double cpu_seconds() {
-    timespec used{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
-}
+} // namespace
 
-int read(std::string const& dsn, std::string const& subscription, std::size_t total, int batch) {
+int read_messages(std::string const& dsn, std::string const& subscription, std::size_t total, int batch) {
     database db{dsn, {.max_connections = 1}};
     db.check();
     notebook receiver{total};
@@ -83,17 +75,4 @@ int read(std::string const& dsn, std::string const& subscription, std::size_t to
     return EXIT_SUCCESS;
 }
 
-} // namespace
-
 } // namespace once::bench
-
-int main(int count, char** words) {
-    using namespace once::bench;
-    return run_program("once_bench_reader", [&] {
-        if (count != 5) {
-            std::fputs("usage: once_bench_reader DSN SUBSCRIPTION TOTAL BATCH\n", stderr);
-            return EXIT_FAILURE;
-        }
-        return read(words[1], words[2], std::stoul(words[3]), std::stoi(words[4]));
-    });
-}

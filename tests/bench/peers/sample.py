@@ -1,5 +1,6 @@
 # Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 """One sample: a contestant in a database of its own, and what it took of the server."""
+import contextlib
 import json
 import os
 import pathlib
@@ -62,37 +63,64 @@ class Place:
         return int(self.superuser.script("select pg_current_wal_insert_lsn() - '0/0'")[0][0])
 
 
-class Reader:
-    """The process that reads."""
+class Process:
+    """A program of a contestant, which says "ready" and then lines of JSON."""
 
-    def __init__(self, contestant, place, total, drain):
-        self.process = subprocess.Popen(contestant.reader(place, total, drain), text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, env=environment(place.host, place.name))
+    def __init__(self, name, command, place):
+        self.name = name
+        self.process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=environment(place.host, place.name))
         if self.line(30) != "ready":
-            raise RuntimeError(f"{contestant.name}: its reader does not begin")
+            raise RuntimeError(f"{name}: its program does not begin")
 
-    def line(self, seconds):
-        if not select.select([self.process.stdout], [], [], seconds)[0]:
-            return ""
-        return self.process.stdout.readline().strip()
+    def __enter__(self):
+        return self
 
-    def result(self, name, total):
-        said = self.line(GIVE_UP)
-        if not said:
-            raise RuntimeError(f"{name}: after {GIVE_UP} s not all of {total} messages have come")
-        result = json.loads(said)
-        came = dict(result["came"])
-        if len(came) != total:
-            raise RuntimeError(f"{name}: {len(came)} different messages came instead of {total}")
-        return came, result["cpu"]
-
-    def close(self):
+    def __exit__(self, *_):
         self.process.stdin.close()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+    def line(self, seconds):
+        if not select.select([self.process.stdout], [], [], seconds)[0]:
+            return ""
+        return self.process.stdout.readline().strip()
+
+
+class Reader(Process):
+    """The process that reads."""
+
+    def __init__(self, contestant, place, total, drain):
+        super().__init__(contestant.name, contestant.reader(place, total, drain), place)
+        self.total = total
+
+    def result(self):
+        said = self.line(GIVE_UP)
+        if not said:
+            raise RuntimeError(f"{self.name}: after {GIVE_UP} s not all of {self.total} messages have come")
+        result = json.loads(said)
+        came = dict(result["came"])
+        if len(came) != self.total:
+            raise RuntimeError(f"{self.name}: {len(came)} different messages came instead of {self.total}")
+        return came, result["cpu"]
+
+
+class Caller(Process):
+    """The process that makes requests."""
+
+    def __init__(self, contestant, place):
+        super().__init__(contestant.name, contestant.caller(place), place)
+
+    def call(self, name, count):
+        self.process.stdin.write(f"{name} {count}\n")
+        self.process.stdin.flush()
+        said = self.line(GIVE_UP)
+        if not said:
+            raise RuntimeError(f"{self.name}: after {GIVE_UP} s not all of {count} requests are answered")
+        return json.loads(said)
 
 
 def write(place, contestant, first, count, rate):
@@ -119,20 +147,16 @@ def stream(contestant, rate, seconds, read):
     with Place() as place:
         contestant.set_up(place.owner, place.superuser)
         place.superuser.script("checkpoint")
-        reader = Reader(contestant, place, warm + count, False) if read else None
-        try:
+        with Reader(contestant, place, warm + count, False) if read else contextlib.nullcontext() as reader:
             write(place, contestant, 0, warm, rate)
             cpu, wal = place.server_cpu(), place.wal()
             sent = write(place, contestant, warm, count, rate)
             taken = {}
             if reader:
-                came, client = reader.result(contestant.name, warm + count)
+                came, client = reader.result()
                 late = [(came[warm + i] - sent[i]) / 1e6 for i in range(count)]
                 taken = {"p50": percentile(late, 0.5), "p99": percentile(late, 0.99), "client": 1e6 * client / (warm + count)}
             return {"server": 1e6 * (place.server_cpu() - cpu) / count, "wal": (place.wal() - wal) / count, **taken}
-        finally:
-            if reader:
-                reader.close()
 
 
 def drain(contestant, total):
@@ -144,12 +168,30 @@ def drain(contestant, total):
         place.superuser.script("vacuum analyze")
         place.superuser.script("checkpoint")
         cpu, wal = place.server_cpu(), place.wal()
-        reader = Reader(contestant, place, total, True)
-        try:
-            came, client = reader.result(contestant.name, total)
+        with Reader(contestant, place, total, True) as reader:
+            came, client = reader.result()
             cpu = place.server_cpu() - cpu
-        finally:
-            reader.close()
         took = (max(came.values()) - min(came.values())) / 1e9
         return {"server": 1e6 * cpu / total, "wal": (place.wal() - wal) / total, "client": 1e6 * client / total,
                 "rate": total / took if took else float("inf")}
+
+
+def requests(contestant, count):
+    """The same requests twice: done, then repeated. Each is done once, and a repeat gets the same answer."""
+    with Place() as place:
+        contestant.set_up(place.owner, place.superuser)
+        place.superuser.script("checkpoint")
+        with Caller(contestant, place) as caller:
+            caller.call("warm", max(1, count // 10))
+            caller.call("warm", max(1, count // 10))
+            taken, answers = {}, []
+            for what in ("done", "repeat"):
+                cpu, wal = place.server_cpu(), place.wal()
+                said = caller.call("key", count)
+                answers.append(said["ids"])
+                taken |= {what: 1e6 * (place.server_cpu() - cpu) / count, f"{what} client": 1e6 * said["cpu"] / count,
+                          f"{what} rate": count / said["took"], f"{what} wal": (place.wal() - wal) / count}
+        rows = int(place.owner.script("select count(*) from orders")[0][0])
+    if answers[0] != answers[1] or len(set(answers[0])) != count or rows != count + max(1, count // 10):
+        raise RuntimeError(f"{contestant.name}: {rows} rows of {count} requests, or a repeat with another answer")
+    return {"server": taken["done"], **taken}
