@@ -1,8 +1,8 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 // An order service in C++, beside those in other languages: requests, webhooks, tokens and fences.
 //
-// It reads calls as lines of JSON, as ../README.md describes, and answers each with a line of JSON. PGHOST etc. name the
-// server.
+// It reads calls as lines of JSON, as ../README.md describes, and answers each with a line of JSON.
+// PGHOST etc. name the server.
 #include <once/once.hpp>
 #include <once/webhook_publisher.hpp>
 
