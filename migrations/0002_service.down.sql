@@ -14,5 +14,6 @@ drop table service_role;
 drop function service_role_changed();
 drop function write_mapped_service();
 drop function mapped_service(name);
+drop function any_mapped_service();
 drop function service_by_membership();
 end $file$;

@@ -93,6 +93,12 @@ begin
     perform pg_advisory_xact_lock(hashtextextended(current_schema() || ' service_role', 0));
     select string_agg(format(' when %L then %L', role, service), '' order by role), count(*) into v_cases, v_count
     from service_role;
+    -- Not IMMUTABLE: it would be evaluated when a plan is made, and the plan would not learn that it has changed.
+    execute format('create or replace function any_mapped_service() returns boolean language sql stable return %s',
+                   case when v_count > 0 then 'true' else 'false' end);
+    comment on function any_mapped_service() is
+        'Whether service_role has rows: without, no group has one, and no plan asks for membership. Written by '
+        'write_mapped_service() together with mapped_service().';
     if v_count <= 200 then
         execute 'create or replace function mapped_service(p_role name) returns text language sql stable return '
                 || coalesce('case p_role' || v_cases || ' end', 'null::text');
@@ -127,7 +133,8 @@ comment on trigger service_role_written on service_role is 'Keeps mapped_service
 create function service_of_session() returns text
 language sql stable
 return coalesce(mapped_service(session_user),
-                case when has_function_privilege(session_user, 'service_by_membership()'::regprocedure, 'EXECUTE')
+                case when any_mapped_service()
+                          and has_function_privilege(session_user, 'service_by_membership()'::regprocedure, 'EXECUTE')
                      then service_by_membership() end,
                 session_user);
 comment on function service_of_session() is

@@ -26,7 +26,7 @@ declare
                                        'fingerprint', 'altered_fingerprint', 'digest'];
     -- Functions by role. Whatever is in no list is for the owner, or called by others of these functions.
     v_rights constant jsonb := '{
-        "producer": ["installed_version", "serves_from", "current_service", "require_timeline",
+        "producer": ["installed_version", "serves_from", "current_service", "require_timeline", "set_up_transaction",
                      "claim", "try_claim", "claim_or_abort", "lookup", "complete", "complete_with_row",
                      "begin_request", "begin_request_or_abort", "finish_request", "finish_request_with_row",
                      "publish", "publish_many", "schedule", "cancel_scheduled", "message_id_of",
@@ -36,8 +36,8 @@ declare
                      "receive", "receive_many", "new_ones", "open_window", "call_key",
                      "begin_operation", "retake_operation", "next_operation", "advance_operation", "renew_operation",
                      "release_operation", "finish_operation"],
-        "consumer": ["installed_version", "serves_from", "current_service", "require_timeline", "subscribe",
-            "unsubscribe", "pause_subscription",
+        "consumer": ["installed_version", "serves_from", "current_service", "require_timeline", "set_up_transaction",
+            "subscribe", "unsubscribe", "pause_subscription",
                      "next_batch", "acknowledge", "park", "take_parked", "settle_parked", "parked_due",
                      "wake_channel", "outbox_writers", "fall_asleep", "wake_up", "release_due", "explain_stall",
                      "acquire_lease", "renew_lease", "release_lease", "lease_held", "assert_fence",

@@ -11,6 +11,7 @@
 
 #include "faults/pooler.hpp"
 #include "support/effects.hpp"
+#include "support/login_role.hpp"
 #include "support/wait_until.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -126,6 +127,28 @@ TEST_CASE("requests, messages and leases work through a pooler in transaction mo
               "'standard_conforming_strings')") == "NULL");
     CHECK(ask(between.dsn(), "select count(*) from pg_prepared_statements") == "0");
     CHECK(ask(between.dsn(), "select count(*) from pg_listening_channels()") == "0");
+}
+
+TEST_CASE("a role that another client of a pooler left in its session carries out no call of ours",
+          "[faults][pooler]") {
+    effects_database const server;
+    login_role const tenant{server, "tenant"};
+    tenant.grant_use();
+    server.run("alter table effect add who text default current_user; grant all on effect to " +
+               tenant.name());
+    pooler const between{in_front_of(server), "transaction", 1};
+    once::database db{between.dsn(), {.prepared_statements = false}};
+    db.check();
+    std::ignore = ask(between.dsn(), "select set_config('role', '" + tenant.name() + "', false)");
+    REQUIRE(ask(between.dsn(), "select current_user") == tenant.name());
+    CHECK(once::execute(db, request_of("a"), [](once::transaction& tx) { add_effect(tx); }).done());
+    CHECK(once::execute(db, request_of("b"), {effect_statement()}).done());
+    CHECK(once::transact(db, [](once::transaction& tx) { add_effect(tx); }).done());
+    CHECK(server.effects() == 3);
+    CHECK(server.ask("select string_agg(distinct who, ',') from effect") ==
+          server.ask("select session_user"));
+    // What the other client set is its own affair.
+    CHECK(ask(between.dsn(), "select current_user") == tenant.name());
 }
 
 TEST_CASE("prepared statements through a pooler that mixes them up are refused at the start",

@@ -10,6 +10,7 @@
 #include "support/wire_proxy.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <pqxx/except>
 #include <pqxx/params>
 #include <pqxx/transaction>
@@ -89,6 +90,75 @@ TEST_CASE("what a callback leaves in its session is gone for the next call, at n
     std::ignore = once::transact(
         db, [](once::transaction& tx) { tx.exec("set statement_timeout = '1ms'; set lock_timeout = 1"); });
     CHECK_FALSE(once::issue_token(db, {.principal = "alice", .purpose = "order"}).empty());
+}
+
+TEST_CASE("a role that a function left in its session does not carry out the next call", "[session]") {
+    tenants all;
+    all.server.run("alter table effect add who text default current_user");
+    bool const may_call = GENERATE(false, true);
+    CAPTURE(may_call);
+    if (may_call) { // else the head of the next call is refused before it can look at its role
+        all.server.run("grant once_producer to " + all.tenant.name());
+    }
+    auto db = all.connect();
+    auto const leave = [&] {
+        std::ignore = once::transact(db, [&](once::transaction& tx) {
+            tx.exec("select set_config('role', '" + all.tenant.name() + "', false)");
+        });
+    };
+    int keys = 0;
+    auto const next = [&] { return request_of(std::to_string(++keys)); };
+    // Four sessions: each learns of it once.
+    leave();
+    std::ignore = once::transact(db, [](once::transaction& tx) { add_effect(tx); });
+    db = all.connect();
+    leave();
+    CHECK(once::execute(db, next(), [](once::transaction& tx) { add_effect(tx); }).done());
+    db = all.connect();
+    leave();
+    CHECK(once::execute(db, next(), {effect_statement()}).done());
+    CHECK(once::execute(db, next(), {effect_statement()}).done());
+    db = all.connect();
+    leave();
+    CHECK_FALSE(once::issue_token(db, {.principal = "alice", .purpose = "order"}).empty());
+    CHECK(all.server.effects() == 4);
+    CHECK(all.server.ask("select string_agg(distinct who, ',') from effect") == all.service.name());
+}
+
+TEST_CASE("a session whose transactions begin at another level, or read only, is told the level of each",
+          "[session]") {
+    effects_database const server;
+    bool const by_callback = GENERATE(false, true);
+    std::string const changed =
+        GENERATE("default_transaction_isolation = 'serializable'",
+                 "default_transaction_isolation = 'repeatable read'", "default_transaction_read_only = on");
+    CAPTURE(by_callback, changed);
+    if (!by_callback) {
+        server.run("alter role current_user in database " + server.name() + " set " + changed);
+    }
+    once::database db{server.dsn(), {.max_connections = 1}};
+    if (by_callback) {
+        auto const equals = changed.find(" = ");
+        auto const value = changed.substr(equals + 3);
+        std::ignore = once::transact(db, [&](once::transaction& tx) {
+            tx.exec("select set_config('" + changed.substr(0, equals) + "', " +
+                    (value.front() == '\'' ? value : "'" + value + "'") + ", false)");
+        });
+    }
+    std::string level;
+    auto const look = [&](once::transaction& tx) {
+        add_effect(tx);
+        level = tx.query_value<std::string>("select current_setting('transaction_isolation')");
+    };
+    CHECK(once::execute(db, request_of("a"), look).done());
+    CHECK(level == "read committed");
+    CHECK(once::transact(db, look).done());
+    CHECK(level == "read committed");
+    CHECK(once::execute(db, request_of("b"), {effect_statement()}).done());
+    CHECK(
+        once::execute(db, request_of("c"), look, {.isolation_level = once::isolation::serializable}).done());
+    CHECK(level == "serializable");
+    CHECK(server.effects() == 4);
 }
 
 TEST_CASE("a call that fails leaves nothing in its session either", "[session]") {

@@ -157,6 +157,17 @@ TEST_CASE("login roles that are rotated act for the service of their group", "[s
     CHECK(server.ask(
               "select proconfig @> array['jit=off'] from pg_proc where proname = 'service_by_membership'") ==
           "t");
+    // A session whose plans were made when no role was mapped learns of the first group.
+    pqxx::connection open{server.two.dsn()};
+    auto const claims_as = [&](std::string const& key) {
+        pqxx::nontransaction tx{open};
+        tx.exec("select once.claim('s', '" + key + "')");
+        return server.ask("select service from once.idempotency_record where key = '" + key + "'");
+    };
+    server.run("create table kept as select * from once.service_role; truncate once.service_role");
+    CHECK(claims_as("unmapped") == server.two.name());
+    server.run("insert into once.service_role table kept");
+    CHECK(claims_as("mapped") == "orders");
     // Every way to a key: one exchange, a lookup, messages.
     once::database db{server.two.dsn()};
     CHECK(once::execute(db, request_of("k"), {effect_statement()}).replayed());

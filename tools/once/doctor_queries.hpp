@@ -92,8 +92,9 @@ own as (
                   case when q.seqcycle then ' cycle' else ' no cycle' end)
     from pg_class as c join s on c.relnamespace = s.oid join pg_sequence as q on q.seqrelid = c.oid
     union all
-    -- One is written by the schema itself, from rows: see service_findings.
-    select 'function', p.oid::regprocedure::text, case when p.proname = 'mapped_service' then '' else d.definition end,
+    -- Two are written by the schema itself, from rows: see row_findings.
+    select 'function', p.oid::regprocedure::text,
+           case when p.proname in ('mapped_service', 'any_mapped_service') then '' else d.definition end,
            d.definition, null
     from pg_proc as p join s on p.pronamespace = s.oid
     cross join lateral (select pg_get_functiondef(p.oid) as definition) as d
@@ -327,6 +328,7 @@ select 'service_role was changed without its trigger',
        'select SCHEMA.write_mapped_service()', ''
 where obj_description('SCHEMA.mapped_service(name)'::regprocedure, 'pg_proc') not like
       '%' || SCHEMA.service_role_digest() || '%'
+   or SCHEMA.any_mapped_service() <> exists (select from SCHEMA.service_role)
 union all
 select format('%s records of idempotency_record, as far as was looked, break its rules', count(*)),
        'no function of this schema writes such a record: scope and key are printable ASCII of 1 to 255 bytes, a '

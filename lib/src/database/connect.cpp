@@ -135,6 +135,7 @@ server_facts inspect_server(session& session, time_point deadline) {
     facts.timeline = row.is_null(2) ? 0 : from_hex_digits(row.bytes(2));
     facts.loses_data_in_crash = row.bytes(6) != "on" || row.bytes(7) != "on";
     facts.through_pooler = row.int4(9) != PQbackendPID(session.raw());
+    facts.role = row.text(10);
     return facts;
 }
 

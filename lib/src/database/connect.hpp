@@ -42,6 +42,8 @@ struct server_facts {
     bool loses_data_in_crash = false;
     /// Another process answers than the one that the connection was made with.
     bool through_pooler = false;
+    /// What its statements are carried out as.
+    std::string role;
 };
 
 /// Asks a new connection what it leads to.

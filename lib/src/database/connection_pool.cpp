@@ -174,7 +174,9 @@ std::unique_ptr<session> connection_pool::open_session(time_point deadline) {
         opened->connection().set_notice_handler([this](pqxx::zview text) noexcept { log(text); });
     }
     try {
-        admit(inspect_server(*opened, limit), *opened, limit);
+        auto const facts = inspect_server(*opened, limit);
+        opened->opened_as(facts.role);
+        admit(facts, *opened, limit);
     } catch (session_is_shared const&) {
         if (begins) { // later there are calls under way, which go on without prepared statements
             refuse_shared_statements();

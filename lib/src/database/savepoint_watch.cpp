@@ -21,6 +21,8 @@ int savepoint_watch::on_event(PGEventId id, void* event, void* self) noexcept {
             ++static_cast<savepoint_watch*>(self)->m_commands;
         } else if (tag == "COMMIT") {
             ++static_cast<savepoint_watch*>(self)->m_commits;
+        } else if (tag == "SET") {
+            ++static_cast<savepoint_watch*>(self)->m_settings;
         }
     }
     return 1;

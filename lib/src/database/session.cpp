@@ -25,6 +25,7 @@ constexpr std::size_t most_prepared_statements = 256;
 
 statement const rollback{sql::rollback, {}};
 std::array<statement, 2> const as_new{{{sql::as_new[0], {}}, {sql::as_new[1], {}}}};
+std::span<statement const> const as_new_but_role{std::span{as_new}.subspan(1)};
 
 // The name follows from the text: where a pooler hands our session to another client of this library, a name that is
 // there already can only stand for the same text. PgBouncer remembers a name although the server did not get as far as
@@ -108,6 +109,16 @@ void session::hand_out_again(bool shared) noexcept {
         close();
     }
     m_clean_first = !shared;
+    // SET ROLE has this tag, too. To reset the role each time from now on costs less than to be refused for it once.
+    m_resets_role = m_resets_role || m_savepoints.settings() != 0;
+}
+
+bool session::distrust_role() noexcept {
+    if (!std::exchange(m_role_looked_at, false)) {
+        return false;
+    }
+    m_resets_role = m_clean_first = true;
+    return true;
 }
 
 void session::receive_notice(void* self, PGresult const* notice) {
@@ -215,8 +226,9 @@ void session::receive(std::span<pending const> sent, time_point deadline, std::v
 }
 
 void session::exchange(std::span<statement const* const> statements, time_point deadline,
-                       std::vector<pg_result>& answers) {
+                       std::vector<pg_result>& answers, left_role role) {
     answers.clear();
+    m_role_looked_at = false;
     m_last_statement_runs = false;
     m_replication_wait_cancelled = false;
     if (!open()) {
@@ -230,7 +242,8 @@ void session::exchange(std::span<statement const* const> statements, time_point 
     sent.reserve((as_new.size() + statements.size()) * 2);
     if (std::exchange(m_clean_first, false)) {
         // In the transaction that follows. If that is rolled back, so is this; then the next call does it again.
-        for (auto const& one : as_new) {
+        m_role_looked_at = role == left_role::looked_at && !m_resets_role;
+        for (auto const& one : m_role_looked_at ? as_new_but_role : std::span<statement const>{as_new}) {
             send(one, sent);
             sent.back().is_cleaning = true;
         }

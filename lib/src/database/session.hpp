@@ -22,6 +22,14 @@ namespace once::detail {
 
 using time_point = std::chrono::steady_clock::time_point;
 
+/// What an exchange does about the role that a callback may have left its session in.
+enum class left_role {
+    /// Resets it before anything else.
+    reset,
+    /// Nothing: its statements compare the role themselves, for less.
+    looked_at,
+};
+
 /// One connection, used by one thread at a time: libpqxx's object for the caller's statements, and libpq's pipeline
 /// for the library's own, on the same socket.
 class session {
@@ -50,6 +58,17 @@ public:
     /// of its own; it is closed where that would not be enough.
     /// @param shared a pooler stands between, and the settings of its sessions are the pooler's
     void hand_out_again(bool shared) noexcept;
+
+    /// The role that it was opened with: current_user, which need not be session_user.
+    [[nodiscard]] std::string const& role() const noexcept { return m_role; }
+    void opened_as(std::string role) { m_role = std::move(role); }
+
+    /// After an exchange that looked at the role: it was another one. From now on it is reset.
+    void role_was_left() noexcept { m_resets_role = true; }
+
+    /// After an exchange that was to look at the role, and was refused for want of rights before it could.
+    /// @return whether to send it again, now that the role will be reset; false where it was no other role
+    [[nodiscard]] bool distrust_role() noexcept;
 
     /// Whether what is sent as text is taken as UTF-8.
     [[nodiscard]] bool speaks_utf8() const noexcept { return reported("client_encoding") == "UTF8"; }
@@ -80,7 +99,7 @@ public:
      * @throws pqxx::broken_connection when the connection is lost, or silent at the deadline; it is then closed.
      */
     void exchange(std::span<statement const* const> statements, time_point deadline,
-                  std::vector<pg_result>& answers);
+                  std::vector<pg_result>& answers, left_role role = left_role::reset);
 
     /// exchange() of one statement that must succeed.
     pg_result ask(statement const& statement, time_point deadline);
@@ -120,7 +139,10 @@ private:
     bool m_used_by_caller =
         false; // from then on always: what one call left, a rollback in the next one brings back
     bool m_clean_first = false;
+    bool m_resets_role = false;    // its callers may change it
+    bool m_role_looked_at = false; // by the last exchange, in place of RESET ROLE
     std::string m_authorization;
+    std::string m_role;
     bool m_last_statement_runs = false;
     bool m_replication_wait_cancelled = false;
     PQnoticeReceiver m_default_receiver = nullptr;

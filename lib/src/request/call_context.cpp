@@ -5,6 +5,7 @@
 #include "sql/claim_statements.hpp"
 #include "sql/lease_statements.hpp"
 #include "sql/session_statements.hpp"
+#include "wire/interval.hpp"
 #include "wire/stored_response.hpp"
 
 #include <pqxx/except>
@@ -23,37 +24,50 @@ constexpr std::string_view record_locked = "55P03";
 
 } // namespace
 
-parameters call_context::claim_values() const {
+parameters call_context::settings_values(session const& on) const {
     parameters values;
     values.add(options.durability != durability::as_configured);
     values.add(std::to_string(idle_limit().count()));
-    if (request != nullptr) {
-        if (redeeming != nullptr) {
-            values.add(request->key).add(redeeming->principal).add(redeeming->purpose);
-        } else {
-            add_key(values, *request);
-        }
-        add_digest(values, digest);
-        if (!writes_once()) {
-            values.add(options.retention.count());
-        }
-        values.add(options.wait.count());
-    }
+    values.add(on.role());
     return values;
 }
 
-statement call_context::claim_statement() const {
+void call_context::add_claim(parameters& to, bool by_row, std::chrono::milliseconds wait) const {
+    if (redeeming != nullptr) {
+        to.add(request->key).add(redeeming->principal).add(redeeming->purpose);
+    } else {
+        add_key(to, *request);
+    }
+    add_digest(to, digest);
+    if (by_row) {
+        add_interval(to, options.retention);
+    }
+    add_interval(to, wait);
+}
+
+statement call_context::claim_statement(session const& on) const {
     auto const& texts = pool.texts<sql::claim_statements>();
     auto const& text = request == nullptr     ? texts.settings
                        : redeeming != nullptr ? texts.redeem
                        : writes_once()        ? texts.begin_request
                                               : texts.claim;
-    return {text, claim_values()};
+    auto values = settings_values(on);
+    if (request != nullptr) {
+        add_claim(values, !writes_once(), options.wait);
+    }
+    return {text, std::move(values)};
 }
 
-statement call_context::claim_or_abort_statement() const {
+statement call_context::claim_by_row_statement(session const& on, std::chrono::milliseconds wait) const {
+    auto values = settings_values(on);
+    add_claim(values, true, wait);
+    return {pool.texts<sql::claim_statements>().claim, std::move(values)};
+}
+
+statement call_context::claim_or_abort_statement(session const& on) const {
     auto const& texts = pool.texts<sql::claim_statements>();
-    auto values = claim_values();
+    auto values = settings_values(on);
+    add_claim(values, !writes_once(), options.wait);
     values.add(to_hex_digits(pool.newest_timeline()));
     auto const& text = redeeming != nullptr ? texts.redeem_or_abort
                        : writes_once()      ? texts.begin_request_or_abort
@@ -75,7 +89,8 @@ statement call_context::finish_statement(std::optional<response> const& response
     if (writes_once()) {
         add_digest(finish.parameters, digest);
         add_response(finish.parameters, response);
-        finish.parameters.add(options.retention.count()).add(record_wait().count());
+        add_interval(finish.parameters, options.retention);
+        add_interval(finish.parameters, record_wait());
     } else {
         add_response(finish.parameters, response);
     }
@@ -91,7 +106,9 @@ statement call_context::finish_with_row_statement(statement const& last, int sta
     add_key(finish.parameters, *request);
     if (writes_once()) {
         add_digest(finish.parameters, digest);
-        finish.parameters.add(status).add(options.retention.count()).add(record_wait().count());
+        finish.parameters.add(status);
+        add_interval(finish.parameters, options.retention);
+        add_interval(finish.parameters, record_wait());
     } else {
         finish.parameters.add(status);
     }
@@ -104,8 +121,7 @@ void refuse_second_record(pg_result const& finished) {
     }
     if (finished.sqlstate() == claimed_twice) {
         throw misuse{"once: the callback claimed the key of its own request; leave that key to execute(). "
-                     "Nothing took "
-                     "effect"};
+                     "Nothing took effect"};
     }
     if (finished.sqlstate() == record_locked) {
         throw pqxx::serialization_failure{"once: the record of this key was locked by another transaction",
@@ -123,12 +139,7 @@ bool keep_key_after_commit(call_context const& context, session& session, std::u
         return false;
     }
     try {
-        statement claim{context.pool.texts<sql::claim_statements>().claim, {}};
-        claim.parameters.add(context.options.durability != durability::as_configured);
-        claim.parameters.add(std::to_string(context.idle_limit().count()));
-        add_key(claim.parameters, *context.request);
-        add_digest(claim.parameters, context.digest);
-        claim.parameters.add(context.options.retention.count()).add(0);
+        auto const claim = context.claim_by_row_statement(session, std::chrono::milliseconds{0});
         auto const until = std::chrono::steady_clock::now() + context.options.reply_timeout;
         session.settle(until);
         static_cast<void>(session.ask(claim, until));

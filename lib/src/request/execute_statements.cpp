@@ -61,9 +61,10 @@ struct pipeline_plan {
     statement last;
     std::vector<statement const*> sent;
 
-    pipeline_plan(call_context const& context, std::vector<statement> const& work, int status)
+    pipeline_plan(call_context const& context, detail::session const& session,
+                  std::vector<statement> const& work, int status)
         : begin{sql::begin(context.options.isolation_level), {}},
-          claim{context.claim_or_abort_statement()},
+          claim{context.claim_or_abort_statement(session)},
           last{context.finish_with_row_statement(work.back(), status)} {
         sent = {&begin, &claim};
         if (context.options.fence) { // here it stops a former holder, and all behind it is one exchange
@@ -80,12 +81,12 @@ struct pipeline_plan {
 
 reply::facts attempt_statements(call_context const& context, detail::session& session,
                                 std::vector<statement> const& work, int status) {
-    pipeline_plan const plan{context, work, status};
+    pipeline_plan const plan{context, session, work, status};
     session.used_by_caller();
     auto const commits = session.commits();
     std::vector<detail::pg_result> answers;
     // The caller's statements run in this exchange, so only the deadline of the call bounds it.
-    auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers);
+    auto const lost = detail::exchange_with_commit(session, plan.sent, context.deadline, answers, true);
     if (answers.size() > 1 && answers[1].failed()) {
         detail::refuse_standby(answers[1]);
         if (answers[1].sqlstate() == lock_not_available) {

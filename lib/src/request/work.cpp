@@ -66,13 +66,31 @@ void refuse_standby(pg_result const& claim) {
 
 std::int64_t timeline_of(pg_result const& claim) noexcept {
     constexpr std::size_t digits = 8;
-    return from_hex_digits(claim.bytes(claim.columns() - 1).substr(0, digits));
+    auto const column = claim.columns() - 1;
+    return claim.is_null(column) ? 0 : from_hex_digits(claim.bytes(column).substr(0, digits));
+}
+
+void exchange_from_begin(session& session, std::vector<statement const*> const& sent, time_point deadline,
+                         std::vector<pg_result>& answers) {
+    session.exchange(sent, deadline, answers, left_role::looked_at);
+    auto const& head = answers[1];
+    if (head.failed() && head.sqlstate() == insufficient_privilege && session.distrust_role()) {
+        session.settle(deadline);
+        session.exchange(sent, deadline, answers);
+    } else if (head.ok() && !head.is_null(1) && head.bytes(1) == "role") {
+        session.role_was_left();
+    }
 }
 
 std::optional<std::string> exchange_with_commit(session& session, std::vector<statement const*> const& sent,
-                                                time_point deadline, std::vector<pg_result>& answers) {
+                                                time_point deadline, std::vector<pg_result>& answers,
+                                                bool whole) {
     try {
-        session.exchange(sent, deadline, answers);
+        if (whole) {
+            exchange_from_begin(session, sent, deadline, answers);
+        } else {
+            session.exchange(sent, deadline, answers);
+        }
         return std::nullopt;
     } catch (pqxx::broken_connection const& e) {
         return e.what();
@@ -152,7 +170,7 @@ claim_answer work::begin() {
     bool const claims = m_context.request != nullptr;
     auto const& fence = m_context.options.fence;
     statement const begin{sql::begin(m_context.options.isolation_level), {}};
-    auto const claim = m_context.claim_statement();
+    auto const claim = m_context.claim_statement(m_session);
     std::vector<statement const*> head{&begin, &claim};
     // A former holder must not begin; what it does is guarded at the end, where nobody has to wait for it.
     statement look;
@@ -163,7 +181,8 @@ claim_answer work::begin() {
     }
     std::vector<pg_result> answers;
     std::chrono::milliseconds const wait = m_context.options.wait;
-    m_session.exchange(head, m_context.reply_deadline(claims ? wait : std::chrono::milliseconds{}), answers);
+    exchange_from_begin(m_session, head,
+                        m_context.reply_deadline(claims ? wait : std::chrono::milliseconds{}), answers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
         if (answers[i].failed()) {
             refuse_standby(answers[i]);

@@ -60,8 +60,14 @@ void refuse_standby(pg_result const& claim);
 ///         had locked the record: certain, and worth another try
 void refuse_second_record(pg_result const& finished);
 
-/// The timeline of the server that answered `claim_statement` or `claim_or_abort_statement`.
+/// The timeline of the server that answered `claim_statement` or `claim_or_abort_statement`; 0 where that one did not
+/// say, because it is the newest that is known.
 [[nodiscard]] std::int64_t timeline_of(pg_result const& claim) noexcept;
+
+/// Sends a pipeline that begins with BEGIN and `claim_statement` or `claim_or_abort_statement`, which look at the role
+/// that a callback may have left. Where that one may not even call them, it is sent once more behind RESET ROLE.
+void exchange_from_begin(session& session, std::vector<statement const*> const& sent, time_point deadline,
+                         std::vector<pg_result>& answers);
 
 /// The reply to a claim that did not start.
 [[nodiscard]] inline reply::facts to_facts(claim_answer answer) {
@@ -107,11 +113,12 @@ struct call_context {
         return std::clamp<milliseconds>(std::min<milliseconds>(options.reply_timeout, left) / 2, 1ms,
                                         2'000ms);
     }
-    /// The values that the statements below take, the settings first.
-    [[nodiscard]] parameters claim_values() const;
-    /// The statement that claims, as its answer is wanted; with the settings alone when there is no request.
-    [[nodiscard]] statement claim_statement() const;
-    [[nodiscard]] statement claim_or_abort_statement() const;
+    /// The statement that claims on this session, as its answer is wanted; with the settings alone when there is no
+    /// request.
+    [[nodiscard]] statement claim_statement(session const& on) const;
+    [[nodiscard]] statement claim_or_abort_statement(session const& on) const;
+    /// The claim by a row, whatever writes_once() says.
+    [[nodiscard]] statement claim_by_row_statement(session const& on, std::chrono::milliseconds wait) const;
     /// What a repeat would be told.
     [[nodiscard]] statement lookup_statement() const;
     /// The statement that stores the response, null to keep the key only; `refuse_second_record` reads its answer.
@@ -120,6 +127,10 @@ struct call_context {
     [[nodiscard]] statement finish_with_row_statement(statement const& last, int status) const;
     /// The guard of the lease that the call is made under; only with `options.fence`.
     [[nodiscard]] statement fence_guard() const;
+
+private:
+    [[nodiscard]] parameters settings_values(session const& on) const;
+    void add_claim(parameters& to, bool by_row, std::chrono::milliseconds wait) const;
 };
 
 /// The stored answer of the request, asked for on the way out of an attempt that failed, or is rolled back: where its
@@ -206,11 +217,11 @@ private:
 };
 
 /// Sends a pipeline that ends with COMMIT.
+/// @param whole it begins with BEGIN, too: see exchange_from_begin()
 /// @return why the connection was lost, if it went before all answers had come
-[[nodiscard]] std::optional<std::string> exchange_with_commit(session& session,
-                                                              std::vector<statement const*> const& sent,
-                                                              time_point deadline,
-                                                              std::vector<pg_result>& answers);
+[[nodiscard]] std::optional<std::string>
+exchange_with_commit(session& session, std::vector<statement const*> const& sent, time_point deadline,
+                     std::vector<pg_result>& answers, bool whole = false);
 
 /// Reads the answers of a pipeline that ends with COMMIT.
 /**

@@ -148,7 +148,7 @@ with schema_here as (
     ('service_role', 'role', 'text', true),
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
-    ('idempotency_record', 'idempotency_record_pkey', 'service, scope, key'),
+    ('idempotency_record', 'idempotency_record_pkey', 'key, scope, service'),
     ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
     ('operation', 'operation_pkey', 'service, scope, key'),
     ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),

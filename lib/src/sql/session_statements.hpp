@@ -33,7 +33,8 @@ inline constexpr char const* no_jit = "/* once: no jit */ select set_config('jit
 
 /// What makes a session as it was when it was new, before it is handed to the next call: its role (RESET ALL leaves
 /// that alone), and every other setting. In the transaction that follows, which may still choose its isolation level,
-/// since neither takes a snapshot. Prepared statements stay.
+/// since neither takes a snapshot. Prepared statements stay. A transaction whose first statement looks at the role
+/// leaves out the first of the two.
 inline constexpr std::array<char const*, 2> as_new{"/* once: clean session */ reset role",
                                                    "/* once: clean session */ reset all"};
 
@@ -61,7 +62,7 @@ inline constexpr char const* speak_utf8 = "/* once: encoding */ set local client
 ///              pg_control_checkpoint() still shows the old timeline right after a promotion.
 ///   3 text     server_encoding     4 text  client_encoding      5 text  standard_conforming_strings
 ///   6 text     fsync               7 text  full_page_writes     8 text  server_version_num
-///   9 integer  process of the server that answers
+///   9 integer  process of the server that answers      10 text  current_user
 inline constexpr std::string_view session_facts = R"sql(/* once: session_facts */
 select pg_is_in_recovery(),
        (select system_identifier::text from pg_control_system()),
@@ -69,7 +70,7 @@ select pg_is_in_recovery(),
        current_setting('server_encoding'), current_setting('client_encoding'),
        current_setting('standard_conforming_strings'),
        current_setting('fsync'), current_setting('full_page_writes'), current_setting('server_version_num'),
-       pg_backend_pid())sql";
+       pg_backend_pid(), current_user::text)sql";
 
 /// Ends sessions of this role in this database that stand between two of the library's own messages and wait for the
 /// next. PostgreSQL calls that active; idle is only what waits after a whole exchange. $1 bigint: milliseconds that
