@@ -15,6 +15,7 @@ required_conan_version = ">=2.1"
 # requires from Conan. Each becomes the option with_<component>, and ONCE_WITH_<COMPONENT> for CMake.
 COMPONENTS = {
     "http": [],
+    "nats": ["cnats/[>=3.3 <4]"],
     "webhook": ["libcurl/[>=7.66 <9]", "openssl/[>=3 <4]"],
 }
 

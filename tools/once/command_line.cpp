@@ -341,9 +341,9 @@ private:
     }
 
     void add_relay() {
-        auto* const daemon = m_app.add_subcommand(
-            "relay",
-            "hand the messages of a subscription to a file, a webhook or another database, until SIGTERM");
+        auto* const daemon =
+            m_app.add_subcommand("relay", "hand the messages of a subscription to a file, a webhook, a "
+                                          "broker or another database, until SIGTERM");
         add_relay_options(*daemon, m_relay);
         daemon->callback([this] {
             m_run = [this] {

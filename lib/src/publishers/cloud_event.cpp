@@ -1,5 +1,6 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include <once/cloud_event.hpp>
+#include <once/detail/broker_sender.hpp>
 
 #include "publishers/rendering.hpp"
 #include "text/encoding.hpp"
@@ -14,7 +15,11 @@ std::string source_of(delivery const& message, cloud_event_options const& option
     return options.source.empty() ? "/" + message.service : options.source;
 }
 
-std::string content_type_of(delivery const& message) {
+} // namespace
+
+namespace detail {
+
+std::string cloud_event_content_type(delivery const& message) {
     return message.payload.content_type().empty() ? "application/octet-stream"
                                                   : message.payload.content_type();
 }
@@ -35,13 +40,12 @@ std::string percent_encoded(std::string_view text) {
     return made;
 }
 
-/// Attributes in a fixed order, without datacontenttype.
-std::vector<header> attributes(delivery const& message, cloud_event_options const& options) {
+std::vector<header> cloud_event_attributes(delivery const& message, cloud_event_options const& options) {
     std::vector<header> made{{"specversion", "1.0"},
                              {"id", message.id.to_string()},
                              {"source", source_of(message, options)},
                              {"type", options.type_prefix + message.topic},
-                             {"time", detail::rfc3339(message.published_at)}};
+                             {"time", rfc3339(message.published_at)}};
     if (message.given_id) {
         made.emplace_back("givenid", message.given_id->to_string());
     }
@@ -54,14 +58,14 @@ std::vector<header> attributes(delivery const& message, cloud_event_options cons
     return made;
 }
 
-} // namespace
+} // namespace detail
 
 std::string structured_cloud_event(delivery const& message, cloud_event_options const& options) {
     std::string made{"{"};
-    for (auto const& [name, value] : attributes(message, options)) {
+    for (auto const& [name, value] : detail::cloud_event_attributes(message, options)) {
         made += '"' + name + "\":" + detail::json_string(value) + ',';
     }
-    made += "\"datacontenttype\":" + detail::json_string(content_type_of(message)) + ',';
+    made += "\"datacontenttype\":" + detail::json_string(detail::cloud_event_content_type(message)) + ',';
     if (detail::embeds_as_json(message.payload, false)) {
         made += "\"data\":" + message.payload.data();
     } else {
@@ -72,10 +76,10 @@ std::string structured_cloud_event(delivery const& message, cloud_event_options 
 
 std::vector<header> binary_cloud_event(delivery const& message, cloud_event_options const& options) {
     std::vector<header> made;
-    for (auto const& [name, value] : attributes(message, options)) {
-        made.emplace_back("ce-" + name, percent_encoded(value));
+    for (auto const& [name, value] : detail::cloud_event_attributes(message, options)) {
+        made.emplace_back("ce-" + name, detail::percent_encoded(value));
     }
-    made.emplace_back("Content-Type", content_type_of(message));
+    made.emplace_back("Content-Type", detail::cloud_event_content_type(message));
     return made;
 }
 

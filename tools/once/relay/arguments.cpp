@@ -90,7 +90,7 @@ void add_work(CLI::App& app, relay_settings& s) {
         ->required();
     of.add("to", s.to, "where messages go")
         ->required()
-        ->check(CLI::IsMember({"jsonl", "webhook", "postgres"}));
+        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "nats"}));
     of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
         ->check(CLI::Range(0, most_slices - 1));
     of.add("until-idle", s.until_idle,
@@ -141,26 +141,54 @@ void add_jsonl(CLI::App& app, jsonl_settings& s) {
     of.add("no-fsync", s.no_fsync, "a message counts as delivered before fsync");
 }
 
+void add_receiver(CLI::App& app, receiver_settings& s) {
+    option_group of{app, "--to webhook and brokers"};
+    of.add_text(
+        "url", s.url,
+        "the receiver, or servers of a broker, separated by commas; one with a secret in it belongs in "
+        "ONCE_RELAY_URL");
+    of.add("form", s.form, "form of a message, the last two as CloudEvents")
+        ->check(CLI::IsMember({"plain", "binary", "structured"}));
+    of.add_text("source", s.source, "source of CloudEvents (default: / and the service)");
+    of.add_text("type-prefix", s.type_prefix, "goes in front of the topic in the type of CloudEvents");
+    of.add_time("connect-timeout", s.connect_timeout, "for a connection to be made");
+    of.add_text("ca-file", s.ca_file, "certificates to trust, PEM");
+}
+
 void add_webhook(CLI::App& app, webhook_settings& s) {
     option_group of{app, "--to webhook"};
-    of.add_text("url", s.url, "the receiver; one with a secret in it belongs in ONCE_RELAY_URL");
     of.add_text("secret-file", s.secret_file,
                 "secrets to sign with, whsec_..., one a line (or $ONCE_RELAY_SECRET, separated by spaces)");
     of.add_text("headers-file", s.headers_file,
                 "a file with headers for each request, one a line: Name: value");
-    of.add("form", s.form, "form of a request, the last two as CloudEvents")
-        ->check(CLI::IsMember({"plain", "binary", "structured"}));
-    of.add_text("source", s.source, "source of CloudEvents (default: / and the service)");
-    of.add_text("type-prefix", s.type_prefix, "goes in front of the topic in the type of CloudEvents");
     of.add("parallel", s.parallel, "requests under way at once; never two of one key");
-    of.add_time("connect-timeout", s.connect_timeout, "for a connection to be made");
     of.add_time("request-timeout", s.request_timeout, "for one request");
     of.add_time("max-retry-after", s.max_retry_after, "a longer Retry-After counts as this");
     of.add("conflict-is-accepted", s.conflict_is_accepted, "409 and 422 say: I have it already");
     of.add("public-addresses-only", s.public_addresses_only,
            "refuse loopback, private and link-local addresses");
     of.add_text("proxy", s.proxy, "a proxy, as libcurl takes it");
-    of.add_text("ca-file", s.ca_file, "certificates to trust, PEM");
+}
+
+void add_brokers(CLI::App& app, broker_settings& s) {
+    option_group of{app, "--to nats"};
+    of.add_text("name", s.name,
+                "where a message goes, with {topic}, {service} and {subscription} in it (default: {topic})");
+    of.add("topic-map", s.topic_map, "PATTERN=NAME: another name for some topics; may be repeated")
+        ->default_str("");
+    of.add_text("user", s.user, "who it is that publishes");
+    of.add_text("password-file", s.password_file, "a file with the password (or $ONCE_RELAY_PASSWORD)");
+    of.add("tls", s.tls, "TLS, also where the URL does not say so; --ca-file turns it on, too");
+    of.add_text("certificate-file", s.certificate_file, "a certificate of one's own, PEM");
+    of.add_text("key-file", s.key_file, "the key to it");
+}
+
+void add_nats(CLI::App& app, nats_settings& s) {
+    option_group of{app, "--to nats"};
+    of.add_text("stream", s.stream,
+                "the stream that has to take the messages (default: that of the subject)");
+    of.add("no-deduplication", s.no_deduplication, "send no Nats-Msg-Id");
+    of.add_text("credentials-file", s.credentials_file, "a user's JWT and seed, as nsc writes them");
 }
 
 void add_postgres(CLI::App& app, postgres_settings& s) {
@@ -184,7 +212,10 @@ void add_relay_options(CLI::App& app, relay_settings& settings) {
     add_reading(app, settings);
     add_publishing(app, settings);
     add_jsonl(app, settings.jsonl);
+    add_receiver(app, settings.receiver);
     add_webhook(app, settings.webhook);
+    add_brokers(app, settings.broker);
+    add_nats(app, settings.nats);
     add_postgres(app, settings.postgres);
     add_variables(app, "ONCE_RELAY_");
 }

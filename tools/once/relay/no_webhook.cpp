@@ -5,7 +5,7 @@
 
 namespace once::command {
 
-std::unique_ptr<destination> make_webhook(webhook_settings const& /*settings*/) {
+std::unique_ptr<destination> make_webhook(relay_settings const& /*settings*/) {
     throw std::invalid_argument{"--to webhook: this command was built without it; build once with "
                                 "ONCE_WITH_WEBHOOK=ON (it needs libcurl and OpenSSL)"};
 }

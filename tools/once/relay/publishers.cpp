@@ -184,7 +184,10 @@ private:
 std::unique_ptr<destination> make_destination(relay_settings const& settings, std::ostream& out,
                                               std::function<void(std::string_view)> log) {
     if (settings.to == "webhook") {
-        return make_webhook(settings.webhook);
+        return make_webhook(settings);
+    }
+    if (settings.to == "nats") {
+        return make_nats(settings, std::move(log));
     }
     if (settings.to == "postgres") {
         return std::make_unique<postgres_destination>(settings, std::move(log));

@@ -42,6 +42,10 @@ public:
                                                             std::function<void(std::string_view)> log);
 
 /// The same for a webhook. Throws std::invalid_argument where the command was built without it.
-[[nodiscard]] std::unique_ptr<destination> make_webhook(webhook_settings const& settings);
+[[nodiscard]] std::unique_ptr<destination> make_webhook(relay_settings const& settings);
+
+/// The same for NATS JetStream.
+[[nodiscard]] std::unique_ptr<destination> make_nats(relay_settings const& settings,
+                                                     std::function<void(std::string_view)> log);
 
 } // namespace once::command

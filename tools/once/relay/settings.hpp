@@ -22,25 +22,50 @@ struct jsonl_settings {
     bool no_fsync = false;
 };
 
-/// `relay --to webhook`
-struct webhook_settings {
+/// What webhooks and brokers have in common.
+struct receiver_settings {
     std::string url;
-    /// Secrets come from ONCE_RELAY_SECRET or from this file, one a line.
-    std::string secret_file;
-    /// Headers of each request, one a line; they may be secrets.
-    std::string headers_file;
     /// plain, binary or structured
     std::string form = "plain";
     std::string source;
     std::string type_prefix;
-    std::size_t parallel = 16;
     std::chrono::milliseconds connect_timeout{5'000};
+    std::string ca_file;
+};
+
+/// `relay --to webhook`
+struct webhook_settings {
+    /// Secrets come from ONCE_RELAY_SECRET or from this file, one a line.
+    std::string secret_file;
+    /// Headers of each request, one a line; they may be secrets.
+    std::string headers_file;
+    std::size_t parallel = 16;
     std::chrono::milliseconds request_timeout{5'000};
     std::chrono::milliseconds max_retry_after{std::chrono::hours{1}};
     bool conflict_is_accepted = false;
     bool public_addresses_only = false;
     std::string proxy;
-    std::string ca_file;
+};
+
+/// What brokers have in common.
+struct broker_settings {
+    /// Empty: what is usual for the broker.
+    std::string name;
+    /// PATTERN=NAME
+    std::vector<std::string> topic_map;
+    std::string user;
+    /// The password comes from ONCE_RELAY_PASSWORD or from this file.
+    std::string password_file;
+    bool tls = false;
+    std::string certificate_file;
+    std::string key_file;
+};
+
+/// `relay --to nats`
+struct nats_settings {
+    std::string stream;
+    bool no_deduplication = false;
+    std::string credentials_file;
 };
 
 /// `relay --to postgres`
@@ -75,7 +100,10 @@ struct relay_settings {
     /// Slice, listen and durable_checkpoints follow from the above.
     relay_options options;
     jsonl_settings jsonl;
+    receiver_settings receiver;
     webhook_settings webhook;
+    broker_settings broker;
+    nats_settings nats;
     postgres_settings postgres;
 };
 

@@ -1,4 +1,5 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#include <once/detail/lanes.hpp>
 #include <once/error.hpp>
 #include <once/webhook_publisher.hpp>
 
@@ -9,8 +10,6 @@
 
 #include <algorithm>
 #include <curl/curl.h>
-#include <deque>
-#include <unordered_map>
 
 namespace once {
 
@@ -65,53 +64,6 @@ std::string seconds_since_1970() {
     auto const now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
     return std::to_string(now.time_since_epoch().count());
 }
-
-/// The messages of a batch that may still be sent: of each key one at a time, and the keys in turn.
-class lanes {
-public:
-    explicit lanes(std::span<delivery const> messages) : m_lane_of(messages.size()) {
-        std::unordered_map<std::string_view, std::size_t> by_key;
-        for (std::size_t i = 0; i < messages.size(); ++i) {
-            auto lane = m_lanes.size();
-            if (!messages[i].key.empty()) {
-                lane = by_key.emplace(messages[i].key, lane).first->second;
-            }
-            if (lane == m_lanes.size()) {
-                m_lanes.emplace_back();
-                m_ready.push_back(lane);
-            }
-            m_lanes[lane].push_back(i);
-            m_lane_of[i] = lane;
-        }
-    }
-
-    [[nodiscard]] bool empty() const noexcept { return m_ready.empty(); }
-
-    /// The next message; its lane waits until `go_on`.
-    [[nodiscard]] std::size_t take() {
-        auto& lane = m_lanes[m_ready.front()];
-        m_ready.pop_front();
-        auto const place = lane.front();
-        lane.pop_front();
-        return place;
-    }
-
-    void go_on(std::size_t place) {
-        if (!m_lanes[m_lane_of[place]].empty()) {
-            m_ready.push_back(m_lane_of[place]);
-        }
-    }
-
-    /// What waits behind this message, and will not be sent now.
-    [[nodiscard]] std::deque<std::size_t> const& behind(std::size_t place) const {
-        return m_lanes[m_lane_of[place]];
-    }
-
-private:
-    std::vector<std::deque<std::size_t>> m_lanes;
-    std::vector<std::size_t> m_lane_of;
-    std::deque<std::size_t> m_ready;
-};
 
 } // namespace
 
@@ -239,7 +191,7 @@ private:
     webhook_options const& m_options;
     std::vector<std::string> const& m_keys;
     webhook::transfers& m_transfers;
-    lanes m_lanes;
+    detail::lanes m_lanes;
     publish_report m_report;
     std::optional<std::string> m_no_connection;
     // By themselves, in a way in which a receiver that is unavailable would.

@@ -1,0 +1,101 @@
+// Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
+#pragma once
+
+#include "brokers/support/broker_server.hpp"
+#include "exit_status.hpp"
+#include "tool/relay_database.hpp"
+#include "tool/relay_program.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace once::testing {
+
+/// user:password@ of a URL, and the rest.
+struct url_parts {
+    std::string server{};
+    std::string user{};
+    std::string password{};
+};
+[[nodiscard]] inline url_parts split_url(std::string const& url) {
+    auto const begin = url.find("://") + 3;
+    auto const at = url.find('@');
+    auto const colon = url.find(':', begin);
+    return {url.substr(0, begin) + url.substr(at + 1), url.substr(begin, colon - begin),
+            url.substr(colon + 1, at - colon - 1)};
+}
+
+/// How many messages go, and how often their relay and their broker are killed meanwhile.
+struct journey {
+    long messages = 6'000;
+    long keys = 100;
+    int kills = 2;
+};
+[[nodiscard]] inline journey journey_of_this_run() {
+    return std::getenv("ONCE_LONG") != nullptr ? journey{.messages = 100'000, .kills = 5} : journey{};
+}
+
+inline void publish_for(relay_database& db, journey const& how) {
+    db.sql("select count(once.publish('t', 'key ' || i % " + std::to_string(how.keys) +
+           ", to_json(i))) from generate_series(1, " + std::to_string(how.messages) + ") as i");
+}
+
+/// Runs a relay until everything is through. On the way it is killed, and then the broker, in turn.
+inline void run_and_kill(broker_server const& server, std::vector<std::string> const& words,
+                         std::vector<std::string> const& variables, journey const& how,
+                         std::function<std::size_t()> const& arrived,
+                         std::function<bool()> const& all_through) {
+    auto relay = std::make_unique<once_program>(words, variables);
+    constexpr std::chrono::seconds patience{120};
+    auto const parts = 2 * how.kills + 1;
+    for (int i = 1; i < parts; ++i) {
+        auto const enough = static_cast<std::size_t>(how.messages) * static_cast<std::size_t>(i) /
+                            static_cast<std::size_t>(parts);
+        bool const on_the_way = wait_until([&] { return arrived() >= enough; }, patience);
+        CAPTURE(i, arrived(), relay->log());
+        REQUIRE(on_the_way);
+        if (i % 2 == 1) {
+            relay->signal(SIGKILL);
+            CHECK(relay->wait() == -SIGKILL);
+            relay = std::make_unique<once_program>(words, variables);
+        } else {
+            server.kill();
+            server.start();
+        }
+    }
+    CHECK(wait_until(all_through, patience));
+    CHECK(relay->stop() == command::exit_status::ok);
+}
+
+struct far_message {
+    std::string id{};
+    std::string key{};
+    long number = 0;
+};
+
+/// Nothing is lost, and with repeats taken out each key is in order.
+inline void check_order(std::vector<far_message> const& seen, journey const& how) {
+    std::set<std::string> ids;
+    std::map<std::string, long> last;
+    long disorder = 0;
+    for (auto const& [id, key, number] : seen) {
+        if (ids.insert(id).second) {
+            disorder += last[key] < number ? 0 : 1;
+            last[key] = number;
+        }
+    }
+    CHECK(static_cast<long>(ids.size()) == how.messages);
+    CHECK(static_cast<long>(last.size()) == how.keys);
+    CHECK(disorder == 0);
+    WARN(seen.size() << " arrived of " << how.messages << " messages; relay and broker killed " << how.kills
+                     << " times each");
+}
+
+} // namespace once::testing
