@@ -16,6 +16,7 @@ required_conan_version = ">=2.1"
 COMPONENTS = {
     "http": [],
     "nats": ["cnats/[>=3.3 <4]"],
+    "redis": ["hiredis/[>=0.14 <2]"],
     "webhook": ["libcurl/[>=7.66 <9]", "openssl/[>=3 <4]"],
 }
 

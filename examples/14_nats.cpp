@@ -25,14 +25,14 @@ int main(int argc, char** argv) try {
         once::subscribe(tx, "example-to-nats", {.topics = {"example.orders.*"}});
     }).expect_committed();
     auto const place = [&](std::string const& key, std::string const& number) {
-        return once::execute(db,
-                             {.scope = "POST /orders", .key = key, .fingerprint = once::fingerprint{number}},
-                             [&](once::transaction& tx) -> once::response {
-                                 tx.publish({.topic = "example.orders.placed",
-                                             .key = number,
-                                             .payload = nlohmann::json{{"number", number}}});
-                                 return {.status = 201};
-                             });
+        return once::execute(
+            db, {.scope = "POST /orders to NATS", .key = key, .fingerprint = once::fingerprint{number}},
+            [&](once::transaction& tx) -> once::response {
+                tx.publish({.topic = "example.orders.placed",
+                            .key = number,
+                            .payload = nlohmann::json{{"number", number}}});
+                return {.status = 201};
+            });
     };
     place("click-1", "A-17");
     place("click-1", "A-17"); // a repeat stages nothing

@@ -90,7 +90,7 @@ void add_work(CLI::App& app, relay_settings& s) {
         ->required();
     of.add("to", s.to, "where messages go")
         ->required()
-        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "nats"}));
+        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "nats", "redis"}));
     of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
         ->check(CLI::Range(0, most_slices - 1));
     of.add("until-idle", s.until_idle,
@@ -171,7 +171,7 @@ void add_webhook(CLI::App& app, webhook_settings& s) {
 }
 
 void add_brokers(CLI::App& app, broker_settings& s) {
-    option_group of{app, "--to nats"};
+    option_group of{app, "--to nats, redis"};
     of.add_text("name", s.name,
                 "where a message goes, with {topic}, {service} and {subscription} in it (default: {topic})");
     of.add("topic-map", s.topic_map, "PATTERN=NAME: another name for some topics; may be repeated")
@@ -189,6 +189,14 @@ void add_nats(CLI::App& app, nats_settings& s) {
                 "the stream that has to take the messages (default: that of the subject)");
     of.add("no-deduplication", s.no_deduplication, "send no Nats-Msg-Id");
     of.add_text("credentials-file", s.credentials_file, "a user's JWT and seed, as nsc writes them");
+}
+
+void add_redis(CLI::App& app, redis_settings& s) {
+    option_group of{app, "--to redis"};
+    of.add("make-streams", s.make_streams, "a stream that is not there is made by its first message");
+    of.add("max-length", s.max_length, "cut streams to about so many entries, read or not; 0: never")
+        ->check(CLI::NonNegativeNumber);
+    of.add("wait-replicas", s.wait_replicas, "how many replicas must have a message before it counts");
 }
 
 void add_postgres(CLI::App& app, postgres_settings& s) {
@@ -216,6 +224,7 @@ void add_relay_options(CLI::App& app, relay_settings& settings) {
     add_webhook(app, settings.webhook);
     add_brokers(app, settings.broker);
     add_nats(app, settings.nats);
+    add_redis(app, settings.redis);
     add_postgres(app, settings.postgres);
     add_variables(app, "ONCE_RELAY_");
 }

@@ -48,4 +48,8 @@ public:
 [[nodiscard]] std::unique_ptr<destination> make_nats(relay_settings const& settings,
                                                      std::function<void(std::string_view)> log);
 
+/// The same for streams of Redis.
+[[nodiscard]] std::unique_ptr<destination> make_redis(relay_settings const& settings,
+                                                      std::function<void(std::string_view)> log);
+
 } // namespace once::command

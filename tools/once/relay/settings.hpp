@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -68,6 +69,13 @@ struct nats_settings {
     std::string credentials_file;
 };
 
+/// `relay --to redis`
+struct redis_settings {
+    bool make_streams = false;
+    std::uint64_t max_length = 0;
+    int wait_replicas = 0;
+};
+
 /// `relay --to postgres`
 struct postgres_settings {
     /// Without a password, which comes from ONCE_RELAY_TARGET, from `target_file`, or from ~/.pgpass.
@@ -104,6 +112,7 @@ struct relay_settings {
     webhook_settings webhook;
     broker_settings broker;
     nats_settings nats;
+    redis_settings redis;
     postgres_settings postgres;
 };
 
