@@ -7,8 +7,10 @@ perform begin_removal('0008_publish');
 
 drop function publish_many(text[], text[], json[], bytea[], text[], json[], text[], uuid[], boolean);
 drop function publish(text, text, json, bytea, text, json, text, uuid, boolean);
+drop function new_message(text, text, json, bytea, text, json, text, uuid, boolean, timestamptz);
 drop function new_identity(uuid, text, text, text, json, json, bytea, timestamptz);
 drop function prepare_to_draw();
+drop function check_places();
 drop function place_drawn_here();
 drop function place_kept();
 drop function place_setting();

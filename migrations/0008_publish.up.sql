@@ -32,8 +32,7 @@ end $$;
 -- Called for each message, so it is one expression: a query for the same takes much longer.
 create function reader_sleeps() returns boolean
 language sql
-return coalesce(pg_sequence_last_value('outbox_asleep_seq'), 0) > coalesce(pg_sequence_last_value('outbox_woken_seq'),
-    0);
+return (pg_sequence_last_value('outbox_asleep_seq') <= pg_sequence_last_value('outbox_woken_seq')) is not true;
 comment on function reader_sleeps() is 'Whether a reader may sleep that was not notified yet.';
 
 create function wake_proof(p_sleep_number bigint) returns text
@@ -80,43 +79,57 @@ language sql stable
 return nullif(current_setting(place_setting(), true), '')::bigint;
 comment on function place_kept() is 'The newest place in the log that this session has kept; null: none.';
 
-create function place_drawn_here() returns bigint
+-- A session of the library forgets its settings between two calls, so these two are called now and then by every
+-- transaction that publishes: they name the schema of everything instead of setting a search_path.
+execute replace($functions$
+
+create function {schema}.place_drawn_here() returns bigint
 language plpgsql
 as $$
 begin
-    return currval('outbox_id_seq');
+    return pg_catalog.currval('{schema}.outbox_id_seq'::pg_catalog.regclass);
 exception when object_not_in_prerequisite_state then
     return null;
 end $$;
-comment on function place_drawn_here() is 'The last place in the log that this session has drawn; null: none.';
+comment on function {schema}.place_drawn_here() is
+    'The last place in the log that this session has drawn; null: none.';
 
 -- A reader that is past a place never looks at it again: a message there would be lost without a word. So that the
 -- tables are looked at once for each session, a setting of it says what it knows; where settings were reset, the place
 -- that it drew last.
-create function prepare_to_draw() returns void
-language plpgsql set search_path from current
+create function {schema}.check_places() returns void
+language plpgsql
 as $$
-declare
-    -- First the id of this transaction, then the place: so each transaction that has drawn a place and has not ended is
-    -- running in whatever snapshot is taken after that. The lower bound of a reader's scan rests on it; see
-    -- checkpoint.bound.
-    v_xid   constant xid8   := pg_current_xact_id();
-    v_known constant bigint := coalesce(place_kept(), place_drawn_here(), newest_place());
-    -- After what is known: another transaction may draw a place, and commit, in between.
-    v_last  constant bigint := pg_sequence_last_value('outbox_id_seq');
 begin
-    if v_last < v_known then
+    -- First what is known: another transaction may draw a place, and commit, in between.
+    if coalesce({schema}.place_kept(), {schema}.place_drawn_here(), {schema}.newest_place())
+       operator(pg_catalog.>) pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass) then
         raise exception
-            'outbox_id_seq is at %, but places up to % are taken: rows were copied without their sequence', v_last,
-                v_known
+            'outbox_id_seq is at %, but places up to % are taken: rows were copied without their sequence',
+            pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass),
+            coalesce({schema}.place_kept(), {schema}.place_drawn_here(), {schema}.newest_place())
             using errcode = 'ON067', hint =
                 'let the owner of the schema call rebase(); until then a message could be skipped';
     end if;
-    perform set_config(place_setting(), v_last::text, false);
+end $$;
+comment on function {schema}.check_places() is
+    'Called before a place in the log is drawn: raises ON067 when outbox_id_seq is behind what was given out.';
+
+$functions$, '{schema}', quote_ident(current_schema()));
+
+create function prepare_to_draw() returns void
+language plpgsql set search_path from current
+as $$
+begin
+    -- First the id of this transaction, then the place: so each transaction that has drawn a place and has not ended is
+    -- running in whatever snapshot is taken after that. The lower bound of a reader's scan rests on it; see
+    -- checkpoint.bound.
+    perform pg_current_xact_id();
+    perform check_places();
+    perform set_config(place_setting(), pg_sequence_last_value('outbox_id_seq')::text, false);
 end $$;
 comment on function prepare_to_draw() is
-    'Called before a place in the log is drawn: gives this transaction its id, and raises ON067 when outbox_id_seq '
-    'is behind what was given out.';
+    'For those who draw many places: gives this transaction its id, calls check_places(), and keeps the newest place.';
 
 create function new_identity(
     p_given uuid, p_topic text, p_key text, p_content_type text, p_headers json, p_json json, p_bytes bytea,
@@ -141,6 +154,30 @@ comment on function new_identity(uuid, text, text, text, json, json, bytea, time
 -- search_path.
 execute replace($functions$
 
+create function {schema}.new_message(
+    p_topic text, p_key text, p_json json, p_bytes bytea, p_content_type text, p_headers json, p_traceparent text,
+    p_message_id uuid, p_fresh boolean, p_due_at timestamp with time zone default null
+) returns uuid
+language plpgsql
+as $$
+begin
+    if ({schema}.message_is_valid(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes)
+        and (p_fresh is not true or p_message_id is null or {schema}.is_random(p_message_id))) is not true then
+        perform {schema}.refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
+    end if;
+    if p_message_id is null then
+        return pg_catalog.gen_random_uuid();
+    elsif p_fresh then
+        return p_message_id;
+    end if;
+    return {schema}.new_identity(p_message_id::{schema}.message_uuid, p_topic, p_key, p_content_type, p_headers, p_json,
+                                 p_bytes, p_due_at);
+end $$;
+comment on function {schema}.new_message(
+    text, text, json, bytea, text, json, text, uuid, boolean, timestamp with time zone) is
+    'What publish() and schedule() begin with: refuses a message that breaks a rule, and says under which id it '
+    'travels. Null: it was staged before, under the id that the application gave. ON050: that was another message.';
+
 create function {schema}.publish(
     p_topic        text,
     p_key          text        default null,
@@ -152,56 +189,52 @@ create function {schema}.publish(
     p_message_id   uuid        default null,
     p_fresh        boolean     default false
 ) returns uuid
-language plpgsql security definer set enable_seqscan = off
+language plpgsql security definer
 as $$
 declare
     v_given pg_catalog.uuid;
     v_bound pg_catalog.uuid;
-    v_xid   pg_catalog.xid8;
-    v_place bigint;
-    v_kept  pg_catalog.text;
 begin
-    -- First what most messages are, in few words: each function that an expression names is prepared again in each
-    -- transaction. What has more to it, or is wrong, is looked at again.
+    -- First what most messages are, in few words: each operator and function that an expression names is looked up
+    -- again in each transaction, also where it is not reached. What has more to it, or is wrong, goes to new_message().
     if (pg_catalog.octet_length(p_topic) operator(pg_catalog.<=) 249
         and p_topic operator(pg_catalog.~) '^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$'
-        and pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
-        and p_key operator(pg_catalog.~) '^[^\x01-\x1f\x7f]+$'
+        and (p_key is null or pg_catalog.octet_length(p_key) operator(pg_catalog.<=) 255
+                              and p_key operator(pg_catalog.~) '^[^\x01-\x1f\x7f]+$')
         and pg_catalog.octet_length(p_json::pg_catalog.text) operator(pg_catalog.<=) 1048576
         and p_bytes is null and p_content_type is null and p_headers is null and p_traceparent is null
-        and p_fresh and {schema}.is_random(p_message_id)
-        and pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
-            operator(pg_catalog.>=) {schema}.place_kept()) is not true then
-        if ({schema}.message_is_valid(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes)
-            and (p_fresh is not true or p_message_id is null or {schema}.is_random(p_message_id))) is not true then
-            perform {schema}.refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
-        end if;
-        if p_message_id is null then
-            p_message_id := pg_catalog.gen_random_uuid();
+        and (p_message_id is null or p_fresh)) is not true then
+        v_bound := {schema}.new_message(p_topic, p_key, p_json, p_bytes, p_content_type, p_headers, p_traceparent,
+                                        p_message_id, p_fresh);
+        if v_bound is null then
+            return p_message_id;
+        elsif p_message_id is null then
+            p_message_id := v_bound;
         elsif p_fresh is not true then
-            v_given := p_message_id::{schema}.message_uuid;
-            v_bound := {schema}.new_identity(v_given, p_topic, p_key, p_content_type, p_headers, p_json, p_bytes);
-            if v_bound is null then
-                return p_message_id;
-            end if;
+            v_given := p_message_id;
         end if;
-        if (pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
-            operator(pg_catalog.>=) {schema}.place_kept()) is not true then
-            perform {schema}.prepare_to_draw();
-        end if;
+    elsif p_message_id is null then
+        p_message_id := pg_catalog.gen_random_uuid();
+    elsif {schema}.is_random(p_message_id) is not true then
+        perform {schema}.refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
     end if;
-    -- First the id of this transaction, then the place: see prepare_to_draw().
-    v_xid := pg_catalog.pg_current_xact_id();
-    v_place := pg_catalog.nextval('{schema}.outbox_id_seq'::pg_catalog.regclass);
-    v_kept := pg_catalog.set_config({schema}.place_setting(), v_place::pg_catalog.text, false);
+    if (pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
+        operator(pg_catalog.>=) {schema}.place_kept()) is not true then
+        perform {schema}.check_places();
+    end if;
     insert into {schema}.outbox (txid, id, service, message_id, given_id, bucket, topic, key, traceparent, content_type,
         headers, payload_json, payload_bytes)
-    values (v_xid, v_place,
-            {schema}.service_of_session(),
-            coalesce(v_bound, p_message_id), v_given, {schema}.bucket_of(p_key, coalesce(v_bound, p_message_id)),
-            p_topic, p_key, p_traceparent, {schema}.media_type_of(p_content_type, p_json), p_headers, p_json, p_bytes);
+    values (pg_catalog.pg_current_xact_id(),
+            -- First the id of this transaction, then the place: see prepare_to_draw().
+            case when pg_catalog.pg_current_xact_id() is not null
+                 then pg_catalog.nextval('{schema}.outbox_id_seq'::pg_catalog.regclass) end,
+            {schema}.service_of_session(), coalesce(v_bound, p_message_id), v_given,
+            {schema}.bucket_of(p_key, coalesce(v_bound, p_message_id)), p_topic, p_key, p_traceparent,
+            {schema}.media_type_of(p_content_type, p_json), p_headers, p_json, p_bytes);
     -- After the insert: a reader that goes to sleep now finds our lock on the table, and polls until we are through.
-    if {schema}.reader_sleeps() then
+    if pg_catalog.set_config({schema}.place_setting(),
+           pg_catalog.currval('{schema}.outbox_id_seq'::pg_catalog.regclass)::pg_catalog.text, false) is null
+       or {schema}.reader_sleeps() then
         perform {schema}.notify_readers();
     end if;
     return p_message_id;

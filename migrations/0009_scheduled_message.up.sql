@@ -62,24 +62,18 @@ create function schedule(
 language plpgsql security definer set search_path from current set enable_seqscan = off set jit = off
 as $$
 declare
-    v_id    uuid := p_message_id;
+    v_id    uuid;
     v_given uuid;
 begin
-    if (message_is_valid(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes)
-        and (p_fresh is not true or p_message_id is null or is_random(p_message_id))) is not true then
-        perform refuse_message(p_topic, p_key, p_traceparent, p_content_type, p_headers, p_json, p_bytes);
-    end if;
     if (p_due_at between '1970-01-01 00:00+00' and '9999-12-31 00:00+00') is not true then
         raise exception 'p_due_at must be a time between the years 1970 and 9999' using errcode = '22023';
     end if;
-    if p_fresh is not true and p_message_id is not null then
-        v_given := p_message_id::message_uuid;
-        v_id := new_identity(v_given, p_topic, p_key, p_content_type, p_headers, p_json, p_bytes, p_due_at);
-        if v_id is null then
-            return v_given;
-        end if;
-    elsif v_id is null then
-        v_id := gen_random_uuid();
+    v_id := new_message(p_topic, p_key, p_json, p_bytes, p_content_type, p_headers, p_traceparent, p_message_id,
+                        p_fresh, p_due_at);
+    if v_id is null then
+        return p_message_id;
+    elsif p_fresh is not true then
+        v_given := p_message_id;
     end if;
     insert into scheduled_message (service, message_id, given_id, due_at, topic, key, traceparent, content_type,
         headers, payload_json, payload_bytes)

@@ -1,6 +1,6 @@
 -- 0011 next_batch, reversed. No data are lost: positions stay where they are.
 --
--- Locks: ACCESS EXCLUSIVE on batch_seal, for an instant; readers must not be running.
+-- Locks: none on a table; readers must not be running.
 
 do $file$ begin
 perform begin_removal('0011_next_batch');
@@ -14,9 +14,8 @@ drop function acknowledge(text, integer, batch, bigint, integer, bigint[], text[
 drop function next_batch(text, integer, integer, bigint, bigint);
 drop type delivery;
 drop function refuse_acknowledgement(
-    text, integer, batch, bigint, integer, bigint[], text[], text[], bytea, bigint, bigint, bigint, bigint);
+    text, integer, batch, bigint, integer, bigint[], text[], text[], bigint, bigint);
 drop function refuse_batch(text, integer, integer, bigint);
 drop function seal_of(batch, bytea);
-drop table batch_seal;
 drop type batch;
 end $file$;

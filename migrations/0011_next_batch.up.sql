@@ -43,24 +43,6 @@ comment on column batch.session is
 comment on column batch.seal is
     'A keyed digest of all other fields: so only next_batch() makes a batch, and a changed one is refused.';
 
-create table batch_seal (
-    only_row boolean not null default true,
-    secret   bytea   not null,
-    constraint batch_seal_pkey primary key (only_row),
-    constraint batch_seal_only_row check (only_row),
-    constraint batch_seal_secret_long check (octet_length(secret) = 32)
-);
-comment on table batch_seal is
-    'One row: the secret that batches are sealed with. Granted to no role. Another secret only makes readers read '
-    'their batch again.';
-comment on column batch_seal.only_row is 'Always true: there is one row.';
-comment on column batch_seal.secret is 'Made at random when the schema was installed.';
-comment on constraint batch_seal_pkey on batch_seal is 'One row.';
-comment on constraint batch_seal_only_row on batch_seal is 'One row.';
-comment on constraint batch_seal_secret_long on batch_seal is '32 bytes.';
--- 244 bits by chance, of the server's strong random numbers.
-insert into batch_seal (secret) values (sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
-
 -- One digest is enough, for nothing can be appended to what is sealed: the binary form says first how many fields there
 -- are, and of each how long it is. To print them all would take as long as the digest.
 create function seal_of(p_batch batch, p_secret bytea) returns bytea
@@ -142,13 +124,22 @@ comment on function refuse_batch(text, integer, integer, bigint) is
 
 create function refuse_acknowledgement(
     p_subscription text, p_slice integer, p_batch batch, p_last_id bigint, p_messages integer, p_parked_ids bigint[],
-    p_parked_as text[], p_parked_errors text[], p_seal bytea, p_newest bigint, p_timeline bigint, p_number bigint,
-    p_at bigint
+    p_parked_as text[], p_parked_errors text[], p_number bigint, p_at bigint
 ) returns void
 language plpgsql set search_path from current
 as $$
+declare
+    v_timeline constant bigint := current_timeline();
+    v_seal     constant bytea  := p_batch.seal;
 begin
-    if (p_seal = seal_of(p_batch, (select secret from batch_seal)) and p_batch.slice = p_slice) is not true then
+    p_batch.seal := null;
+    -- That it is of another subscription, or of none, acknowledge() says later.
+    if num_nulls(p_batch.number, p_batch.messages, p_batch.more, p_batch.last_id, p_batch.subscription, p_batch.slice,
+                 p_batch.timeline, p_batch.to_snap, p_batch.to_id, p_batch.newest, p_batch.session, v_seal) > 0
+       or exists (select from subscription as s
+               where s.service = service_of_session() and s.name = p_subscription
+                 and s.incarnation = p_batch.subscription
+                 and (v_seal = seal_of(p_batch, s.seal_secret) and p_batch.slice = p_slice) is not true) then
         raise exception 'p_batch is not what next_batch() returned for this slice' using errcode = '22023',
             hint = 'hand back the batch of its last row as it came';
     end if;
@@ -156,15 +147,15 @@ begin
         perform require_lengths('p_parked_ids', cardinality(p_parked_ids), array['p_parked_as', 'p_parked_errors'],
                                 array[cardinality(p_parked_as), cardinality(p_parked_errors)]);
     end if;
-    if p_batch.timeline <> p_timeline then
+    if p_batch.timeline <> v_timeline then
         raise exception 'the batch of subscription %, slice %, was read on timeline %, and this server is on %',
             p_subscription, p_slice, p_batch.timeline,
-            case when p_timeline > 0 then p_timeline::text else 'none: it is a standby' end
+            case when v_timeline > 0 then v_timeline::text else 'none: it is a standby' end
             using errcode = 'ON069', hint =
                 'roll back and call next_batch() again; there was a failover since the batch was read';
     end if;
     -- No place is beyond what the sequence has given out, unless that was copied apart.
-    if greatest(p_last_id, p_batch.last_id, p_batch.to_id, p_batch.newest) > p_newest then
+    if greatest(p_last_id, p_batch.last_id, p_batch.to_id, p_batch.newest) > (select last_value from outbox_id_seq) then
         raise exception 'p_batch or p_last_id names a place in the log that was never given out' using errcode =
             '22023';
     end if;
@@ -181,7 +172,7 @@ begin
     end if;
 end $$;
 comment on function refuse_acknowledgement(
-    text, integer, batch, bigint, integer, bigint[], text[], text[], bytea, bigint, bigint, bigint, bigint) is
+    text, integer, batch, bigint, integer, bigint[], text[], text[], bigint, bigint) is
     'What is wrong with an acknowledgement, as its error; none, if it is one of only a part of a batch, or of one with '
     'failures. p_number and p_at: number and last_id of the checkpoint that is the newest.';
 
@@ -208,9 +199,7 @@ language plpgsql security definer
 set enable_seqscan = off set enable_sort = off set jit = off set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_sub    record;
     v_at     record;
-    v_to_id  bigint;
     v_prefix pg_catalog.text[];
     v_late   pg_catalog.xid8[];
     v_after  bigint;
@@ -221,43 +210,48 @@ declare
     v_bytes  bigint;
     v_more   boolean;
     v_last   bigint;
+    v_fits   boolean;
+    v_found  record;
 begin
-    select s.service, s.state operator(pg_catalog.=) 'active' as is_active, s.slices, s.topics, s.starts_at,
-           s.dead_blocks_key, s.incarnation,
-           (select k.secret from {schema}.batch_seal as k where k.only_row) as secret
-    into v_sub
-    from {schema}.subscription as s
-    where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
-    -- The newest checkpoint. An index scan looks at all entries of a page that it may want, so a caller that knows the
-    -- number of an earlier one saves a hundred; where there is none from there on, the number was wrong. The snapshot
-    -- of this statement is what the batch reaches up to; the newest place is read after it was taken: whatever it sees
-    -- has drawn its place before.
+    -- The subscription and its newest checkpoint. An index scan looks at all entries of a page that it may want, so a
+    -- caller that knows the number of an earlier one saves a hundred; where there is none from there on, the number was
+    -- wrong. The snapshot of this statement is what the batch reaches up to; the newest place is read after it was
+    -- taken: whatever it sees has drawn its place before.
     loop
-        select c.number, c.last_id, c.from_id, c.from_snap, c.parked, c.to_snap is not null as is_open, c.to_id,
-               coalesce(c.to_snap, pg_catalog.pg_current_snapshot()) as to_snap,
-               pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass) as newest,
-               greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound) as highest,
-               c.server_started operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time() as is_at_home,
-               {schema}.current_timeline() as timeline,
-               greatest(c.from_id, c.last_id) as after,
-               -- No transaction ran when from_snap was taken that had drawn a place: each would have an id from its
-               -- xmax on, and the acknowledgement, which came later, has got that very id. So all up to here is done.
-               case when c.to_snap is null
-                         and c.xmin operator(pg_catalog.=) pg_catalog.xid(pg_catalog.pg_snapshot_xmin(c.from_snap))
-                         and pg_catalog.pg_snapshot_xmin(c.from_snap) operator(pg_catalog.=)
-                             pg_catalog.pg_snapshot_xmax(c.from_snap) then c.seen_id end as done,
-               c.last_id operator(pg_catalog.<) c.from_id as may_be_late
+        select s.service, s.slices, s.topics, s.starts_at, s.dead_blocks_key, s.incarnation, s.seal_secret,
+               c.number, c.last_id, c.from_id, c.from_snap, c.parked, c.newest, c.timeline,
+               c.to_snap is not null as is_open, coalesce(c.to_snap, pg_catalog.pg_current_snapshot()) as to_snap,
+               coalesce(c.to_id, c.newest) as to_id, greatest(c.after, c.done) as after,
+               s.state operator(pg_catalog.=) 'active' and c.is_fit and p_slice operator(pg_catalog.<) s.slices
+                   as is_fit,
+               c.last_id operator(pg_catalog.<) c.from_id and c.done is null as may_be_late
         into v_at
-        from {schema}.checkpoint as c
-        where (c.service, c.subscription, c.slice) operator(pg_catalog.=) (v_sub.service, p_subscription, p_slice)
-          and c.number operator(pg_catalog.>=) p_known
-        order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1;
-        exit when found or p_known operator(pg_catalog.=) 0;
+        from {schema}.subscription as s
+        left join lateral (
+            select c.number, c.last_id, c.from_id, c.from_snap, c.parked, c.to_snap, c.to_id,
+                   pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass) as newest,
+                   {schema}.current_timeline() as timeline, greatest(c.from_id, c.last_id) as after,
+                   -- No transaction ran when from_snap was taken that had drawn a place: each would have an id from its
+                   -- xmax on, and the acknowledgement, which came later, has got that very id. So all up to here is
+                   -- done.
+                   case when c.to_snap is null
+                             and c.xmin operator(pg_catalog.=) pg_catalog.xid(pg_catalog.pg_snapshot_xmin(c.from_snap))
+                             and pg_catalog.pg_snapshot_xmin(c.from_snap) operator(pg_catalog.=)
+                                 pg_catalog.pg_snapshot_xmax(c.from_snap) then c.seen_id end as done,
+                   c.server_started operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
+                       and pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass)
+                           operator(pg_catalog.>=)
+                           greatest(c.last_id, c.from_id, c.seen_id, c.to_id, c.bound, c.to_bound)
+                       and pg_catalog.pg_current_xact_id_if_assigned() is null as is_fit
+            from {schema}.checkpoint as c
+            where (c.service, c.subscription, c.slice) operator(pg_catalog.=) (s.service, s.name, p_slice)
+              and c.number operator(pg_catalog.>=) p_known
+            order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1) as c on true
+        where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
+        exit when v_at.number is not null or p_known operator(pg_catalog.=) 0;
         p_known := 0;
     end loop;
-    if (v_sub.is_active and v_at.is_at_home and v_at.timeline operator(pg_catalog.>) 0
-        and v_at.newest operator(pg_catalog.>=) v_at.highest
-        and pg_catalog.pg_current_xact_id_if_assigned() is null and p_slice operator(pg_catalog.<) v_sub.slices
+    if (v_at.is_fit and v_at.timeline operator(pg_catalog.>) 0
         and p_limit operator(pg_catalog.>=) 1 and p_limit operator(pg_catalog.<=) 100000
         and p_bytes operator(pg_catalog.>=) 1) is not true then
         perform {schema}.refuse_batch(p_subscription, p_slice, p_limit, p_bytes);
@@ -265,10 +259,9 @@ begin
             raise exception 'subscription % was made at this moment', p_subscription using errcode = 'ON060';
         end if;
     end if;
-    v_to_id := coalesce(v_at.to_id, v_at.newest);
-    v_after := greatest(v_at.after, v_at.done);
-    if v_sub.topics is not null then
-        v_prefix := array(select pg_catalog.rtrim(t, '*') from pg_catalog.unnest(v_sub.topics) as t
+    v_after := v_at.after;
+    if v_at.topics is not null then
+        v_prefix := array(select pg_catalog.rtrim(t, '*') from pg_catalog.unnest(v_at.topics) as t
                           where t operator(pg_catalog.~~) '%.*');
     end if;
 
@@ -276,7 +269,7 @@ begin
     -- Late: transactions that ran when from_snap was taken and have committed since. Each is scanned by itself, in the
     -- order of id, so that a bulk load is not read again for each page of it. The loops end at the first message that
     -- would exceed p_bytes; a batch has one at least.
-    if v_at.may_be_late and v_at.done is null then
+    if v_at.may_be_late then
         v_late := array(select x from pg_catalog.pg_snapshot_xip(v_at.from_snap) as x
                         where pg_catalog.pg_visible_in_snapshot(x, v_at.to_snap));
         if pg_catalog.cardinality(v_late) operator(pg_catalog.>) 0 then
@@ -300,8 +293,8 @@ begin
                     exit;
                 end if;
                 if v_at.parked then
-                    v_row.blocked := {schema}.key_is_blocked(v_sub.service, p_subscription, v_row.key,
-                                                             v_sub.dead_blocks_key);
+                    v_row.blocked := {schema}.key_is_blocked(v_at.service, p_subscription, v_row.key,
+                                                             v_at.dead_blocks_key);
                 end if;
                 v_count := coalesce(v_count, 0) operator(pg_catalog.+) 1;
                 v_last := v_row.id;
@@ -313,19 +306,33 @@ begin
     -- New: above from_id, whatever to_snap sees and from_snap does not. Nothing is asked of txid as a range here, or
     -- the planner would take that index and sort. One slot of the ring at a time, nearly always the only one: scans of
     -- the other seven are not even begun then.
-    while v_after operator(pg_catalog.<) v_to_id and v_more is not true
+    while v_after operator(pg_catalog.<) v_at.to_id and v_more is not true
           and (v_count operator(pg_catalog.<) p_limit) is not false loop
-        v_end := least(v_to_id, (v_after operator(pg_catalog.+) 1) operator(pg_catalog.|) 1048575);
-        if v_end operator(pg_catalog.<) v_to_id then
+        v_end := least(v_at.to_id, (v_after operator(pg_catalog.+) 1) operator(pg_catalog.|) 1048575);
+        if v_end operator(pg_catalog.<) v_at.to_id then
             -- There are more: the next message says which one is next.
             select o.id operator(pg_catalog.-) 1 into v_after from {schema}.outbox as o
             where o.id operator(pg_catalog.>) v_after order by o.id limit 1;
-            exit when (v_after operator(pg_catalog.<) v_to_id) is not true;
-            v_end := least(v_to_id, (v_after operator(pg_catalog.+) 1) operator(pg_catalog.|) 1048575);
+            exit when (v_after operator(pg_catalog.<) v_at.to_id) is not true;
+            v_end := least(v_at.to_id, (v_after operator(pg_catalog.+) 1) operator(pg_catalog.|) 1048575);
         end if;
-        if (v_end operator(pg_catalog.-) v_after) operator(pg_catalog.<=) least(15, p_limit)
-           and p_bytes operator(pg_catalog.>=) 16777216 and not v_at.parked and v_count is null then
-            -- So few that neither limit can be reached: they need not go through our hands one by one.
+        -- What fits need not go through our hands one by one. So few fit whatever they are.
+        v_fits := not v_at.parked and v_count is null;
+        if v_fits and ((v_end operator(pg_catalog.-) v_after) operator(pg_catalog.<=) least(15, p_limit)
+                       and p_bytes operator(pg_catalog.>=) 16777216) is not true then
+            select pg_catalog.count(o.id) as messages, pg_catalog.max(o.id) as last_id, pg_catalog.sum(o.size) as bytes
+            into v_found
+            from (select o.id, {schema}.delivery_size(o.payload_json, o.payload_bytes, o.headers) as size
+                  from {schema}.outbox as o
+                  where {new} and {wanted}
+                  order by o.id
+                  limit p_limit) as o;
+            v_fits := not coalesce(v_found.bytes operator(pg_catalog.>) p_bytes, false);
+            if v_found.messages operator(pg_catalog.=) p_limit then
+                v_end := v_found.last_id;
+            end if;
+        end if;
+        if v_fits then
             return query
                 select {message}
                 from {schema}.outbox as o
@@ -349,8 +356,8 @@ begin
                     exit;
                 end if;
                 if v_at.parked then
-                    v_row.blocked := {schema}.key_is_blocked(v_sub.service, p_subscription, v_row.key,
-                                                             v_sub.dead_blocks_key);
+                    v_row.blocked := {schema}.key_is_blocked(v_at.service, p_subscription, v_row.key,
+                                                             v_at.dead_blocks_key);
                 end if;
                 v_count := coalesce(v_count, 0) operator(pg_catalog.+) 1;
                 v_last := v_row.id;
@@ -362,9 +369,9 @@ begin
 
     v_batch := row(v_at.number operator(pg_catalog.+) 1, coalesce(v_count, 0),
                    v_more is true or (v_count operator(pg_catalog.=) p_limit) is true,
-                   case when v_count is null then 0 else v_last end, v_sub.incarnation, p_slice, v_at.timeline,
-                   v_at.to_snap, v_to_id, v_at.newest, pg_catalog.pg_backend_pid(), null)::{schema}.batch;
-    v_batch.seal := {schema}.seal_of(v_batch, v_sub.secret);
+                   case when v_count is null then 0 else v_last end, v_at.incarnation, p_slice, v_at.timeline,
+                   v_at.to_snap, v_at.to_id, v_at.newest, pg_catalog.pg_backend_pid(), null)::{schema}.batch;
+    v_batch.seal := {schema}.seal_of(v_batch, v_at.seal_secret);
     -- Of an empty batch, blocked says whether acknowledging it saves later ones a longer way.
     return next row(v_batch, null, null, null, null, null, null, null, null, null, null, null, null,
                     v_at.is_open or (v_at.newest operator(pg_catalog.-) v_at.from_id) operator(pg_catalog.>) 256
@@ -392,68 +399,64 @@ create function {schema}.acknowledge(
     p_parked_errors text[]   default null,
     p_durable       boolean  default true
 ) returns bigint
-language plpgsql security definer
-set enable_seqscan = off set enable_sort = off set jit = off
+language plpgsql security definer set enable_seqscan = off
 as $$
 declare
     v_whole constant boolean := p_last_id is null;
-    v_has_xid  boolean;
-    v_newest   bigint;
-    v_timeline bigint;
-    v_service  pg_catalog.text;
     v_at    record;
     v_sub   record;
     v_taken boolean;
     v_set   pg_catalog.text;
     v_seal  pg_catalog.bytea;
 begin
-    v_has_xid := pg_catalog.pg_current_xact_id_if_assigned() is not null;
-    -- Before this transaction has an id.
-    v_newest := pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass);
-    v_timeline := {schema}.current_timeline();
-    v_service := {schema}.service_of_session();
     -- The checkpoint that the batch comes after: no other number can follow, and whether one does, the insert tells.
+    -- newest: before this transaction has an id.
     select c.number, c.last_id, c.from_id, c.seen_id, c.from_snap, coalesce(c.to_bound, c.bound) as to_bound, c.parked,
-           c.server_started, (select k.secret from {schema}.batch_seal as k where k.only_row) as secret
+           c.server_started, c.service, pg_catalog.pg_current_xact_id_if_assigned() is not null as has_xid,
+           pg_catalog.pg_sequence_last_value('{schema}.outbox_id_seq'::pg_catalog.regclass) as newest,
+           {schema}.current_timeline() as timeline,
+           pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.=) 'read committed' as sees_news
     into v_at
     from {schema}.checkpoint as c
     where (c.service, c.subscription, c.slice, c.number) operator(pg_catalog.=)
-          (v_service, p_subscription, p_slice, p_batch.number operator(pg_catalog.-) 1);
-    v_seal := p_batch.seal;
-    p_batch.seal := null;
+          ({schema}.service_of_session(), p_subscription, p_slice, p_batch.number operator(pg_catalog.-) 1);
     -- First what most batches are, a whole one without failures. What has more to it, or is wrong, is looked at again.
-    if (v_seal operator(pg_catalog.=) {schema}.seal_of(p_batch, v_at.secret)
-        and p_batch.slice operator(pg_catalog.=) p_slice and p_batch.timeline operator(pg_catalog.=) v_timeline
-        and greatest(p_batch.last_id, p_batch.to_id, p_batch.newest) operator(pg_catalog.<=) v_newest
-        and p_batch.number operator(pg_catalog.=) (v_at.number operator(pg_catalog.+) 1) and not p_batch.more
+    -- Whether next_batch() made it says the seal, at the end.
+    if (p_batch is not null and p_batch.slice operator(pg_catalog.=) p_slice
+        and p_batch.timeline operator(pg_catalog.=) v_at.timeline
+        and greatest(p_batch.last_id, p_batch.to_id, p_batch.newest) operator(pg_catalog.<=) v_at.newest
+        and not p_batch.more
         and pg_catalog.num_nulls(p_last_id, p_messages, p_parked_ids, p_parked_as, p_parked_errors)
             operator(pg_catalog.=) 5) is not true then
         perform {schema}.refuse_acknowledgement(p_subscription, p_slice, p_batch, p_last_id, p_messages, p_parked_ids,
-                                                p_parked_as, p_parked_errors,
-                                                v_seal, v_newest, v_timeline, v_at.number, v_at.last_id);
+                                                p_parked_as, p_parked_errors, v_at.number, v_at.last_id);
         v_taken := v_at.number is null;
     end if;
-    if not p_durable and not v_has_xid then
+    v_seal := p_batch.seal;
+    p_batch.seal := null;
+    if not p_durable and v_at.has_xid is not true then
         v_set := pg_catalog.set_config('synchronous_commit', 'off', true);
     end if;
     if v_taken is not true then
         -- Once something is parked, each message is looked up. Whether all is gone is asked now and then: where much
         -- was parked, and a transaction still sees that, it reads all of it.
-        if v_at.parked and (p_batch.number operator(pg_catalog.&) 63) operator(pg_catalog.=) 0 then
-            v_at.parked := exists (select from {schema}.parked_message as p
-                                   where (p.service, p.subscription) operator(pg_catalog.=)
-                                         (v_service, p_subscription));
+        if v_at.parked then
+            if (p_batch.number operator(pg_catalog.&) 63) operator(pg_catalog.=) 0 then
+                v_at.parked := exists (select from {schema}.parked_message as p
+                                       where (p.service, p.subscription) operator(pg_catalog.=)
+                                             (v_at.service, p_subscription));
+            end if;
         end if;
         insert into {schema}.checkpoint (service, subscription, slice, number, acknowledged_by, messages, parked, bound,
                                          last_id, from_snap, from_id, seen_id, to_snap, to_id, to_bound)
-        values (v_service, p_subscription, p_slice, p_batch.number,
-                case when pg_catalog.length(pg_catalog.current_setting('application_name')) operator(pg_catalog.>) 0
-                     then pg_catalog.current_setting('application_name') else session_user end,
+        values (v_at.service, p_subscription, p_slice, p_batch.number,
+                case when pg_catalog.current_setting('application_name') operator(pg_catalog.=) '' then session_user
+                     else pg_catalog.current_setting('application_name') end,
                 coalesce(p_messages, p_batch.messages), v_at.parked or p_parked_ids is not null,
                 -- A lower bound must have been read before this transaction had an id; see checkpoint.bound.
                 -- next_batch() read one, but only in this session is it known that it did so before there was an id.
                 -- Else we keep the bound that we have.
-                case when not v_has_xid then v_newest
+                case when not v_at.has_xid then v_at.newest
                      when p_batch.session operator(pg_catalog.=) pg_catalog.pg_backend_pid() then p_batch.newest
                      else v_at.to_bound end,
                 coalesce(p_last_id, 0),
@@ -468,31 +471,36 @@ begin
     end if;
 
     -- After the insert, which waits for unsubscribe(). An old snapshot would still show what that has removed.
-    if pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.=) 'repeatable read'
-       or pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.=) 'serializable' then
+    if v_at.sees_news is not true then
         perform from {schema}.subscription as s
-        where (s.service, s.name) operator(pg_catalog.=) (v_service, p_subscription) for key share;
+        where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription) for key share;
     end if;
-    select s.incarnation, s.system_identifier into v_sub from {schema}.subscription as s
-    where (s.service, s.name) operator(pg_catalog.=) (v_service, p_subscription);
+    select s.incarnation, s.seal_secret, s.system_identifier into v_sub from {schema}.subscription as s
+    where (s.service, s.name) operator(pg_catalog.=) ({schema}.service_of_session(), p_subscription);
     if (v_sub.incarnation operator(pg_catalog.=) p_batch.subscription
+        and v_seal operator(pg_catalog.=) {schema}.seal_of(p_batch, v_sub.seal_secret)
         and v_at.server_started operator(pg_catalog.=) pg_catalog.pg_postmaster_start_time()
         and not v_taken) is not true then
         if v_sub.incarnation is null then
-            raise exception 'service % has no subscription %', v_service, p_subscription
+            raise exception 'service % has no subscription %', {schema}.service_of_session(), p_subscription
                 using errcode = 'ON060', hint = 'make it with subscribe()';
         elsif v_sub.system_identifier operator(pg_catalog.<>) (
                   select c.system_identifier::pg_catalog.text from pg_catalog.pg_control_system() as c) then
             raise exception
                 'subscription % of service % comes from another cluster, so its transaction ids mean nothing here',
-                p_subscription, v_service
+                p_subscription, {schema}.service_of_session()
                 using errcode = 'ON062', hint =
                     'this database was restored from a dump or upgraded: let its owner call rebase() once';
         elsif v_sub.incarnation operator(pg_catalog.<>) p_batch.subscription then
-            raise exception 'the batch is of another subscription than % of service %', p_subscription, v_service
+            raise exception 'the batch is of another subscription than % of service %', p_subscription,
+                {schema}.service_of_session()
                 using errcode = 'ON065', hint =
                     'roll back; the subscription was ended and made again since the batch was read';
-        elsif v_taken then
+        end if;
+        p_batch.seal := v_seal;
+        perform {schema}.refuse_acknowledgement(p_subscription, p_slice, p_batch, p_last_id, p_messages, p_parked_ids,
+                                                p_parked_as, p_parked_errors, v_at.number, v_at.last_id);
+        if v_taken then
             raise exception 'batch % of subscription %, slice %, was acknowledged by another reader', p_batch.number,
                 p_subscription, p_slice
                 using errcode = 'ON065', hint = 'roll back; another reader is at work';
@@ -518,11 +526,11 @@ $functions$, '{message}', 'null::{schema}.batch, o.id, o.message_id, o.given_id,
     and o.id operator(pg_catalog.>) v_after and o.id operator(pg_catalog.<=) v_end
     and not pg_catalog.pg_visible_in_snapshot(o.txid, v_at.from_snap)
     and pg_catalog.pg_visible_in_snapshot(o.txid, v_at.to_snap)$new$), '{wanted}', $wanted$
-    (v_sub.slices operator(pg_catalog.=) 1
-         or o.bucket operator(pg_catalog.%) v_sub.slices operator(pg_catalog.=) p_slice)
-    and (v_sub.topics is null or o.topic operator(pg_catalog.=) any (v_sub.topics)
+    (v_at.slices operator(pg_catalog.=) 1
+         or o.bucket operator(pg_catalog.%) v_at.slices operator(pg_catalog.=) p_slice)
+    and (v_at.topics is null or o.topic operator(pg_catalog.=) any (v_at.topics)
          or o.topic operator(pg_catalog.^@) any (v_prefix))
-    and (v_sub.starts_at is null or o.published_at operator(pg_catalog.>=) v_sub.starts_at)$wanted$),
+    and (v_at.starts_at is null or o.published_at operator(pg_catalog.>=) v_at.starts_at)$wanted$),
     '{schema}', quote_ident(current_schema()));
 
 create function unsubscribe(p_name text, p_service text default null) returns boolean

@@ -20,7 +20,7 @@ declare
     -- What holds other people's data: payloads, responses, secrets. Inspectors see states, not these, in tables and in
     -- views.
     v_private constant text[] := array['response_headers', 'response_json', 'response_bytes', 'response', 'headers',
-                                       'payload_json', 'payload_bytes', 'token_hash', 'data',
+                                       'payload_json', 'payload_bytes', 'token_hash', 'data', 'seal_secret',
                                        -- A digest without salt tells a reader who guesses the request whether it was
                                        -- made.
                                        'fingerprint', 'altered_fingerprint', 'digest'];
@@ -56,19 +56,21 @@ begin
         from jsonb_each(v_rights) as r cross join jsonb_array_elements_text(r.value) as f (name)
         left join pg_catalog.pg_proc as p on p.pronamespace = p_schema and p.proname = f.name;
 
-    -- Tables and views: inspectors read all columns but the private ones, administrators read everything. All writing
-    -- goes through functions. Partitions are read through their parent. A reader of batch_seal could make batches up.
+    -- Tables and views: inspectors read all columns but the private ones, administrators read everything but what
+    -- batches are sealed with. All writing goes through functions. Partitions are read through their parent.
     return query
         select g.role, 'SELECT'::text, case c.relkind when 'S' then 'sequence' else 'table' end, c.oid, a.attname
         from pg_catalog.pg_class as c
         cross join (values ('administrator'), ('inspector')) as g (role)
         left join pg_catalog.pg_attribute as a
-            on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and g.role = 'inspector' and c.relkind <> 'S'
+            on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and c.relkind <> 'S'
+               and (g.role = 'inspector' or c.relname = 'subscription')
                and (c.relkind <> 'v' or exists (select from pg_catalog.pg_attribute as p
                                                 where p.attrelid = c.oid and p.attname = any (v_private)))
         where c.relnamespace = p_schema and c.relkind in ('r', 'p', 'v', 'S') and not c.relispartition
-          and c.relname not in ('outbox_wake_secret_seq', 'batch_seal')
-          and (a.attname is null or a.attname <> all (v_private));
+          and c.relname <> 'outbox_wake_secret_seq'
+          and (a.attname is null or a.attname <> all (v_private)
+               or g.role = 'administrator' and a.attname <> 'seal_secret');
 
     -- An administrator maps roles to services.
     return query

@@ -24,13 +24,17 @@ double cpu_seconds() {
 int main(int count, char** words) {
     using namespace once::bench;
     return run_program("once_bench_peer", [&] {
-        if (count == 6 && std::string{words[1]} == "read") {
-            return read_messages(words[2], words[3], std::stoul(words[4]), std::stoi(words[5]));
+        if ((count == 6 || count == 7) && std::string{words[1]} == "read") {
+            std::optional<std::chrono::milliseconds> gather;
+            if (count == 7) {
+                gather.emplace(std::stoi(words[6]));
+            }
+            return read_messages(words[2], words[3], std::stoul(words[4]), std::stoi(words[5]), gather);
         }
         if (count == 3 && std::string{words[1]} == "call") {
             return answer_requests(words[2]);
         }
-        std::fputs("usage: once_bench_peer read DSN SUBSCRIPTION TOTAL BATCH\n"
+        std::fputs("usage: once_bench_peer read DSN SUBSCRIPTION TOTAL BATCH [GATHER_MS]\n"
                    "       once_bench_peer call DSN\n",
                    stderr);
         return EXIT_FAILURE;

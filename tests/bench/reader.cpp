@@ -12,6 +12,7 @@
 #include <iostream>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,13 +55,17 @@ private:
 
 } // namespace
 
-int read_messages(std::string const& dsn, std::string const& subscription, std::size_t total, int batch) {
+int read_messages(std::string const& dsn, std::string const& subscription, std::size_t total, int batch,
+                  std::optional<std::chrono::milliseconds> gather) {
     database db{dsn, {.max_connections = 1}};
     db.check();
     notebook receiver{total};
     relay_options options;
     if (batch > 0) {
         options.reader.batch_messages = batch;
+    }
+    if (gather) {
+        options.reader.gather = *gather;
     }
     relay reading{db, subscription, receiver, options};
     std::printf("ready\n");

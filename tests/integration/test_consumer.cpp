@@ -214,6 +214,10 @@ TEST_CASE("options of consumers and subscriptions have their bounds", "[consumer
     CHECK(refused({.reader = {.lease = 999ms}}) == "reader_options.lease");
     CHECK(refused({.reader = {.slice = -1}}) == "reader_options.slice");
     CHECK(refused({.reader = {.batch_messages = 0}}) == "reader_options.batch_messages");
+    CHECK(refused({.reader = {.gather = -1ms}}) == "reader_options.gather");
+    CHECK(refused({.reader = {.gather = 1001ms}}) == "reader_options.gather");
+    CHECK(refused({.reader = {.gather = 0ms}}) == "accepted");
+    CHECK(refused({.reader = {.gather = 1s}}) == "accepted");
     CHECK(refused({.max_attempts = 0}) == "consumer_options.max_attempts");
     auto const subscribed = [&](std::string const& name, once::subscription_options const& options) {
         pqxx::connection connection{outbox.server.dsn()};

@@ -150,6 +150,8 @@ TEST_CASE("what runs under its caller's search_path names the schema of everythi
     test_database const server;
     pqxx::connection connection{server.dsn()};
     pqxx::nontransaction tx{connection};
+    tx.exec(
+        "insert into once.service_role (role, service) values ('somebody', 'shop')"); // then groups are asked for
     // Those with their owner's rights, and whatever they call that has no search_path of its own either. (An SQL body
     // has looked up its names already, so its text is empty here; what it calls has not.)
     auto const unpinned = tx.exec(R"sql(

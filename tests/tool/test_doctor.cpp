@@ -163,6 +163,27 @@ TEST_CASE("doctor finds records that no function can have written", "[command][d
     }
 }
 
+TEST_CASE("doctor finds messages and checkpoints that no function can have written", "[command][doctor]") {
+    effects_database const server;
+    constexpr auto whole = "select once.subscribe('s'); select once.publish('t', 'k', '1')";
+    server.run(whole);
+    CHECK(ailments(server.dsn()) == "");
+    for (char const* const change :
+         {"topic = 't..'", "key = ''", "traceparent = '00'", "content_type = ' '", "headers = '{}'",
+          "payload_json = null", "payload_bytes = ''", "bucket = bucket + 1"}) {
+        INFO(change);
+        server.run(std::string{"delete from once.outbox; "} + whole);
+        server.run(std::string{"update once.outbox set "} + change);
+        CHECK(ailments(server.dsn()).find("1 messages of outbox") != std::string::npos);
+    }
+    server.run("delete from once.outbox");
+    for (char const* const change : {"messages = -1", "messages = 0, to_id = 1"}) {
+        INFO(change);
+        server.run(std::string{"update once.checkpoint set "} + change);
+        CHECK(ailments(server.dsn()).find("1 checkpoints break") != std::string::npos);
+    }
+}
+
 TEST_CASE("doctor is silent after an installation under any schema name", "[command][doctor]") {
     effects_database const server;
     CHECK(ailments(server.dsn()) == "");

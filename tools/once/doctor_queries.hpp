@@ -318,7 +318,8 @@ select format('login roles %s of the group %s are services of their own', string
                'each', of_group)
 from member group by of_group having count(distinct name) > 1 order by 1)sql";
 
-/// Rows of service_role that the functions do not know, and records that no function of the schema can have written.
+/// Rows of service_role that the functions do not know, and records, messages and checkpoints that no function of the
+/// schema can have written.
 /// One row each: what, why, fix, advice. SCHEMA stands for the schema, quoted.
 /// Of a large table a thousand pages are looked at, in no order.
 inline constexpr char const* row_findings = R"sql(
@@ -343,6 +344,24 @@ where (octet_length(scope) <= 255 and scope ~ '^[!-~]([ -~]*[!-~])?$'
                 then num_nonnulls(response_headers, response_content_type, response_json, response_bytes) = 0
                 else response_status between 100 and 599 and num_nonnulls(response_json, response_bytes) = 1 end)
       is not true
+having count(*) > 0
+union all
+select format('%s messages of outbox, as far as was looked, break its rules', count(*)),
+       'no function of this schema writes such a message: see message_is_valid()',
+       '', 'find out who writes to the table past the functions'
+from SCHEMA.outbox as o tablesample system (
+    (select 100 * least(1, 1000.0 / greatest(1, sum(pg_relation_size(i.inhrelid)) / 8192)) from pg_inherits as i
+     where i.inhparent = 'SCHEMA.outbox'::regclass)::real)
+where (SCHEMA.message_is_valid(topic, key, traceparent, content_type, headers, payload_json, payload_bytes)
+       and bucket = SCHEMA.bucket_of(key, message_id)) is not true
+having count(*) > 0
+union all
+select format('%s checkpoints break the rules of their table', count(*)),
+       'no function of this schema writes such a checkpoint: an open window has all of to_snap, to_id and to_bound, '
+       'and a batch has no or more messages',
+       '', 'find out who writes to the table past the functions'
+from SCHEMA.checkpoint
+where messages < 0 or num_nonnulls(to_snap, to_id, to_bound) not in (0, 3)
 having count(*) > 0)sql";
 
 /// Settings that break a promise. One row each: what, why, fix (SQL), advice (what needs a decision).

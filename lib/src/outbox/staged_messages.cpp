@@ -96,12 +96,15 @@ std::optional<parameters> message_arrays::take_one() {
     auto const bytes = std::as_bytes(std::span{message.payload.data()});
     values.add(message.topic);
     text_or_null(message.key);
-    if (is_stored_as_json(message.payload)) {
+    bool const json = is_stored_as_json(message.payload);
+    if (json) {
         values.add(bytes).add(std::nullopt);
     } else {
         values.add(std::nullopt).add(bytes);
     }
-    text_or_null(message.payload.content_type());
+    // What JSON is called where nothing is said need not be looked at.
+    auto const& type = message.payload.content_type();
+    text_or_null(json && type == "application/json" ? std::string{} : type);
     text_or_null(message.headers.empty() ? std::string{} : to_stored_headers(message.headers));
     text_or_null(message.traceparent);
     values.add(id.to_string()).add(!m_given);

@@ -32,6 +32,7 @@ class Contestant:
     """In a database of its own, whose owner `app` writes and reads."""
     name = note = ""
     writes = reads = True
+    drains = True # it has something of its own to show with a backlog
     calls = False
 
     def install(self):
@@ -307,11 +308,25 @@ class Once(Contestant):
         return [self.program, "call", place.dsn]
 
 
+class OnceGathering(Once):
+    """Another reader_options::gather than the default. With a backlog nothing gathers."""
+    drains = calls = False
+
+    def __init__(self, program, milliseconds):
+        super().__init__(program)
+        self.milliseconds = milliseconds
+        self.name, self.note = f"once-{milliseconds}", f"once::relay with gather {milliseconds} ms"
+
+    def reader(self, place, total, drain):
+        return [*super().reader(place, total, drain), str(self.milliseconds)]
+
+
 def environment(host, database):
     return {**os.environ, "PGHOST": host, "PGPORT": "5432", "PGUSER": "app", "PGDATABASE": database,
             "PEERS": str(HERE)}
 
 
 def everyone(program):
-    return [RowOnly(), Key(), Delete(), PgqEachSecond(), Pgq(), Pgmq(), Once(program), Graphile(), PgBoss(), River(),
+    return [RowOnly(), Key(), Delete(), PgqEachSecond(), Pgq(), Pgmq(), Once(program),
+            *(OnceGathering(program, ms) for ms in (0, 3, 10)), Graphile(), PgBoss(), River(),
             Dbos()]
