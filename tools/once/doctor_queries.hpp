@@ -318,8 +318,7 @@ select format('login roles %s of the group %s are services of their own', string
                'each', of_group)
 from member group by of_group having count(distinct name) > 1 order by 1)sql";
 
-/// Rows of service_role that the functions do not know, and records, messages and checkpoints that no function of the
-/// schema can have written.
+/// Rows of service_role that the functions do not know, and rows that no function of the schema can have written.
 /// One row each: what, why, fix, advice. SCHEMA stands for the schema, quoted.
 /// Of a large table a thousand pages are looked at, in no order.
 inline constexpr char const* row_findings = R"sql(
