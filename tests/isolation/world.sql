@@ -1,6 +1,6 @@
 -- Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
--- What the sessions of specs/ do, and the judges that look at what they left. A judge returns VIOLATION lines, and empties the
--- tables for the next permutation.
+-- What the sessions of specs/ do, and the judges that look at what they left. A judge returns VIOLATION lines, and
+-- empties the tables for the next permutation.
 set client_min_messages = warning;
 create schema isolation;
 do $$ begin
@@ -16,7 +16,9 @@ create table effect (key text not null, session text not null);
 
 -- What a session heard stays in a setting of its transaction.
 create function answer() returns text language sql as $$ select current_setting('isolation.answer', true) $$;
-create function hear(p_answer text) returns text language sql as $$ select set_config('isolation.answer', p_answer, true) $$;
+create function hear(p_answer text) returns text language sql as $$
+    select set_config('isolation.answer', p_answer, true)
+$$;
 
 create function work(p_session text, p_key text default 'k') returns text language plpgsql as $$
 begin
@@ -33,14 +35,16 @@ $$;
 create function finishes(p_session text, p_key text default 'k') returns text language plpgsql as $$
 begin
     if answer() = 'started' then
-        perform once.finish_request('s', p_key, null, 200, null, 'application/json', to_json(p_session), null, p_wait => '200 ms');
+        perform once.finish_request('s', p_key, null, 200, null, 'application/json', to_json(p_session), null,
+                                    p_wait => '200 ms');
     end if;
     return answer();
 end $$;
 create function claims(p_key text default 'k') returns text language sql as $$
     select hear((once.claim('s', p_key, p_wait => '200 ms')).outcome::text)
 $$;
-create function completes(p_session text, p_key text default 'k', p_scope text default 's') returns text language plpgsql as $$
+create function completes(p_session text, p_key text default 'k', p_scope text default 's') returns text
+language plpgsql as $$
 begin
     if answer() = 'started' then
         perform once.complete(p_scope, p_key, 200, null, 'application/json', to_json(p_session), null);
@@ -69,8 +73,8 @@ end $$;
 create function expired_record() returns void language sql as $$
     insert into once.idempotency_record (service, scope, key, claimed_at, expires_at, completed_at, response_status,
                                          response_content_type, response_json)
-    select once.service_of_session(), 's', 'k', now() - interval '2 hours', now() - interval '1 hour', now() - interval '2 hours',
-           200, 'application/json', '"old"'
+    select once.service_of_session(), 's', 'k', now() - interval '2 hours', now() - interval '1 hour',
+           now() - interval '2 hours', 200, 'application/json', '"old"'
 $$;
 
 -- Tokens.
@@ -94,8 +98,8 @@ begin
     delete from once.idempotency_record;
 end $$;
 
--- Leases: who writes shows the fence that it was given. The first holder's clock is 90 minutes behind, so its lease has run out for
--- others.
+-- Leases: who writes shows the fence that it was given. The first holder's clock is 90 minutes behind, so its lease has
+-- run out for others.
 create function late(p_session text) returns timestamptz language sql as $$
     select case p_session when 'a' then clock_timestamp() - interval '90 minutes' end
 $$;
@@ -104,14 +108,19 @@ declare
     v_answer once.lease_answer;
 begin
     v_answer := once.acquire_lease('l', '1 hour', p_holder => p_session, p_now => late(p_session));
-    perform set_config('isolation.fence', coalesce(case when v_answer.outcome = 'acquired' then v_answer.fence end, 0)::text, false);
+    perform set_config('isolation.fence',
+                       coalesce(case when v_answer.outcome = 'acquired' then v_answer.fence end, 0)::text, false);
     return v_answer.outcome;
 end $$;
 create function fence() returns bigint language sql as $$ select current_setting('isolation.fence')::bigint $$;
 create table written (fence bigint not null);
 create table committed (place integer generated always as identity, fence bigint not null);
-create function commits() returns trigger language plpgsql as $$ begin insert into committed (fence) values (new.fence); return null; end $$;
-create constraint trigger at_commit after insert on written deferrable initially deferred for each row execute function commits();
+create function commits() returns trigger language plpgsql as $$ begin
+    insert into committed (fence) values (new.fence);
+    return null;
+end $$;
+create constraint trigger at_commit after insert on written deferrable initially deferred
+    for each row execute function commits();
 create function writes_fenced(p_session text) returns text language plpgsql as $$
 begin
     if fence() = 0 then
@@ -121,7 +130,9 @@ begin
     perform once.assert_fence('l', fence(), p_now => late(p_session));
     return 'written';
 end $$;
-create function releases(p_session text) returns boolean language sql as $$ select once.release_lease('l', fence(), p_now => late(p_session)) $$;
+create function releases(p_session text) returns boolean language sql as $$
+    select once.release_lease('l', fence(), p_now => late(p_session))
+$$;
 create function judge_lease() returns setof text language plpgsql as $$
 begin
     return query
@@ -176,7 +187,8 @@ create table account (id integer primary key, version bigint not null default 1,
 do $$ begin perform once.enforce_version('account'::regclass); end $$;
 create function adds(p_session text, p_amount integer, p_seen bigint) returns text language plpgsql as $$
 begin
-    update account set balance = current_setting('isolation.balance')::integer + p_amount, version = version + 1 where id = 1 and version = p_seen;
+    update account set balance = current_setting('isolation.balance')::integer + p_amount, version = version + 1
+    where id = 1 and version = p_seen;
     if found then
         insert into effect values (p_amount, p_session);
         return 'updated';
