@@ -91,12 +91,13 @@ comment on column lease_answer.holder is 'Who holds it; null as for fence.';
 comment on column lease_answer.taken_over is
     'acquired: whether the holder before let it run out without a release, so it probably died at its work.';
 
--- From the name of a WAL file, because pg_control_checkpoint() still shows the old one right after a promotion. It is
--- that of the timeline that is written, whatever the place.
+-- From the name of the WAL file, because pg_control_checkpoint() still shows the old one right after a promotion. The
+-- name is that of the timeline that is written, whatever the place; but the function is called IMMUTABLE, so with a
+-- place that is known a plan would hold its answer.
 create function current_timeline() returns bigint
 language sql volatile
 return case when pg_is_in_recovery() then 0
-            else ('x' || left(pg_walfile_name('0/1'), 8))::bit(32)::bigint end;
+            else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint end;
 comment on function current_timeline() is
     'The timeline that this server writes; it grows with each promotion. 0: this is a standby.';
 
