@@ -34,7 +34,7 @@ struct url_parts {
 
 /// How many messages go, and how often their relay and their broker are killed meanwhile.
 struct journey {
-    long messages = 6'000;
+    long messages = 20'000;
     long keys = 100;
     int kills = 2;
 };
@@ -47,6 +47,7 @@ inline void publish_for(relay_database& db, journey const& how) {
            ", to_json(i))) from generate_series(1, " + std::to_string(how.messages) + ") as i");
 }
 
+/// @param arrived how many there are, told quickly
 /// Runs a relay until everything is through. On the way it is killed, and then the broker, in turn.
 inline void run_and_kill(broker_server const& server, std::vector<std::string> const& words,
                          std::vector<std::string> const& variables, journey const& how,
@@ -64,6 +65,7 @@ inline void run_and_kill(broker_server const& server, std::vector<std::string> c
         if (i % 2 == 1) {
             relay->signal(SIGKILL);
             CHECK(relay->wait() == -SIGKILL);
+            CHECK_FALSE(all_through()); // else the kill shows nothing
             relay = std::make_unique<once_program>(words, variables);
         } else {
             server.kill();

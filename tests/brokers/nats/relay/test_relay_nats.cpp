@@ -107,7 +107,7 @@ TEST_CASE("from the outbox to NATS nothing is lost and no key loses its order, w
                                          "nats",        "--name", stream.name() + ".{topic}",
                                          "--lease",     "1s",     "--no-deduplication",
                                          "--pause-cap", "300ms"};
-    auto const arrived = [&] { return stream.records().size(); };
+    auto const arrived = [&] { return stream.count(); };
     run_and_kill(server, words, {db.variable(), "ONCE_RELAY_URL=" + server.url()}, journey, arrived,
                  [&] { return db.all_through(); });
     std::vector<far_message> seen;

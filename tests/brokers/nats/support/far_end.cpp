@@ -94,6 +94,19 @@ void nats_stream::purge() {
     must(js_PurgeStream(m_context, m_name.c_str(), nullptr, nullptr), "js_PurgeStream");
 }
 
+std::size_t nats_stream::count() {
+    jsStreamInfo* info = nullptr;
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Wait = 500;
+    if (js_GetStreamInfo(&info, m_context, m_name.c_str(), &options, nullptr) != NATS_OK) {
+        return 0;
+    }
+    auto const messages = info->State.Msgs;
+    jsStreamInfo_Destroy(info);
+    return messages;
+}
+
 std::vector<nats_record> const& nats_stream::records() {
     // The server may have been away meanwhile, or may still be.
     jsStreamInfo* info = nullptr;

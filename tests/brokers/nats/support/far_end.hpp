@@ -45,6 +45,8 @@ public:
     [[nodiscard]] std::string const& name() const noexcept { return m_name; }
     /// All that it holds, in its order.
     [[nodiscard]] std::vector<nats_record> const& records();
+    /// How many there are; 0 while the server is away.
+    [[nodiscard]] std::size_t count();
     void purge();
 
 private:

@@ -86,6 +86,14 @@ redis_stream::~redis_stream() {
     }
 }
 
+std::size_t redis_stream::count() {
+    try {
+        return static_cast<std::size_t>(m_client.ask({"XLEN", m_name}).number);
+    } catch (std::runtime_error const&) {
+        return 0;
+    }
+}
+
 std::vector<redis_entry> const& redis_stream::entries() {
     for (;;) {
         redis_value read;

@@ -56,6 +56,8 @@ public:
     [[nodiscard]] std::string const& name() const noexcept { return m_name; }
     /// All that it holds, in its order.
     [[nodiscard]] std::vector<redis_entry> const& entries();
+    /// How many there are; 0 while the server is away.
+    [[nodiscard]] std::size_t count();
     [[nodiscard]] redis_client& client() noexcept { return m_client; }
 
 private:
