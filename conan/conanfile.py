@@ -15,6 +15,7 @@ required_conan_version = ">=2.1"
 # requires from Conan. Each becomes the option with_<component>, and ONCE_WITH_<COMPONENT> for CMake.
 COMPONENTS = {
     "http": [],
+    "kafka": ["librdkafka/[>=2.0 <3]"],
     "nats": ["cnats/[>=3.3 <4]"],
     "redis": ["hiredis/[>=0.14 <2]"],
     "webhook": ["libcurl/[>=7.66 <9]", "openssl/[>=3 <4]"],

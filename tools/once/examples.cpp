@@ -106,8 +106,9 @@ and that over the file. Secrets: only in a variable, or in a file of their own.
 Examples:
   once relay billing --to jsonl --file /var/lib/once/billing.jsonl
   once relay billing --to webhook --url https://shop.example/hook
+  once relay billing --to kafka --url kafka1:9092,kafka2:9092
   once relay billing --to nats --url nats://nats1,nats://nats2 --stream ORDERS
-  once relay billing --to redis --url redis://cache.example --user relay --password-file /etc/once/redis
+  once relay billing --to redis --url redis://redis1 --make-streams
   once relay billing --to jsonl --until-idle)"},
         {"once bench", R"(It works in a schema of its own, and drops it in the end, also when it is
 stopped. wal_bytes counts what the whole server wrote meanwhile.

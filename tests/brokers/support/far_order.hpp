@@ -42,37 +42,40 @@ struct journey {
     return std::getenv("ONCE_LONG") != nullptr ? journey{.messages = 100'000, .kills = 5} : journey{};
 }
 
-inline void publish_for(relay_database& db, journey const& how) {
-    db.sql("select count(once.publish('t', 'key ' || i % " + std::to_string(how.keys) +
-           ", to_json(i))) from generate_series(1, " + std::to_string(how.messages) + ") as i");
-}
-
-/// @param arrived how many there are, told quickly
-/// Runs a relay until everything is through. On the way it is killed, and then the broker, in turn.
-inline void run_and_kill(broker_server const& server, std::vector<std::string> const& words,
-                         std::vector<std::string> const& variables, journey const& how,
-                         std::function<std::size_t()> const& arrived,
-                         std::function<bool()> const& all_through) {
+/// Runs a relay until everything is through. Meanwhile messages are published in portions, and when the first of a
+/// portion has arrived, the relay is killed, or the broker, in turn.
+/// @param arrived how many there are, told quickly; 0 while the broker is away
+inline void run_and_kill(broker_server const& server, relay_database& db,
+                         std::vector<std::string> const& words, std::vector<std::string> const& variables,
+                         journey const& how, std::function<std::size_t()> const& arrived) {
     auto relay = std::make_unique<once_program>(words, variables);
     constexpr std::chrono::seconds patience{120};
     auto const parts = 2 * how.kills + 1;
-    for (int i = 1; i < parts; ++i) {
-        auto const enough = static_cast<std::size_t>(how.messages) * static_cast<std::size_t>(i) /
-                            static_cast<std::size_t>(parts);
-        bool const on_the_way = wait_until([&] { return arrived() >= enough; }, patience);
-        CAPTURE(i, arrived(), relay->log());
-        REQUIRE(on_the_way);
-        if (i % 2 == 1) {
+    int on_the_way = 0;
+    for (int i = 0; i < parts; ++i) {
+        REQUIRE(wait_until([&] { return i == 0 || arrived() > 0; }, patience));
+        auto const before = arrived();
+        db.sql("select count(once.publish('t', 'key ' || i % " + std::to_string(how.keys) +
+               ", to_json(i))) from generate_series(" + std::to_string(how.messages * i / parts + 1) + ", " +
+               std::to_string(how.messages * (i + 1) / parts) + ") as i");
+        bool const some_arrived = wait_until([&] { return arrived() > before; }, patience);
+        CAPTURE(i, before, arrived(), relay->log());
+        REQUIRE(some_arrived);
+        if (i + 1 == parts) {
+            break;
+        }
+        if (i % 2 == 0) {
             relay->signal(SIGKILL);
             CHECK(relay->wait() == -SIGKILL);
-            CHECK_FALSE(all_through()); // else the kill shows nothing
+            on_the_way += db.all_through() ? 0 : 1;
             relay = std::make_unique<once_program>(words, variables);
         } else {
             server.kill();
             server.start();
         }
     }
-    CHECK(wait_until(all_through, patience));
+    CHECK(on_the_way > 0); // else the kills show nothing
+    CHECK(wait_until([&] { return db.all_through(); }, patience));
     CHECK(relay->stop() == command::exit_status::ok);
 }
 

@@ -90,7 +90,7 @@ void add_work(CLI::App& app, relay_settings& s) {
         ->required();
     of.add("to", s.to, "where messages go")
         ->required()
-        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "nats", "redis"}));
+        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "kafka", "nats", "redis"}));
     of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
         ->check(CLI::Range(0, most_slices - 1));
     of.add("until-idle", s.until_idle,
@@ -171,7 +171,7 @@ void add_webhook(CLI::App& app, webhook_settings& s) {
 }
 
 void add_brokers(CLI::App& app, broker_settings& s) {
-    option_group of{app, "--to nats, redis"};
+    option_group of{app, "--to kafka, nats, redis"};
     of.add_text("name", s.name,
                 "where a message goes, with {topic}, {service} and {subscription} in it (default: {topic})");
     of.add("topic-map", s.topic_map, "PATTERN=NAME: another name for some topics; may be repeated")
@@ -181,6 +181,11 @@ void add_brokers(CLI::App& app, broker_settings& s) {
     of.add("tls", s.tls, "TLS, also where the URL does not say so; --ca-file turns it on, too");
     of.add_text("certificate-file", s.certificate_file, "a certificate of one's own, PEM");
     of.add_text("key-file", s.key_file, "the key to it");
+}
+
+void add_kafka(CLI::App& app, kafka_settings& s) {
+    option_group of{app, "--to kafka"};
+    of.add_text("properties-file", s.properties_file, "properties of librdkafka, NAME=VALUE, one a line");
 }
 
 void add_nats(CLI::App& app, nats_settings& s) {
@@ -223,6 +228,7 @@ void add_relay_options(CLI::App& app, relay_settings& settings) {
     add_receiver(app, settings.receiver);
     add_webhook(app, settings.webhook);
     add_brokers(app, settings.broker);
+    add_kafka(app, settings.kafka);
     add_nats(app, settings.nats);
     add_redis(app, settings.redis);
     add_postgres(app, settings.postgres);

@@ -186,6 +186,9 @@ std::unique_ptr<destination> make_destination(relay_settings const& settings, st
     if (settings.to == "webhook") {
         return make_webhook(settings);
     }
+    if (settings.to == "kafka") {
+        return make_kafka(settings, std::move(log));
+    }
     if (settings.to == "nats") {
         return make_nats(settings, std::move(log));
     }

@@ -52,4 +52,8 @@ public:
 [[nodiscard]] std::unique_ptr<destination> make_redis(relay_settings const& settings,
                                                       std::function<void(std::string_view)> log);
 
+/// The same for Kafka.
+[[nodiscard]] std::unique_ptr<destination> make_kafka(relay_settings const& settings,
+                                                      std::function<void(std::string_view)> log);
+
 } // namespace once::command

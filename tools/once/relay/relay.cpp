@@ -88,9 +88,9 @@ public:
             m_server->start();
         }
         nlohmann::ordered_json started{{"to", m_settings.to}, {"slices", slices}};
-        started[m_settings.to == "webhook" || m_settings.to == "nats" || m_settings.to == "redis" ? "url"
-                : m_settings.to == "postgres"                                                     ? "target"
-                                              : "file"] = m_destination->place();
+        started[m_settings.to == "jsonl"      ? "file"
+                : m_settings.to == "postgres" ? "target"
+                                              : "url"] = m_destination->place();
         if (m_server) {
             started["listen"] = m_server->url();
         }

@@ -62,6 +62,12 @@ struct broker_settings {
     std::string key_file;
 };
 
+/// `relay --to kafka`
+struct kafka_settings {
+    /// NAME=VALUE, one a line; they may be secrets.
+    std::string properties_file;
+};
+
 /// `relay --to nats`
 struct nats_settings {
     std::string stream;
@@ -111,6 +117,7 @@ struct relay_settings {
     receiver_settings receiver;
     webhook_settings webhook;
     broker_settings broker;
+    kafka_settings kafka;
     nats_settings nats;
     redis_settings redis;
     postgres_settings postgres;
