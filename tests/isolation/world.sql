@@ -8,7 +8,7 @@ do $$ begin
     execute format('alter database %I set deadlock_timeout = ''20 ms''', current_database());
     -- A permutation can want a step of a session that waits: then the wait ends, like those of the library.
     execute format('alter database %I set lock_timeout = ''60 ms''', current_database());
-    execute format('alter database %I set client_min_messages = warning', current_database());
+    execute format('alter database %I set client_min_messages = error', current_database());
 end $$;
 set search_path = isolation, once, public;
 
@@ -208,6 +208,65 @@ begin
         where balance <> added;
     delete from effect;
     delete from account;
+end $$;
+
+-- The log: what is read and acknowledged in one transaction, or in two halves.
+create table delivered (place integer generated always as identity, number text not null, session text not null);
+create function publishes(variadic p_numbers text[]) returns integer language sql as $$
+    select count(once.publish('t', 'k', to_json(n)))::integer from unnest(p_numbers) as n
+$$;
+create function subscribes() returns void language plpgsql as $$
+begin
+    perform once.subscribe('r');
+end $$;
+create function reads(p_limit integer) returns text language plpgsql as $$
+declare
+    v_rows once.delivery[] := array(select d from once.next_batch('r', 0, p_limit) as d);
+    v_last once.delivery   := v_rows[cardinality(v_rows)];
+begin
+    perform set_config('isolation.batch', (v_last.batch)::text, false),
+            set_config('isolation.last', case when (v_last.batch).more
+                                              then (select max((d).id) from unnest(v_rows) as d)::text else '0' end,
+                       false),
+            set_config('isolation.read', coalesce((select string_agg((d).payload_json #>> '{}', ' ' order by (d).id)
+                                                   from unnest(v_rows) as d where (d).id is not null), ''), false);
+    return current_setting('isolation.read');
+end $$;
+create function acknowledges(p_session text) returns text language plpgsql as $$
+begin
+    insert into delivered (number, session)
+    select n, p_session
+    from unnest(string_to_array(current_setting('isolation.read'), ' ')) with ordinality as x (n, place)
+    order by place;
+    perform once.acknowledge('r', 0, current_setting('isolation.batch')::once.batch,
+                             p_last_id => nullif(current_setting('isolation.last'), '0')::bigint);
+    return current_setting('isolation.read');
+end $$;
+-- What is left, in a transaction of its own; the rest of a window may be empty.
+create function drains() returns text language plpgsql as $$
+begin
+    perform reads(1000);
+    return acknowledges('judge');
+end $$;
+-- After two times of drains(), each committed message was delivered once, and those of one transaction in order.
+create function judge_log() returns setof text language plpgsql as $$
+begin
+    if exists (select from once.subscription where name = 'r') then
+        return query
+            select format('VIOLATION message %s: %s in the outbox, delivered %s times', number, published, times)
+            from (select number, (select count(*) from once.outbox where payload_json #>> '{}' = number) as published,
+                         (select count(*) from delivered where delivered.number = n.number) as times
+                  from (select number from delivered union select payload_json #>> '{}' from once.outbox) as n) as found
+            where published <> 1 or times <> 1;
+        return query
+            select format('VIOLATION message %s was delivered behind %s', first.number, second.number)
+            from delivered as first join delivered as second
+              on left(first.number, 1) = left(second.number, 1) and first.number < second.number
+            where first.place > second.place;
+        perform once.unsubscribe('r');
+    end if;
+    delete from delivered;
+    delete from once.outbox;
 end $$;
 
 -- Mistakes that are planted, and what takes each back.
