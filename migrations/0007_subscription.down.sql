@@ -17,4 +17,5 @@ drop function newest_checkpoints();
 drop table trim_horizon;
 drop table checkpoint;
 drop table subscription;
+drop type subscription_state;
 end $file$;

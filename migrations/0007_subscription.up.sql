@@ -7,10 +7,15 @@
 do $file$ begin
 perform begin_migration('0007_subscription');
 
+create type subscription_state as enum ('active', 'paused', 'expired');
+comment on type subscription_state is
+    'active: batches are handed out. paused: next_batch() is refused, messages are kept. expired: it stood still for '
+    'longer than expire_after, and messages that it has not seen may be gone.';
+
 create table subscription (
     service            text        collate "C" not null,
     name               key_text    not null,
-    state              text        not null default 'active',
+    state              subscription_state not null default 'active',
     topics             text[]      collate "C",
     slices             smallint    not null default 1,
     max_attempts       integer     not null default 10,
@@ -28,7 +33,6 @@ create table subscription (
     created_by         text        not null default session_user,
     constraint subscription_pkey primary key (service, name),
     constraint subscription_name_short check (octet_length(name) <= 63),
-    constraint subscription_state_valid check (state in ('active', 'paused', 'expired')),
     constraint subscription_topics_valid check (
         cardinality(topics) >= 1 and cardinality(topics) <= 100
         and array_to_string(topics, ' ', '!') ~ '^[A-Za-z0-9_.-]+(\.\*)?( [A-Za-z0-9_.-]+(\.\*)?)*$'
@@ -45,9 +49,7 @@ comment on table subscription is
     'Who reads the outbox. A subscription gets every message of its topics once it exists.';
 comment on column subscription.service is 'The service that reads; see current_service().';
 comment on column subscription.name is 'Name within the service.';
-comment on column subscription.state is
-    'active; paused: next_batch() is refused, messages are kept; expired: it stood still for longer than expire_after, '
-    'and messages that it has not seen may be gone.';
+comment on column subscription.state is 'Whether it hands out messages, see subscription_state.';
 comment on column subscription.topics is
     'Exact topics, and prefixes that end with .*; null means all topics.';
 comment on column subscription.slices is
@@ -74,7 +76,6 @@ comment on column subscription.created_at is 'When it was made.';
 comment on column subscription.created_by is 'The role that made it.';
 comment on constraint subscription_pkey on subscription is 'One subscription of a name per service.';
 comment on constraint subscription_name_short on subscription is 'Up to 63 bytes.';
-comment on constraint subscription_state_valid on subscription is 'The states there are.';
 comment on constraint subscription_topics_valid on subscription is 'One to 100 topics or prefixes.';
 comment on constraint subscription_starts_at_finite on subscription is 'A time, not infinity.';
 comment on constraint subscription_slices_valid on subscription is '1 to 64 slices.';
@@ -331,9 +332,9 @@ create function pause_subscription(p_name text, p_paused boolean default true,
 language plpgsql security definer set search_path from current
 as $$
 begin
-    update subscription set state = case when p_paused then 'paused' else 'active' end
+    update subscription set state = case when p_paused then 'paused' else 'active' end::subscription_state
     where service = service_named(p_service) and name = p_name
-      and state = case when p_paused then 'active' else 'paused' end;
+      and state = case when p_paused then 'active' else 'paused' end::subscription_state;
     return found;
 end $$;
 comment on function pause_subscription(text, boolean, text) is

@@ -175,7 +175,7 @@ execute replace($functions$
 
 create function {schema}.release_due(
     p_limit integer default 1000, p_now timestamptz default null,
-    out released integer, out next_due_in_ms bigint
+    out released integer, out next_due_in interval
 )
 language plpgsql security definer set enable_seqscan = off set enable_sort = off set jit = off
 as $$
@@ -205,16 +205,15 @@ begin
         where m.due_at operator(pg_catalog.>=) v_first order by m.due_at limit 1;
     end if;
     if v_first is not null then
-        next_due_in_ms := greatest(0, (extract(epoch from v_first operator(pg_catalog.-) v_now)
-                                       operator(pg_catalog.*) 1000)::bigint);
-        if released operator(pg_catalog.=) 0 and next_due_in_ms operator(pg_catalog.=) 0 then
-            next_due_in_ms := 20; -- another transaction is at it
+        next_due_in := greatest(v_first operator(pg_catalog.-) v_now, interval '0');
+        if released operator(pg_catalog.=) 0 and next_due_in operator(pg_catalog.=) interval '0' then
+            next_due_in := interval '20 milliseconds'; -- another transaction is at it
         end if;
     end if;
 end $$;
 comment on function {schema}.release_due(integer, timestamptz) is
-    'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in how many '
-    'milliseconds to look again (null: none is scheduled). Of one service and key in the order of due_at, then '
+    'Moves up to p_limit (10000) due messages of all services to the outbox; says how many, and in what time to '
+    'look again (null: none is scheduled). Of one service and key in the order of due_at, then '
     'scheduled_at, also when several readers call it at the same time. Call it in a separate transaction.';
 
 $functions$, '{schema}', quote_ident(current_schema()));

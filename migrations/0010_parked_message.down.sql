@@ -6,16 +6,19 @@ do $file$ begin
 perform begin_removal('0010_parked_message');
 
 drop function discard(text, uuid, text);
-drop function redrive(text, uuid, text, timestamptz);
-drop function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz);
+drop function redrive(text, uuid, timestamptz, text);
+drop function settle_parked(text, integer, bigint[], uuid[], delivery_result[], text[], interval[], timestamptz);
 drop function promote_keys(subscription, text[], timestamptz);
 drop function parked_due(text, integer, timestamptz);
 drop function take_parked(text, integer, integer, integer, bigint, timestamptz);
 drop function first_parked(text, text, integer, timestamptz);
 drop function untried_behind(subscription, integer, text, bigint, integer);
-drop function park(text, integer, bigint[], text[], text[], timestamptz);
+drop function park(text, integer, bigint[], park_verdict[], text[], timestamptz);
 drop function backoff(subscription, integer);
 drop function key_is_blocked(text, text, text, boolean);
 drop function lock_subscription(text, text);
 drop table parked_message;
+drop type delivery_result;
+drop type park_verdict;
+drop type parked_state;
 end $file$;

@@ -8,6 +8,21 @@
 do $file$ begin
 perform begin_migration('0010_parked_message');
 
+create type parked_state as enum ('retrying', 'waiting', 'dead');
+comment on type parked_state is
+    'retrying: comes again at next_attempt_at. waiting: an earlier message of its key is here. dead: its attempts are '
+    'used up, or it was rejected: call redrive() or discard().';
+create type park_verdict as enum ('retry', 'dead', 'behind', 'suspect');
+comment on type park_verdict is
+    'Why a message of a batch is parked. retry: an attempt failed. dead: it was rejected. behind: it was not tried, an '
+    'earlier message of its key is parked. suspect: it may have ended the worker that had it, and comes again at once, '
+    'alone.';
+create type delivery_result as enum ('accepted', 'retry', 'rejected', 'unavailable');
+comment on type delivery_result is
+    'What came of a message that take_parked() handed out. accepted: it was delivered. retry: it failed, and comes '
+    'again while attempts are left. rejected: it never will be accepted. unavailable: it was not tried, or the '
+    'receiver could take nothing; the attempt does not count.';
+
 create table parked_message (
     service         text          collate "C" not null,
     subscription    text          collate "C" not null,
@@ -15,7 +30,7 @@ create table parked_message (
     id              bigint        not null,
     message_id      message_uuid  not null,
     given_id        message_uuid,
-    state           text          not null,
+    state           parked_state  not null,
     attempts        integer       not null,
     last_error      text,
     parked_at       timestamptz   not null default clock_timestamp(),
@@ -31,7 +46,6 @@ create table parked_message (
     payload_json    json,
     payload_bytes   bytea,
     constraint parked_message_pkey primary key (service, subscription, id),
-    constraint parked_message_state_valid check (state in ('retrying', 'waiting', 'dead')),
     constraint parked_message_state_times check ((state = 'retrying') = (next_attempt_at is not null)
                                                  and (started_at is null or state <> 'dead')),
     constraint parked_message_attempts_valid check (attempts >= 0),
@@ -47,9 +61,7 @@ comment on column parked_message.slice is 'Its slice.';
 comment on column parked_message.id is 'The place that the message had in the log.';
 comment on column parked_message.message_id is 'Identity of the message.';
 comment on column parked_message.given_id is 'The id that its application gave, if it gave one.';
-comment on column parked_message.state is
-    'retrying: comes again at next_attempt_at; waiting: an earlier message of its key is here; dead: its attempts are '
-    'used up, or it was rejected: call redrive() or discard().';
+comment on column parked_message.state is 'What becomes of it next, see parked_state.';
 comment on column parked_message.attempts is
     'How often it was tried. Counted before the attempt; for what is handed out behind another message, when it '
     'failed.';
@@ -69,7 +81,6 @@ comment on column parked_message.headers is 'As in the outbox.';
 comment on column parked_message.payload_json is 'As in the outbox.';
 comment on column parked_message.payload_bytes is 'As in the outbox.';
 comment on constraint parked_message_pkey on parked_message is 'A message is parked once per subscription.';
-comment on constraint parked_message_state_valid on parked_message is 'The states there are.';
 comment on constraint parked_message_state_times on parked_message is
     'Only what is retrying has a next attempt, and what is dead is not on its way.';
 comment on constraint parked_message_attempts_valid on parked_message is 'Attempts are counted from 0.';
@@ -134,7 +145,7 @@ create function park(
     p_subscription text,
     p_slice        integer,
     p_ids          bigint[],
-    p_as           text[],
+    p_as           park_verdict[],
     p_errors       text[],
     p_now          timestamptz default null
 ) returns void
@@ -150,7 +161,7 @@ declare
 begin
     perform require_lengths('p_ids', cardinality(p_ids), array['p_as', 'p_errors'], array[cardinality(p_as),
         cardinality(p_errors)]);
-    if (p_as <@ array['retry', 'dead', 'behind', 'suspect'] and array_position(p_as, null) is null) is not true then
+    if (p_as is not null and array_position(p_as, null) is null) is not true then
         raise exception 'p_as says for each id whether it is to be retry, dead, behind or suspect' using errcode =
             '22023';
     end if;
@@ -177,7 +188,7 @@ begin
                                 started_at, published_at, published_by, topic, key, traceparent, content_type, headers,
                                 payload_json, payload_bytes)
     select v_service, p_subscription, p_slice, (message).id, (message).message_id, (message).given_id,
-           case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end,
+           case when parked_as = 'dead' then 'dead' when waits then 'waiting' else 'retrying' end::parked_state,
            -- With one attempt in all, a suspect has it still: it is not known which message ended the worker.
            case when parked_as = 'behind' or (parked_as = 'suspect' and v_sub.max_attempts = 1) then 0 else 1 end,
            left(error, 1000),
@@ -200,10 +211,8 @@ begin
                             order by c.service desc, c.subscription desc, c.slice desc, c.number desc limit 1))
       and not parked;
 end $$;
-comment on function park(text, integer, bigint[], text[], text[], timestamptz) is
-    'Parks messages of a batch, in the transaction that acknowledges it. p_as: retry (an attempt failed), dead '
-    '(rejected), behind (not tried, an earlier message of its key is parked), suspect (may have ended the worker '
-    'that had it; comes again at once, alone).';
+comment on function park(text, integer, bigint[], park_verdict[], text[], timestamptz) is
+    'Parks messages of a batch, in the transaction that acknowledges it; p_as says for each why, see park_verdict.';
 
 -- Rows are looked up first and changed where they lie. Joined by their id alone, a plan that was made while there were
 -- few rows, or none, goes through all of the subscription for each of them.
@@ -374,7 +383,7 @@ execute replace($functions$
 
 create function {schema}.parked_due(
     p_subscription text, p_slice integer default 0, p_now timestamptz default null
-) returns bigint
+) returns interval
 language plpgsql security definer set enable_seqscan = off set enable_sort = off
 as $$
 declare
@@ -395,13 +404,11 @@ begin
             v_first := {schema}.first_parked(v_service, p_subscription, p_slice, v_now);
         end if;
     end if;
-    return case when v_first operator(pg_catalog.<=) v_now then 0
-                else pg_catalog.ceil(extract(epoch from v_first operator(pg_catalog.-) v_now)
-                                     operator(pg_catalog.*) 1000) end;
+    return greatest(v_first operator(pg_catalog.-) v_now, case when v_first is not null then interval '0' end);
 end $$;
 comment on function {schema}.parked_due(text, integer, timestamptz) is
-    'In how many milliseconds take_parked() has something for this slice: 0 means now, null that nothing waits for a '
-    'time. Reads one entry of an index.';
+    'In what time take_parked() has something for this slice: 0 means now, null that nothing waits for a time. Reads '
+    'one entry of an index.';
 
 $functions$, '{schema}', quote_ident(current_schema()));
 
@@ -411,9 +418,9 @@ create function settle_parked(
     p_slice        integer,
     p_ids          bigint[],
     p_message_ids  uuid[],
-    p_results      text[],
+    p_results      delivery_result[],
     p_errors       text[]      default null,
-    p_after        bigint[]    default null,
+    p_after        interval[]  default null,
     p_now          timestamptz default null
 ) returns void
 -- Few rows by their id, whatever the plan was made for. A scan of service_role then looks dear enough to be compiled.
@@ -430,16 +437,14 @@ begin
     perform require_lengths('p_ids', cardinality(p_ids), array['p_message_ids', 'p_results', 'p_errors', 'p_after'],
                             array[cardinality(p_message_ids), cardinality(p_results), cardinality(p_errors),
                                 cardinality(p_after)]);
-    if (p_results <@ array['accepted', 'retry', 'rejected', 'unavailable'] and array_position(p_results, null) is null
+    if (p_results is not null and array_position(p_results, null) is null
         and p_message_ids is not null) is not true then
-        raise exception
-            'p_message_ids and p_results say for each id which message it is, and accepted, retry, rejected or '
-            'unavailable'
+        raise exception 'p_message_ids and p_results say for each id which message it is, and what came of it'
             using errcode = '22023';
     end if;
     with reported as materialized (
         select r.*, found.place
-        from unnest(p_ids, p_message_ids, p_results, p_errors, p_after) as r (id, message_id, result, error, after_ms)
+        from unnest(p_ids, p_message_ids, p_results, p_errors, p_after) as r (id, message_id, result, error, after)
         -- By its identity, too: after a failover another message can have the place in the log.
         cross join lateral (
             select q.ctid, q.message_id from parked_message as q
@@ -463,8 +468,7 @@ begin
                                         or (r.result = 'retry' and greatest(p.attempts, 1) >= v_sub.max_attempts)
                                         or (r.result = 'unavailable' and p.state = 'waiting') then null
                                    else v_now + greatest(backoff(v_sub, p.attempts),
-                                                         least(coalesce(r.after_ms, 0),
-                                                             604800000) * interval '1 millisecond') end,
+                                                         least(coalesce(r.after, interval '0'), interval '7 days')) end,
             last_error = case when r.result = 'unavailable' and p.state = 'waiting' then p.last_error
                               else coalesce(left(r.error, 1000), p.last_error) end
         from reported as r
@@ -490,17 +494,18 @@ begin
     where r.result <> 'accepted' and found.message_id = r.message_id and p.ctid = found.place and p.state = 'retrying';
     perform promote_keys(v_sub, v_keys, v_now);
 end $$;
-comment on function settle_parked(text, integer, bigint[], uuid[], text[], text[], bigint[], timestamptz) is
+comment on function settle_parked(
+    text, integer, bigint[], uuid[], delivery_result[], text[], interval[], timestamptz) is
     'Reports what came of messages that take_parked() handed out: p_ids and p_message_ids as it named them. accepted: '
-    'delivered, it goes. retry: later, or dead when its attempts are used up; p_after is the least pause in '
-    'milliseconds that the receiver asked for, up to 7 days. rejected: dead. unavailable: the receiver could not take '
-    'anything, or an earlier message of its key was not accepted; the attempt does not count.';
+    'delivered, it goes. retry: later, or dead when its attempts are used up; p_after is the least pause that the '
+    'receiver asked for, up to 7 days. rejected: dead. unavailable: the receiver could not take anything, or an '
+    'earlier message of its key was not accepted; the attempt does not count.';
 
 create function redrive(
     p_subscription text,
     p_message_id   uuid        default null,
-    p_service      text        default null,
-    p_now          timestamptz default null
+    p_now          timestamptz default null,
+    p_service      text        default null
 ) returns integer
 language plpgsql security definer set search_path from current
 as $$
@@ -515,7 +520,8 @@ begin
         returning * into v_sub;
     with redriven as (
         update parked_message
-        set state = case when key is null then 'retrying' else 'waiting' end, attempts = 0, started_at = null,
+        set state = case when key is null then 'retrying' else 'waiting' end::parked_state, attempts = 0,
+            started_at = null,
             next_attempt_at = case when key is null then v_now end
         where service = v_sub.service and subscription = v_sub.name and state = 'dead'
           and (p_message_id is null or message_id = p_message_id)
@@ -532,7 +538,7 @@ begin
     perform promote_keys(v_sub, v_keys, v_now);
     return v_count;
 end $$;
-comment on function redrive(text, uuid, text, timestamptz) is
+comment on function redrive(text, uuid, timestamptz, text) is
     'Lets dead messages be tried again, from attempt 1: one, or all of the subscription. Returns how many.';
 
 create function discard(p_subscription text, p_message_id uuid, p_service text default null) returns boolean

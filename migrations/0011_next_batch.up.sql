@@ -124,7 +124,7 @@ comment on function refuse_batch(text, integer, integer, bigint) is
 
 create function refuse_acknowledgement(
     p_subscription text, p_slice integer, p_batch batch, p_last_id bigint, p_messages integer, p_parked_ids bigint[],
-    p_parked_as text[], p_parked_errors text[], p_number bigint, p_at bigint
+    p_parked_as park_verdict[], p_parked_errors text[], p_number bigint, p_at bigint
 ) returns void
 language plpgsql set search_path from current
 as $$
@@ -172,7 +172,7 @@ begin
     end if;
 end $$;
 comment on function refuse_acknowledgement(
-    text, integer, batch, bigint, integer, bigint[], text[], text[], bigint, bigint) is
+    text, integer, batch, bigint, integer, bigint[], park_verdict[], text[], bigint, bigint) is
     'What is wrong with an acknowledgement, as its error; none, if it is one of only a part of a batch, or of one with '
     'failures. p_number and p_at: number and last_id of the checkpoint that is the newest.';
 
@@ -395,7 +395,7 @@ create function {schema}.acknowledge(
     p_last_id       bigint   default null,
     p_messages      integer  default null,
     p_parked_ids    bigint[] default null,
-    p_parked_as     text[]   default null,
+    p_parked_as     {schema}.park_verdict[] default null,
     p_parked_errors text[]   default null,
     p_durable       boolean  default true
 ) returns bigint
@@ -512,9 +512,9 @@ begin
     return p_batch.number;
 end $$;
 comment on function {schema}.acknowledge(
-    text, integer, {schema}.batch, bigint, integer, bigint[], text[], text[], boolean) is
+    text, integer, {schema}.batch, bigint, integer, bigint[], {schema}.park_verdict[], text[], boolean) is
     'Moves a slice past a batch, when this transaction commits; returns its number. p_last_id: only up to this '
-    'message (required when the batch was full). p_parked_ids, with p_parked_as (retry, dead, behind) and '
+    'message (required when the batch was full). p_parked_ids, with p_parked_as (see park_verdict) and '
     'p_parked_errors: messages of the batch that could not be delivered, see park(). p_durable false: a crash of the '
     'server may repeat the batch. ON065: another reader was faster, roll back. ON069: there was a failover since the '
     'batch was read; roll back and read again.';

@@ -295,7 +295,8 @@ begin
                                     published_at, published_by, topic, key, traceparent, content_type, headers,
                                     payload_json, payload_bytes)
         select v_at.service, v_at.subscription, v_at.slice, o.id, o.message_id, o.given_id,
-               case when first then 'retrying' else 'waiting' end, 0, case when first then clock_timestamp() end,
+               case when first then 'retrying' else 'waiting' end::parked_state, 0,
+               case when first then clock_timestamp() end,
                o.published_at, o.service, o.topic, o.key, o.traceparent, o.content_type, o.headers,
                o.payload_json, o.payload_bytes
         from (select late.*, late.key is null or (

@@ -102,7 +102,7 @@ select 'once_parked_messages', format('{"service":%s,"subscription":%s,"state":"
        (select count(*) from parked_message as m
         where m.service = s.service and m.subscription = s.name and m.state = p.state),
        'Messages whose delivery failed (retrying, dead), and later ones of their keys (waiting).'
-from subscription as s cross join unnest(array['retrying', 'waiting', 'dead']) as p (state)
+from subscription as s cross join unnest(enum_range(null::parked_state)) as p (state)
 union all
 select 'once_scheduled_messages', '{}', 'gauge',
        coalesce(estimate, (select count(*) from (select from scheduled_message limit 100000) as few)),
@@ -261,8 +261,8 @@ begin
                    where w.service = p.service and w.subscription = p.subscription and w.key = p.key
                        and w.state = 'waiting'),
                   coalesce(p.last_error, 'no error was recorded')),
-           format('select %sredrive(%L, %L, %L); -- or discard() with the same arguments', v_here, p.subscription,
-                  p.message_id, p.service)
+           format('select %sredrive(%L, %L, p_service => %L); -- or discard() with the same arguments', v_here,
+                  p.subscription, p.message_id, p.service)
     from (select d.* from parked_message as d join wanted as w on w.service = d.service and w.name = d.subscription
           where d.state = 'dead' order by d.id limit 50) as p
     union all

@@ -15,5 +15,5 @@ select from once.publish('stock.counted', null, '{"tea":4}', p_message_id => '5f
 -- billing has tried them: A-16 was rejected, so what comes later for that order waits.
 select from once.acknowledge('billing', 0, (select batch from once.next_batch('billing') where id is null), null, 3,
     array(select id from once.next_batch('billing') where id is not null order by id),
-    array['dead', 'retry', 'behind'], array['no customer bob', 'HTTP 503', null]);
+    '{dead,retry,behind}', array['no customer bob', 'HTTP 503', null]);
 select from once.publish('orders.placed', 'A-18', '{"order":"A-18"}');

@@ -145,8 +145,8 @@ TEST_CASE("nothing that a SQL reader got on one timeline is taken on another one
     auto const parked = next_batch(old, "p", 1000);
     old.run("select acknowledge('p', 0, '" + parked.token +
             "', null, null, array(select id from outbox order by id), "
-            "array_fill('retry'::text, array[101]))");
-    REQUIRE(wait_until([&] { return old.ask("select parked_due('p')") == "0"; }));
+            "array_fill('retry'::park_verdict, array[101]))");
+    REQUIRE(wait_until([&] { return old.ask("select parked_due('p') = '0'") == "t"; }));
     auto const taken = old.rows("select id, message_id from take_parked('p', 0, 1000)");
     REQUIRE(taken.size() >= 5); // one of each key
     auto const fence = old.ask("select (acquire_lease('l', '1 hour')).fence");
@@ -164,11 +164,12 @@ TEST_CASE("nothing that a SQL reader got on one timeline is taken on another one
     auto const fresh = next_batch(now, "p", 1000);
     now.run("select acknowledge('p', 0, '" + fresh.token +
             "', null, null, array(select id from outbox order by id), "
-            "array_fill('retry'::text, array[61]))");
-    REQUIRE(wait_until([&] { return now.ask("select parked_due('p')") == "0"; }));
+            "array_fill('retry'::park_verdict, array[61]))");
+    REQUIRE(wait_until([&] { return now.ask("select parked_due('p') = '0'") == "t"; }));
     for (auto const& row : taken) {
         for (auto const* const result : {"rejected", "accepted"}) {
-            now.rows("select settle_parked('p', 0, array[$1::bigint], array[$2::uuid], array[$3::text])",
+            now.rows("select settle_parked('p', 0, array[$1::bigint], array[$2::uuid], "
+                     "array[$3::delivery_result])",
                      pqxx::params{row[0].as<std::string>(), row[1].as<std::string>(), result});
         }
     }

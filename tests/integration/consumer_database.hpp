@@ -47,8 +47,8 @@ struct consumer_database {
         return server.ask("select coalesce(string_agg(what, ' ' order by id), '') from effect");
     }
     [[nodiscard]] std::string parked(std::string const& what = "state || ':' || attempts") const {
-        return server.ask("select coalesce(string_agg(" + what +
-                          ", ' ' order by id), '') from once.parked_message");
+        return server.ask("select coalesce(string_agg((" + what +
+                          ")::text, ' ' order by id), '') from once.parked_message");
     }
 };
 

@@ -50,7 +50,7 @@ public:
     /// state, attempts and error of each parked message, in order
     [[nodiscard]] std::string parked() const {
         return ask(
-            "select string_agg(state || attempts || coalesce(' ' || last_error, ''), ', ' order by id) "
+            "select string_agg(state::text || attempts || coalesce(' ' || last_error, ''), ', ' order by id) "
             "from once.parked_message");
     }
 

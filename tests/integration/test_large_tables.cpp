@@ -46,7 +46,7 @@ void fill(session& db, int first, int last) {
     auto const all = next_batch(db, "s", 100'000);
     db.run("select acknowledge('s', 0, '" + all.token +
            "', max(id), count(*)::integer, array_agg(id), "
-           "array_agg('retry'::text)) from outbox where given_id in (select " +
+           "array_agg('retry'::park_verdict)) from outbox where given_id in (select " +
            uuid + each + ")");
     db.run("insert into checkpoint select (jsonb_populate_record(c, jsonb_build_object('number', c.number + "
            "n))).* "

@@ -223,7 +223,7 @@ TEST_CASE("what was parked, and what came through rebase, still says which id wa
     db.run(std::string{"select publish('t', 'k', '1', p_message_id => '"} + given + "')");
     auto const some = next_batch(db, "s", 10);
     db.run("select acknowledge('s', 0, '" + some.token + "', null, null, array[" +
-           db.ask("select id from outbox") + "], array['retry'], array['no'])");
+           db.ask("select id from outbox") + "], '{retry}', array['no'])");
     CHECK(db.ask("select given_id from parked_message") == given);
     CHECK(db.ask("select given_id from take_parked('s', p_now => now() + interval '1 hour')") == given);
 }

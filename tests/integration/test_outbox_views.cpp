@@ -86,7 +86,7 @@ TEST_CASE("parked messages and blocked keys are shown with their reason", "[outb
     CHECK(here.db.ask(
               "select string_agg(concat_ws(' ', state, messages, keys, newest_error), ', ' order by state) "
               "from parked_summary where subscription = 's'") ==
-          "dead 1 1 no such order, retrying 2 1 timeout, waiting 1 1");
+          "retrying 2 1 timeout, waiting 1 1, dead 1 1 no such order");
 }
 
 TEST_CASE("the oldest transaction is shown with whether it matters", "[outbox][views]") {

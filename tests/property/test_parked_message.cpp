@@ -432,8 +432,8 @@ TEST_CASE("a batch that ends its worker kills nobody who is innocent", "[outbox]
         }
         if (ids.find('3') == std::string::npos && !ids.empty()) {
             db.run("select settle_parked('s', 0, '{" + ids + "}', " +
-                   messages_parked_at("'{" + ids + "}'::bigint[]") + ", array_fill('accepted'::text, array[" +
-                   std::to_string(taken.size()) + "]))");
+                   messages_parked_at("'{" + ids + "}'::bigint[]") +
+                   ", array_fill('accepted'::delivery_result, array[" + std::to_string(taken.size()) + "]))");
         }
     }
     CHECK(db.ask("select string_agg(id || ' ' || state || ' ' || attempts, ',') from parked_message") ==

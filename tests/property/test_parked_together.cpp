@@ -22,7 +22,7 @@ void park_one_key(session& db, int count, std::string const& options = "") {
     auto const all = next_batch(db, "s", count);
     db.run("select acknowledge('s', 0, '" + all.token + "', " + std::to_string(count) + ", " +
            std::to_string(count) +
-           ", array_agg(n), array_agg(case n when 1 then 'retry' else 'behind' end)) " +
+           ", array_agg(n), array_agg(case n when 1 then 'retry' else 'behind' end::park_verdict)) " +
            "from generate_series(1, " + std::to_string(count) + ") as n");
 }
 
@@ -149,7 +149,8 @@ TEST_CASE("of messages that come together, only the one that kills its worker is
         delivered += ids + " ";
         std::ranges::replace(ids, ' ', ',');
         db.run("select settle_parked('s', 0, '{" + ids + "}', " +
-               messages_parked_at("'{" + ids + "}'::bigint[]") + ", array_fill('accepted'::text, array[" +
+               messages_parked_at("'{" + ids + "}'::bigint[]") +
+               ", array_fill('accepted'::delivery_result, array[" +
                std::to_string(1 + std::ranges::count(ids, ',')) + "]))");
     }
     CHECK(delivered == "1 2 3 4 ");
@@ -177,10 +178,10 @@ TEST_CASE("a round with parked messages reads no more of them than it hands out,
         "select array_agg(message_id::uuid order by id) from parked_message where id between 2 and 101");
     reader.run("begin");
     CHECK(reader.ask("select count(*) from take_parked('s', 0, 100)") == "100");
-    reader.run(
-        "select settle_parked('s', 0, array_agg(n), '" + messages +
-        "', array_agg(case when n < 50 then 'accepted' when n = 50 then 'retry' else 'unavailable' end)) "
-        "from generate_series(2, 101) as n");
+    reader.run("select settle_parked('s', 0, array_agg(n), '" + messages +
+               "', array_agg(case when n < 50 then 'accepted' when n = 50 then 'retry' else 'unavailable' "
+               "end::delivery_result)) "
+               "from generate_series(2, 101) as n");
     INFO(touched());
     CHECK(touched().starts_with("true"));
     reader.run("commit");

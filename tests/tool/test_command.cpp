@@ -103,7 +103,7 @@ TEST_CASE("why names the dead message that blocks a key, parked shows it, redriv
     db.sql("select once.publish('orders.placed', 'A-17', '{\"secret\":1}')");
     db.sql("do $$ declare b text; i bigint; begin select max(batch::text), max(id) into b, i from "
            "once.next_batch('billing'); "
-           "perform once.acknowledge('billing', 0, b::once.batch, null, null, array[i], array['dead'], "
+           "perform once.acknowledge('billing', 0, b::once.batch, null, null, array[i], '{dead}', "
            "array['no such "
            "customer']); end $$");
     CHECK(db.run({"why"}).says("key 'A-17' is blocked by a dead message"));

@@ -84,7 +84,7 @@ do $$ begin perform once.claim('POST /orders', 'k'); perform once.complete('POST
     // It reads first, so it has a transaction of its own.
     session.exec(
         R"(do $$ declare b text; i bigint; begin select max(batch::text), max(id) into b, i from once.next_batch('s');
-    perform once.acknowledge('s', 0, b::once.batch, null, null, array[i], array['dead'],
+    perform once.acknowledge('s', 0, b::once.batch, null, null, array[i], '{dead}',
         array['no such customer: Müller']); end $$)");
     session.exec("update once.parked_message set message_id = '5f0c0000-0000-4000-8000-000000000016'");
 }

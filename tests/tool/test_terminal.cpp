@@ -87,7 +87,7 @@ void park_hostile(command_database<test_database> const& db) {
     pqxx::work park{connection};
     auto const row = park.exec("select max(batch::text), max(id) from once.next_batch('billing')")[0];
     park.exec("select once.acknowledge('billing', 0, $1::once.batch, null, null, array[$2::bigint], "
-              "array['dead'], array[$3])",
+              "'{dead}', array[$3])",
               pqxx::params{row[0].view(), row[1].view(), hostile});
     park.commit();
 }

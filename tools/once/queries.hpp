@@ -123,7 +123,7 @@ inline constexpr char const* parked_list = R"sql(
 select service, subscription, slice, message_id, state, attempts, topic, key, parked_at, next_attempt_at,
        left(last_error, 80) as last_error
 from parked_message
-where ($1::text is null or subscription = $1) and ($2::text is null or state = $2)
+where ($1::text is null or subscription = $1) and ($2::text is null or state::text = $2)
   and ($4::text is null or service = $4)
 order by service, subscription, id
 limit $3)sql";
@@ -154,7 +154,7 @@ select coalesce(payload_json::text, encode(payload_bytes, 'base64')) as payload,
 from parked_message where message_id = $1::uuid)sql";
 
 /// $1 text: subscription, $2 uuid or null: one message, $3 text or null: service
-inline constexpr char const* redrive = R"sql(select redrive($1, $2::uuid, $3))sql";
+inline constexpr char const* redrive = R"sql(select redrive($1, $2::uuid, p_service => $3))sql";
 
 /// $1 text: subscription, $2 uuid: message, $3 text or null: service
 inline constexpr char const* discard = R"sql(select discard($1, $2::uuid, $3))sql";

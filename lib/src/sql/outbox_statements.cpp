@@ -39,7 +39,8 @@ constexpr std::string_view next_batch_text =
 from {schema}.next_batch($1, $2::integer, $3::integer, $4::bigint, $5::bigint) as a)sql";
 
 constexpr std::string_view acknowledge_text = R"sql(/* once: acknowledge */ select {schema}.acknowledge(
-    $1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[], $8::text[], $9::boolean))sql";
+    $1, $2::integer, $3, $4::bigint, $5::integer, $6::bigint[], $7::text[]::{schema}.park_verdict[], $8::text[],
+    $9::boolean))sql";
 
 constexpr std::string_view take_parked_text =
     R"sql(/* once: take_parked */ select a.id, a.message_id, a.given_id,
@@ -48,13 +49,17 @@ constexpr std::string_view take_parked_text =
 from {schema}.take_parked($1, $2::integer, $3::integer, $4::integer, $5::bigint) as a order by a.id)sql";
 
 constexpr std::string_view settle_parked_text = R"sql(/* once: settle_parked */ select {schema}.settle_parked(
-    $1, $2::integer, $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::bigint[]))sql";
+    $1, $2::integer, $3::bigint[], $4::uuid[], $5::text[]::{schema}.delivery_result[], $6::text[],
+    (select array_agg(n * interval '1 millisecond' order by place)
+     from unnest($7::bigint[]) with ordinality as pause (n, place))))sql";
 
 constexpr std::string_view parked_due_text =
-    R"sql(/* once: parked_due */ select {schema}.parked_due($1, $2::integer))sql";
+    R"sql(/* once: parked_due */ select ceil(extract(epoch from
+    {schema}.parked_due($1, $2::integer)) * 1000)::bigint)sql";
 
 constexpr std::string_view release_due_text =
-    R"sql(/* once: release_due */ select a.released, a.next_due_in_ms from {schema}.release_due($1::integer) as a)sql";
+    R"sql(/* once: release_due */ select a.released, (extract(epoch from a.next_due_in) * 1000)::bigint
+from {schema}.release_due($1::integer) as a)sql";
 
 constexpr std::string_view wake_channel_text =
     R"sql(/* once: wake_channel */ select {schema}.wake_channel())sql";

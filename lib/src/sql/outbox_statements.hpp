@@ -41,7 +41,7 @@ struct outbox_statements {
     std::string settle_parked;
     /// $1 subscription, $2 slice. In how many milliseconds the next parked message is due, null: none.
     std::string parked_due;
-    /// $1 limit. Columns: released, next_due_in_ms.
+    /// $1 limit. Columns: released, in how many milliseconds the next is due, null: none.
     std::string release_due;
 
     std::string wake_channel;
