@@ -9,6 +9,7 @@ do $$ begin
     -- A permutation can want a step of a session that waits: then the wait ends, like those of the library.
     execute format('alter database %I set lock_timeout = ''60 ms''', current_database());
     execute format('alter database %I set client_min_messages = error', current_database());
+    execute format('alter database %I set jit = off', current_database());
 end $$;
 set search_path = isolation, once, public;
 
