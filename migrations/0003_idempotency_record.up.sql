@@ -81,8 +81,14 @@ comment on constraint idempotency_record_pkey on idempotency_record is
 create index idempotency_record_expiry_idx on idempotency_record (expires_at);
 comment on index idempotency_record_expiry_idx is 'Lets purge() find what has expired without reading the rest.';
 
+create type claim_outcome as enum ('started', 'replayed', 'in_progress', 'key_reused', 'absent', 'refused');
+comment on type claim_outcome is
+    'started: do the work, then complete. replayed: here is the stored response. in_progress: another request is at '
+    'it. key_reused: same key, other fingerprint. absent: no record (lookup only). refused: no such token for this '
+    'principal and purpose, or it has expired (redeem_token only).';
+
 create type claim_answer as (
-    outcome      text,
+    outcome      claim_outcome,
     claimed_at   timestamptz,
     completed_at timestamptz,
     expires_at   timestamptz,
@@ -91,11 +97,8 @@ create type claim_answer as (
     content_type text,
     body         bytea
 );
-comment on type claim_answer is
-    'What a claim came to. outcome: started (do the work, then complete), replayed (here is the stored response), '
-    'in_progress (another request is at it), key_reused (same key, other fingerprint), absent (lookup only: no '
-    'record), refused (redeem_token only: no such token for this principal and purpose, or it has expired).';
-comment on column claim_answer.outcome is 'started, replayed, in_progress, key_reused, absent or refused.';
+comment on type claim_answer is 'What a claim came to, with the stored response where there is one.';
+comment on column claim_answer.outcome is 'What it came to.';
 comment on column claim_answer.claimed_at is 'When the record was claimed; null when started: it is now.';
 comment on column claim_answer.completed_at is 'When its response was stored.';
 comment on column claim_answer.expires_at is
@@ -164,7 +167,7 @@ comment on function {schema}.set_up_transaction(boolean, text, name) is
 
 -- Each hash is the seed of the next, so that ("ab", "c") and ("a", "bc") differ. SQL, so that PostgreSQL puts it into
 -- the expressions that call it.
-create function {schema}.request_lock(p_service text, p_scope text, p_key text) returns bigint
+create function {schema}.request_lock(p_scope text, p_key text, p_service text) returns bigint
 language sql immutable parallel safe
 return pg_catalog.hashtextextended(p_key, pg_catalog.hashtextextended(p_scope, pg_catalog.hashtextextended(p_service,
     '{schema}.idempotency_record'::pg_catalog.regclass::bigint)));
@@ -224,13 +227,13 @@ begin
 end $$;
 comment on function {schema}.acts_for(name, text) is 'Whether sessions of this login role act for this service.';
 
-create function {schema}.request_holder(p_service text, p_scope text, p_key text)
+create function {schema}.request_holder(p_scope text, p_key text, p_service text)
 returns table (process integer, role name, application text, since timestamptz, foreign_role boolean)
 language sql stable set search_path from current set jit = off set enable_seqscan = on
 begin atomic
     select l.pid, a.usename, a.application_name, a.xact_start, not acts_for(a.usename, p_service)
     from pg_locks as l left join pg_stat_activity as a on a.pid = l.pid
-    cross join (select request_lock(p_service, p_scope, p_key)) as r (number)
+    cross join (select request_lock(p_scope, p_key, p_service)) as r (number)
     where l.locktype = 'advisory' and l.granted and l.objsubid = 1
       and l.database = (select oid from pg_database where datname = current_database())
       and l.classid = ((r.number >> 32) & 4294967295)::oid and l.objid = (r.number & 4294967295)::oid;
@@ -241,11 +244,11 @@ comment on function {schema}.request_holder(text, text, text) is
     'service, which then has no business with this lock.';
 
 create function {schema}.stored_answer(
-    p_service     text,
     p_scope       text,
     p_key         text,
     p_fingerprint bytea,
-    p_now         timestamptz
+    p_now         timestamptz,
+    p_service     text
 ) returns {schema}.claim_answer
 language plpgsql set search_path from current set enable_seqscan = off
 as $$
@@ -260,22 +263,22 @@ begin
     end if;
     return answer_of(v_record, p_fingerprint);
 end $$;
-comment on function {schema}.stored_answer(text, text, text, bytea, timestamptz) is
+comment on function {schema}.stored_answer(text, text, bytea, timestamptz, text) is
     'What a repeat is told now, or absent. VOLATILE: each call sees what has been committed before it.';
 
 create function {schema}.await_request(
-    p_service     text,
     p_scope       text,
     p_key         text,
     p_fingerprint bytea,
     p_wait        interval,
-    p_now         timestamptz
+    p_now         timestamptz,
+    p_service     text
 ) returns {schema}.claim_answer
 -- This SET ends with the function and takes set_config() below with it: the caller's lock_timeout is left as it was.
 language plpgsql set search_path from current set lock_timeout = '2s'
 as $$
 declare
-    v_lock  constant bigint := request_lock(p_service, p_scope, p_key);
+    v_lock  constant bigint := request_lock(p_scope, p_key, p_service);
     v_until constant timestamptz := clock_timestamp() + p_wait;
     -- A snapshot of the whole transaction shows nothing new after a wait; there the INSERT decides.
     v_reads constant boolean := current_setting('transaction_isolation') = 'read committed';
@@ -287,7 +290,7 @@ begin
     end if;
     -- A repeat does not queue: neither behind one that works on something else after its replay, nor behind the next.
     if v_reads then
-        v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+        v_found := stored_answer(p_scope, p_key, p_fingerprint, p_now, p_service);
     end if;
 
     if v_found.outcome = 'absent' and p_wait > interval '0' and v_reads then
@@ -298,7 +301,7 @@ begin
             raise exception 'released' using errcode = 'ON000';
         exception when lock_not_available or sqlstate 'ON000' then null;
         end;
-        v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+        v_found := stored_answer(p_scope, p_key, p_fingerprint, p_now, p_service);
     end if;
 
     if v_found.outcome = 'absent' then
@@ -308,7 +311,7 @@ begin
                 greatest(1, extract(epoch from v_until - clock_timestamp()) * 1000)::bigint::text, true);
             perform pg_advisory_xact_lock(v_lock);
             if v_reads then
-                v_found := stored_answer(p_service, p_scope, p_key, p_fingerprint, p_now);
+                v_found := stored_answer(p_scope, p_key, p_fingerprint, p_now, p_service);
             end if;
             if v_found.outcome = 'absent' then
                 return row('started', null, null, null, null, null, null, null)::claim_answer;
@@ -319,12 +322,12 @@ begin
     end if;
 
     if v_found.outcome = 'absent'
-       and not exists (select from request_holder(p_service, p_scope, p_key) as h where h.foreign_role) then
+       and not exists (select from request_holder(p_scope, p_key, p_service) as h where h.foreign_role) then
         raise exception 'another transaction works on this request' using errcode = '55P03';
     end if;
     return v_found;
 end $$;
-comment on function {schema}.await_request(text, text, text, bytea, interval, timestamptz) is
+comment on function {schema}.await_request(text, text, bytea, interval, timestamptz, text) is
     'What claim() and begin_request() do when they do not get request_lock() at once: the stored answer as soon as '
     'there is one; started, with the lock; 55P03 when p_wait runs out; absent, without the lock, when a role that '
     'acts for another service holds it: then the INSERT alone decides.';
@@ -382,8 +385,8 @@ begin
     -- alone after the first of them.
     if pg_catalog.octet_length(v_locks) operator(pg_catalog.<) 64 then
         v_locks := pg_catalog.set_config('once.claims', v_locks operator(pg_catalog.||) 'c', true);
-        if not pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
-            v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
+        if not pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(p_scope, p_key, v_service)) then
+            v_answer := {schema}.await_request(p_scope, p_key, p_fingerprint, p_wait, p_now, v_service);
             if v_answer.outcome operator(pg_catalog.<>) 'started' and v_answer.outcome operator(pg_catalog.<>) 'absent'
             then
                 return v_answer;
@@ -593,14 +596,14 @@ end $$;
 comment on function {schema}.require_times(interval, timestamptz) is
     'Refuses a wait that is none, and a time that this session may not give.';
 
-create function {schema}.hold_expired(p_service text, p_scope text, p_key text, p_wait interval) returns void
+create function {schema}.hold_expired(p_scope text, p_key text, p_wait interval, p_service text) returns void
 language plpgsql set search_path from current set lock_timeout = '2s' set enable_seqscan = off
 as $$
 begin
     perform set_config('lock_timeout', greatest(1, extract(epoch from p_wait) * 1000)::bigint::text, true);
     perform from idempotency_record where (service, scope, key) = (p_service, p_scope, p_key) for update;
 end $$;
-comment on function {schema}.hold_expired(text, text, text, interval) is
+comment on function {schema}.hold_expired(text, text, interval, text) is
     'What begin_request() does where the key has an expired record: finish_request() will take it over, so purge() has '
     'to leave it alone. Waits up to p_wait for a purge that has it, then raises 55P03.';
 
@@ -623,7 +626,7 @@ begin
         and p_now is null) is not true then
         perform {schema}.require_times(p_wait, p_now);
     end if;
-    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(v_service, p_scope, p_key)) then
+    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(p_scope, p_key, v_service)) then
         -- A separate statement, and this function is VOLATILE: its snapshot is from after the lock, so it shows what
         -- the last holder has committed.
         select r into v_found from {schema}.idempotency_record as r
@@ -633,13 +636,13 @@ begin
                coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
                 return {schema}.answer_of(v_found.r, p_fingerprint);
             end if;
-            perform {schema}.hold_expired(v_service, p_scope, p_key, p_wait);
+            perform {schema}.hold_expired(p_scope, p_key, p_wait, v_service);
         end if;
         v_mark := pg_catalog.set_config('once.begun', p_key, true);
         return v_answer; -- null
     end if;
 
-    v_answer := {schema}.await_request(v_service, p_scope, p_key, p_fingerprint, p_wait, p_now);
+    v_answer := {schema}.await_request(p_scope, p_key, p_fingerprint, p_wait, p_now, v_service);
     if v_answer.outcome operator(pg_catalog.=) 'absent' then
         -- A stranger holds the lock. So this request is claimed by its row, as others are in a transaction of the
         -- caller; finish_request() completes it.
@@ -647,11 +650,11 @@ begin
         v_answer := {schema}.claim(p_scope, p_key, p_fingerprint, interval '24 hours', interval '0', p_now);
         if v_answer.outcome operator(pg_catalog.=) 'started' then
             perform pg_catalog.set_config('once.inserted',
-                {schema}.request_lock(v_service, p_scope, p_key)::pg_catalog.text, true);
+                {schema}.request_lock(p_scope, p_key, v_service)::pg_catalog.text, true);
         end if;
     end if;
     if v_answer.outcome operator(pg_catalog.=) 'started' then
-        perform {schema}.hold_expired(v_service, p_scope, p_key, p_wait);
+        perform {schema}.hold_expired(p_scope, p_key, p_wait, v_service);
         perform pg_catalog.set_config('once.begun', p_key, true);
         return null;
     end if;
@@ -681,7 +684,7 @@ begin
         perform {schema}.require_times(p_wait, p_now);
     end if;
     -- Written out, because a call of begin_request() would double what this costs.
-    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock({schema}.service_of_session(), p_scope, p_key)) then
+    if pg_catalog.pg_try_advisory_xact_lock({schema}.request_lock(p_scope, p_key, {schema}.service_of_session())) then
         select expires_at into v_expires from {schema}.idempotency_record
         where (service, scope, key) operator(pg_catalog.=) ({schema}.service_of_session(), p_scope, p_key);
         if v_expires is null then
@@ -689,7 +692,7 @@ begin
             return;
         elsif v_expires operator(pg_catalog.<=)
               coalesce({schema}.time_given(p_now), pg_catalog.clock_timestamp()) then
-            perform {schema}.hold_expired({schema}.service_of_session(), p_scope, p_key, p_wait);
+            perform {schema}.hold_expired(p_scope, p_key, p_wait, {schema}.service_of_session());
             v_mark := pg_catalog.set_config('once.begun', p_key, true);
             return;
         end if;
@@ -704,7 +707,6 @@ comment on function {schema}.begin_request_or_abort(text, text, bytea, interval,
     'runs.';
 
 create function {schema}.store_record(
-    p_service      text,
     p_scope        text,
     p_key          text,
     p_fingerprint  bytea,
@@ -714,12 +716,13 @@ create function {schema}.store_record(
     p_content_type text,
     p_json         json,
     p_bytes        bytea,
-    p_now          timestamptz
+    p_now          timestamptz,
+    p_service      text
 ) returns void
 language plpgsql set search_path from current set enable_seqscan = off
 as $$
 declare
-    v_lock constant text := request_lock(p_service, p_scope, p_key)::text;
+    v_lock constant text := request_lock(p_scope, p_key, p_service)::text;
     v_xmin xid;
 begin
     insert into idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
@@ -750,7 +753,7 @@ begin
         using errcode = '40001', hint = 'roll back, then begin again: the stored response is the answer';
 end $$;
 comment on function
-    {schema}.store_record(text, text, text, bytea, interval, integer, json, text, json, bytea, timestamptz) is
+    {schema}.store_record(text, text, bytea, interval, integer, json, text, json, bytea, timestamptz, text) is
     'What finish_request() does where a time is given, or the key has a row: an expired one is taken over, and so is '
     'the one that '
     'begin_request() inserted; else 40001, or ON006 when this transaction has claimed the key itself. The key is in '
@@ -762,7 +765,7 @@ as $$
 begin
     -- RESET ALL in the transaction takes the mark away, but not the lock.
     if current_setting('once.begun', true) is distinct from p_key
-       and not exists (select from request_holder(service_of_session(), p_scope, p_key)
+       and not exists (select from request_holder(p_scope, p_key, service_of_session())
                        where process = pg_backend_pid()) then
         raise exception 'this transaction has not begun this request'
             using errcode = 'ON002',
@@ -805,8 +808,8 @@ begin
         perform {schema}.wait_at_most(p_wait);
         perform {schema}.require_begun(p_scope, p_key);
         if p_now is not null then
-            perform {schema}.store_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention,
-                p_status, p_headers, p_content_type, p_json, p_bytes, {schema}.time_given(p_now));
+            perform {schema}.store_record(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers,
+                p_content_type, p_json, p_bytes, {schema}.time_given(p_now), {schema}.service_of_session());
             return;
         end if;
     end if;
@@ -819,8 +822,8 @@ begin
             pg_catalog.clock_timestamp(), p_status, p_headers, p_content_type, p_json, p_bytes)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.store_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention,
-            p_status, p_headers, p_content_type, p_json, p_bytes, pg_catalog.clock_timestamp());
+        perform {schema}.store_record(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers, p_content_type,
+            p_json, p_bytes, pg_catalog.clock_timestamp(), {schema}.service_of_session());
     end if;
 end $$;
 comment on function
@@ -870,8 +873,8 @@ begin
             pg_catalog.clock_timestamp(), p_status, 'application/json', p_row)
     on conflict (service, scope, key) do nothing;
     if not found then
-        perform {schema}.store_record({schema}.service_of_session(), p_scope, p_key, p_fingerprint, p_retention,
-            p_status, null, 'application/json', p_row, null, pg_catalog.clock_timestamp());
+        perform {schema}.store_record(p_scope, p_key, p_fingerprint, p_retention, p_status, null, 'application/json',
+            p_row, null, pg_catalog.clock_timestamp(), {schema}.service_of_session());
     end if;
     return p_row;
 end $$;

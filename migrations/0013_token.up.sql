@@ -26,7 +26,7 @@ create table token (
     issued_by  text            not null,
     issued_at  timestamptz     not null,
     expires_at timestamptz     not null,
-    constraint token_pkey primary key (service, token_hash),
+    constraint token_pkey primary key (token_hash, service),
     constraint token_times check (issued_at < expires_at and isfinite(expires_at))
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);

@@ -26,7 +26,7 @@ create table inbox (
     altered_at          timestamptz,
     altered_fingerprint sha256_digest,
     -- The guard: of all deliveries of one message only one can insert, whatever the isolation level.
-    constraint inbox_pkey primary key (service, consumer, message_id)
+    constraint inbox_pkey primary key (message_id, consumer, service)
 )
 with (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_vacuum_scale_factor = 0.02);
 comment on table inbox is

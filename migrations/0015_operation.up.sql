@@ -46,7 +46,7 @@ create table operation (
     updated_at     timestamptz not null,
     last_error     text,
     data           json        not null,
-    constraint operation_pkey primary key (service, scope, key),
+    constraint operation_pkey primary key (key, scope, service),
     constraint operation_finished_has_times check (
         (state = 'finished') = (finished_at is not null) and (state = 'finished') = (expires_at is not null)),
     constraint operation_unknown_effect_of_call check (

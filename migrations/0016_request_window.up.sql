@@ -15,7 +15,7 @@ create table request_window (
     opened_at   timestamptz   not null,
     closes_at   timestamptz   not null,
     -- The guard: of all requests that ask the same within one window only one can insert.
-    constraint request_window_pkey primary key (service, scope, fingerprint)
+    constraint request_window_pkey primary key (fingerprint, scope, service)
 )
 with (autovacuum_vacuum_scale_factor = 0.02);
 comment on table request_window is

@@ -296,13 +296,12 @@ TEST_CASE("a role of another service that holds the lock delays a key by its wai
     server.run("create role " + stranger + " login");
     server.run("grant connect on database " + server.name() + " to " + stranger);
     pqxx::connection connection{server.dsn() + " user=" + stranger};
-    std::string const number = server.ask("select once.request_lock(once.current_service(), 'test', 'k')");
+    std::string const number = server.ask("select once.request_lock('test', 'k', once.current_service())");
     for (char const* const lock : {"pg_advisory_xact_lock", "pg_advisory_xact_lock_shared"}) {
         pqxx::work held{connection};
         held.exec(std::string{"select "} + lock + "(" + number + ")");
-        CHECK(server.ask(
-                  "select role || ' ' || foreign_role::text from once.request_holder(once.current_service(), "
-                  "'test', 'k')") == stranger + " true");
+        CHECK(server.ask("select role || ' ' || foreign_role::text from once.request_holder('test', 'k', "
+                         "once.current_service())") == stranger + " true");
         auto const begin = std::chrono::steady_clock::now();
         CHECK(once::execute(db, request_of("k"), write_one, {.wait = 300ms}).done());
         CHECK(std::chrono::steady_clock::now() - begin >= 300ms);
@@ -317,7 +316,7 @@ TEST_CASE("the lock of a key tells services apart, and does not tell the roles o
           "[record_once]") {
     effects_database const server;
     auto const number = [&](std::string const& service, std::string const& scope, std::string const& key) {
-        return server.ask("select once.request_lock('" + service + "', '" + scope + "', '" + key + "')");
+        return server.ask("select once.request_lock('" + scope + "', '" + key + "', '" + service + "')");
     };
     CHECK(number("a", "s", "k") == number("a", "s", "k"));
     CHECK(number("a", "s", "k") != number("b", "s", "k"));
@@ -398,7 +397,7 @@ TEST_CASE("a prepared transaction holds its key, and what it stored is the answe
         tx.exec("prepare transaction '" + server.name() + "'");
     }
     CHECK(once::execute(db, request_of("k"), write_one, {.wait = 50ms}).in_progress());
-    CHECK(server.ask("select count(*) from once.request_holder(once.current_service(), 'test', 'k') "
+    CHECK(server.ask("select count(*) from once.request_holder('test', 'k', once.current_service()) "
                      "where process is null") == "1");
     server.run("commit prepared '" + server.name() + "'");
     CHECK(once::execute(db, request_of("k"), write_one).response().body.data() == "\"later\"");

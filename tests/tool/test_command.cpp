@@ -96,6 +96,36 @@ TEST_CASE("status and why say when messages wait and nobody reads", "[command]")
     CHECK(db.run({"why"}).says("the subscription is paused"));
 }
 
+TEST_CASE("why names who works on a key, of whichever service, and nobody when that is over", "[command]") {
+    command_database<test_database> const db;
+    std::vector<std::string> const asked{"why", "--key", "k-1", "--scope", "POST /orders alice"};
+    auto const json = [&] {
+        auto words = asked;
+        words.emplace_back("--json");
+        return db.run(words).json();
+    };
+    CHECK(db.run(asked).says("no transaction works on this request"));
+    CHECK(db.run(asked).status == exit_status::ok);
+    {
+        pqxx::connection connection{db.dsn() + " application_name=orders-1"};
+        pqxx::work working{connection};
+        working.exec("select once.begin_request('POST /orders alice', 'k-1')");
+        CHECK(db.run(asked).status == exit_status::found);
+        CHECK(db.run(asked).says("orders-1"));
+        auto const found = json();
+        REQUIRE(found.size() == 1);
+        CHECK(found[0]["process"] == connection.backendpid());
+        CHECK(found[0]["service"] == db.ask("select once.current_service()"));
+        CHECK(found[0]["foreign_role"] == false);
+        CHECK(db.run({"why", "--key", "k-1", "--scope", "another"}).status == exit_status::ok);
+        CHECK(
+            db.run({"why", "--key", "k-1", "--scope", "POST /orders alice", "--service", "nobody"}).status ==
+            exit_status::ok);
+    }
+    CHECK(json().empty());
+    CHECK(db.run({"why", "--key", "k-1"}).status == exit_status::usage);
+}
+
 TEST_CASE("why names the dead message that blocks a key, parked shows it, redrive lets it come again",
           "[command]") {
     command_database<test_database> const db;

@@ -182,12 +182,20 @@ private:
             m_app.add_subcommand("status", "one screen: version, records, lag, parked, oldest transaction "
                                            "(exit status 1 when something needs a person)");
         connected(show, "inspector", [this](session& db) { return status(db, how(), m_out); });
-        auto* const stall =
-            m_app.add_subcommand("why", "why does a subscription not move? One line per reason");
-        stall->add_option("subscription", m_stall, "its name (default: all)");
+        auto* const stall = m_app.add_subcommand(
+            "why", "why does a subscription, or a request, not move? One line per reason");
+        auto* const name = stall->add_option("subscription", m_stall, "its name (default: all)");
         stall->add_option("--service", m_service, "of this service only");
-        connected(stall, "inspector",
-                  [this](session& db) { return explain_stall(db, m_stall, m_service, how(), m_out); });
+        auto* const key = stall->add_option(
+            "--key", m_key.key, "instead: who works on the request with this key, so that it is in_progress");
+        auto* const scope = stall->add_option("--scope", m_key.scope, "the scope of that key");
+        key->needs(scope)->excludes(name);
+        scope->needs(key);
+        connected(stall, "inspector", [this](session& db) {
+            m_key.service = m_service;
+            return m_key.key ? explain_key(db, m_key, how(), m_out)
+                             : explain_stall(db, m_stall, m_service, how(), m_out);
+        });
         auto* const look =
             m_app.add_subcommand("doctor", "differences of the schema from what it should be with the SQL "
                                            "that fixes them, and settings that "
@@ -410,6 +418,7 @@ private:
     std::optional<int> m_print_to;
     bool m_print_down = false;
     std::optional<std::string> m_stall;
+    key_choice m_key;
     std::optional<std::string> m_service;
     subscription_choice m_subscription;
     bool m_drop = false;

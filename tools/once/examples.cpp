@@ -45,7 +45,8 @@ does the manual page, once(1).)"},
         {"once why", R"(Examples:
   once why
   once why billing
-  once why billing --service shop)"},
+  once why billing --service shop
+  once why --key 7f3c --scope 'POST /orders alice')"},
         {"once doctor", R"(Examples:
   once doctor
   once doctor --sql)"},

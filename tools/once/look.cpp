@@ -78,4 +78,11 @@ int explain_stall(session& db, std::optional<std::string> const& subscription,
     return rows.empty() ? exit_status::ok : exit_status::found;
 }
 
+int explain_key(session& db, key_choice const& choice, format how, std::ostream& out) {
+    auto const rows = db.ask(queries::holders_of_key, pqxx::params{choice.scope, choice.key, choice.service});
+    print(out, how, rows,
+          "no transaction works on this request; once request show tells whether it was answered");
+    return rows.empty() ? exit_status::ok : exit_status::found;
+}
+
 } // namespace once::command

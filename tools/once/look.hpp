@@ -19,4 +19,13 @@ int status(session& db, format how, std::ostream& out);
 int explain_stall(session& db, std::optional<std::string> const& subscription,
                   std::optional<std::string> const& service, format how, std::ostream& out);
 
+/// `why --key`
+struct key_choice {
+    std::optional<std::string> key;
+    std::optional<std::string> scope;
+    std::optional<std::string> service;
+};
+/// @return 1 when somebody works on it
+int explain_key(session& db, key_choice const& choice, format how, std::ostream& out);
+
 } // namespace once::command

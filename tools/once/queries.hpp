@@ -245,6 +245,16 @@ inline constexpr char const* probe_slice = R"sql(select count(*) from next_batch
 /// What was copied, or restored, without what it belongs to.
 inline constexpr char const* copied_apart = R"sql(select what, why, fix, advice from copied_apart())sql";
 
+/// Who works on a request at this moment, under the service of any role that there is. One row for each.
+///   $1 text: scope, $2 text: key, $3 text or null: only this service
+inline constexpr char const* holders_of_key = R"sql(
+select s.service, h.process, h.role, h.application, date_trunc('milliseconds', clock_timestamp() - h.since) as open_for,
+       h.foreign_role
+from (select service from service_role union select rolname from pg_roles where rolcanlogin) as s
+cross join lateral request_holder($1, $2, s.service) as h
+where $3::text is null or s.service = $3
+order by s.service, h.since)sql";
+
 /// $1 text or null: subscription, $2 text or null: service
 inline constexpr char const* explain_stall = R"sql(select * from explain_stall($1, $2))sql";
 

@@ -20,7 +20,7 @@ constexpr int parked_keys_at_a_time = 20;
 // As many connections may be lost by chance; then the batch is suspected.
 constexpr int most_losses = 3;
 
-call_options call_options_of(consumer_options const& options) {
+transaction_options transaction_options_of(consumer_options const& options) {
     return {.isolation_level = options.isolation_level,
             .deadline = options.deadline,
             .reply_timeout = options.reader.reply_timeout,
@@ -56,7 +56,7 @@ consumer_worker::consumer_worker(database& db, std::string subscription, run_han
       m_subscription{subscription},
       m_handle{std::move(handle)},
       m_options{options},
-      m_call{call_options_of(options)},
+      m_transaction{transaction_options_of(options)},
       m_reader{db, std::move(subscription), options.reader, options.deadline} {}
 
 consumer_summary consumer_worker::run_once(std::stop_token const& stop) {
@@ -77,11 +77,12 @@ consumer_summary consumer_worker::run_once(std::stop_token const& stop) {
 consumer_worker::ending
 consumer_worker::attempt(std::span<delivery const> messages, std::stop_token const& stop, int number,
                          std::function<std::vector<statement>(std::size_t)> const& close) {
-    bool in_doubt = false;
+    doubt in_doubt;
     call_context const context{.pool = m_pool,
                                .request = nullptr,
                                .redeeming = nullptr,
-                               .options = m_call,
+                               .options = m_transaction,
+                               .record = no_record,
                                .deadline = steady_clock::now() + m_options.deadline,
                                .in_doubt = in_doubt};
     ending end{.place = {.stop = stop}};

@@ -114,7 +114,7 @@ private:
     std::string m_subscription;
     run_handler m_handle;
     consumer_options m_options;
-    call_options m_call;
+    transaction_options m_transaction;
     batch_reader m_reader;
     // The batch whose handler has lost its connection, and how often in a row.
     std::int64_t m_lossy_batch = 0;

@@ -35,14 +35,6 @@ receipt to_receipt(std::string_view word) {
     throw corrupt_record{"once: the inbox answered with a word that this version does not know"};
 }
 
-void add_bytes_or_null(detail::binary_array& to, std::string const& bytes) {
-    if (bytes.empty()) {
-        to.add_null();
-    } else {
-        to.add(bytes);
-    }
-}
-
 std::size_t checked(std::size_t count) {
     if (count > max_inbox_batch) {
         throw invalid_argument{"messages", "there are " + std::to_string(count) + "; " +
@@ -107,7 +99,7 @@ std::vector<receipt> inbox::receive_many(borrowed const& tx, std::span<incoming 
     detail::binary_array times{detail::element_type::int8};
     for (auto const& one : messages) {
         ids.add(one.id);
-        add_bytes_or_null(digests, detail::digest_of(one.fingerprint));
+        digests.add_or_null(detail::digest_of(one.fingerprint));
         if (one.sent_at) {
             times.add_int8(milliseconds_since_1970(*one.sent_at));
         } else {

@@ -40,9 +40,9 @@ public:
             ++m_attempt;
             if (auto facts = try_once()) {
                 facts->attempts = m_attempt;
-                facts->was_in_doubt = m_was_in_doubt;
+                facts->was_in_doubt = m_context.in_doubt.stood();
                 if (facts->outcome == outcome::in_progress) {
-                    facts->retry_after = retry_after(m_context.options);
+                    facts->retry_after = retry_after(m_context.record);
                 }
                 return reply{std::move(*facts)};
             }
@@ -55,10 +55,10 @@ private:
         try {
             auto const taken = m_context.pool.take(m_context.deadline);
             auto facts = attempt(*taken);
-            m_context.in_doubt = false;
+            m_context.in_doubt.resolve();
             return facts;
         } catch (claim_wait_over const&) {
-            if (!m_context.in_doubt) {
+            if (!m_context.in_doubt.stands()) {
                 return reply::facts{.outcome = outcome::in_progress};
             }
             // The holder may be the old server process of our own commit: ask on until the deadline.
@@ -66,7 +66,7 @@ private:
         } catch (fence_refused const&) {
             return reply::facts{.outcome = outcome::lease_lost};
         } catch (commit_in_doubt const& e) {
-            m_context.in_doubt = m_was_in_doubt = true;
+            m_context.in_doubt.raise();
             m_context.pool.log(e.what());
             if (m_context.request == nullptr) {
                 return reply::facts{.outcome = outcome::unknown};
@@ -138,7 +138,7 @@ private:
     std::optional<reply::facts> again(setback why, std::exception_ptr const& thrown) {
         auto const now = std::chrono::steady_clock::now();
         if (now >= m_context.deadline) {
-            if (m_context.in_doubt) {
+            if (m_context.in_doubt.stands()) {
                 return reply::facts{.outcome = outcome::unknown};
             }
             // An attempt that the deadline cut off says no more than that; the one before it knows the reason.
@@ -148,7 +148,7 @@ private:
                                     " attempt(s); nothing took effect. The last error: " +
                                     describe(m_last_error ? m_last_error : thrown)};
         }
-        if (m_attempt >= m_context.options.max_attempts && !m_context.in_doubt) {
+        if (m_attempt >= m_context.options.max_attempts && !m_context.in_doubt.stands()) {
             return final_failure(thrown);
         }
         m_last_error = thrown;
@@ -158,7 +158,7 @@ private:
     }
 
     std::optional<reply::facts> final_failure(std::exception_ptr const& thrown) const {
-        if (m_context.in_doubt) {
+        if (m_context.in_doubt.stands()) {
             m_context.pool.log("once: a commit in doubt could not be resolved: " + describe(thrown));
             return reply::facts{.outcome = outcome::unknown};
         }
@@ -179,22 +179,35 @@ private:
     attempt_function const& m_attempt_once;
     int m_attempt = 0;
     std::exception_ptr m_last_error;
-    bool m_was_in_doubt = false;
     bool m_session_ended = false;
     bool m_retried_unique = false;
 };
 
 } // namespace
 
-reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
+reply run_call(database& db, request const& request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once) {
-    bool in_doubt = false;
+    doubt in_doubt;
+    auto const transaction = options.transaction();
     call_context const context{.pool = pool_of(db),
-                               .request = request,
+                               .request = &request,
                                .redeeming = redeeming,
-                               .options = options,
+                               .options = transaction,
+                               .record = options,
                                .deadline = std::chrono::steady_clock::now() + options.deadline,
-                               .digest = request != nullptr ? digest_of(request->fingerprint) : std::string{},
+                               .digest = digest_of(request.fingerprint),
+                               .in_doubt = in_doubt};
+    return call_loop{context, attempt_once}.run();
+}
+
+reply run_call(database& db, transaction_options const& options, attempt_function const& attempt_once) {
+    doubt in_doubt;
+    call_context const context{.pool = pool_of(db),
+                               .request = nullptr,
+                               .redeeming = nullptr,
+                               .options = options,
+                               .record = no_record,
+                               .deadline = std::chrono::steady_clock::now() + options.deadline,
                                .in_doubt = in_doubt};
     return call_loop{context, attempt_once}.run();
 }

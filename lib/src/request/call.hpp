@@ -22,8 +22,11 @@ using attempt_function = std::function<reply::facts(call_context const&, session
  * the outcome is unknown.
  */
 /// @param redeeming not null: the claim of `request` redeems this token
-reply run_call(database& db, request const* request, redemption const* redeeming, call_options const& options,
+reply run_call(database& db, request const& request, redemption const* redeeming, call_options const& options,
                attempt_function const& attempt_once);
+
+/// The same without a request.
+reply run_call(database& db, transaction_options const& options, attempt_function const& attempt_once);
 
 /// One attempt with a callback, from BEGIN to COMMIT; what run_call() runs for execute() and transact().
 reply::facts attempt_with_callback(call_context const& context, session& session, int attempt,

@@ -40,7 +40,7 @@ void call_context::add_claim(parameters& to, bool by_row, std::chrono::milliseco
     }
     add_digest(to, digest);
     if (by_row) {
-        add_interval(to, options.retention);
+        add_interval(to, record.retention);
     }
     add_interval(to, wait);
 }
@@ -53,7 +53,7 @@ statement call_context::claim_statement(session const& on) const {
                                               : texts.claim;
     auto values = settings_values(on);
     if (request != nullptr) {
-        add_claim(values, !writes_once(), options.wait);
+        add_claim(values, !writes_once(), record.wait);
     }
     return {text, std::move(values)};
 }
@@ -67,7 +67,7 @@ statement call_context::claim_by_row_statement(session const& on, std::chrono::m
 statement call_context::claim_or_abort_statement(session const& on) const {
     auto const& texts = pool.texts<sql::claim_statements>();
     auto values = settings_values(on);
-    add_claim(values, !writes_once(), options.wait);
+    add_claim(values, !writes_once(), record.wait);
     values.add(to_hex_digits(pool.newest_timeline()));
     auto const& text = redeeming != nullptr ? texts.redeem_or_abort
                        : writes_once()      ? texts.begin_request_or_abort
@@ -89,7 +89,7 @@ statement call_context::finish_statement(std::optional<response> const& response
     if (writes_once()) {
         add_digest(finish.parameters, digest);
         add_response(finish.parameters, response);
-        add_interval(finish.parameters, options.retention);
+        add_interval(finish.parameters, record.retention);
         add_interval(finish.parameters, record_wait());
     } else {
         add_response(finish.parameters, response);
@@ -107,7 +107,7 @@ statement call_context::finish_with_row_statement(statement const& last, int sta
     if (writes_once()) {
         add_digest(finish.parameters, digest);
         finish.parameters.add(status);
-        add_interval(finish.parameters, options.retention);
+        add_interval(finish.parameters, record.retention);
         add_interval(finish.parameters, record_wait());
     } else {
         finish.parameters.add(status);

@@ -36,10 +36,10 @@ reply::facts carry_out(call_context const& context, work& work, transaction& tx,
                                 " ms; nothing took effect"};
     }
     work.require_usable();
-    validate(made, context.options.max_response_bytes);
+    validate(made, context.record.max_response_bytes);
 
     bool const claims = context.request != nullptr;
-    auto const verdict = claims ? judge(context.options.stored, made.status) : detail::verdict{true, false};
+    auto const verdict = claims ? judge(context.record.stored, made.status) : detail::verdict{true, false};
     if (!verdict.commit) {
         auto stored = roll_back_and_look(context, work.on());
         tx.abort();
@@ -64,7 +64,7 @@ reply::facts attempt_with_callback(call_context const& context, session& session
         session.roll_back_later();
         return to_facts(std::move(answer));
     }
-    context.in_doubt = false;
+    context.in_doubt.resolve();
     auto tx = work.face();
     session.used_by_caller();
     auto const commits = session.commits();
@@ -84,7 +84,7 @@ reply execute(database& db, request const& request, std::function<response(trans
               call_options const& options) {
     once::validate(request);
     once::validate(options);
-    return run_call(db, &request, nullptr, options,
+    return run_call(db, request, nullptr, options,
                     [&](call_context const& context, session& session, int attempt) {
                         return attempt_with_callback(context, session, attempt, callback);
                     });
@@ -94,7 +94,7 @@ reply execute(database& db, redemption const& redemption,
               std::function<response(transaction&)> const& callback, call_options const& options) {
     auto const record = record_of(redemption);
     once::validate(options);
-    return run_call(db, &record, &redemption, options,
+    return run_call(db, record, &redemption, options,
                     [&](call_context const& context, session& session, int attempt) {
                         return attempt_with_callback(context, session, attempt, callback);
                     });
@@ -103,19 +103,12 @@ reply execute(database& db, redemption const& redemption,
 reply transact(database& db, std::function<void(transaction&)> const& callback,
                transaction_options const& given) {
     once::validate(given);
-    call_options const options{.isolation_level = given.isolation_level,
-                               .deadline = given.deadline,
-                               .reply_timeout = given.reply_timeout,
-                               .max_attempts = given.max_attempts,
-                               .durability = given.durability,
-                               .fence = given.fence};
-    return run_call(db, nullptr, nullptr, options,
-                    [&](call_context const& context, session& session, int attempt) {
-                        return attempt_with_callback(context, session, attempt, [&](transaction& tx) {
-                            callback(tx);
-                            return response{};
-                        });
-                    });
+    return run_call(db, given, [&](call_context const& context, session& session, int attempt) {
+        return attempt_with_callback(context, session, attempt, [&](transaction& tx) {
+            callback(tx);
+            return response{};
+        });
+    });
 }
 
 } // namespace detail

@@ -107,7 +107,7 @@ reply::facts attempt_statements(call_context const& context, detail::session& se
     }
     if (answers.size() > 1 && answers[1].ok()) {
         context.pool.note_timeline(detail::timeline_of(answers[1]));
-        context.in_doubt = false;
+        context.in_doubt.resolve();
     }
     if (context.options.fence && answers.size() > 2 && detail::says_fence_refused(answers[2])) {
         throw detail::fence_refused{};
@@ -136,7 +136,7 @@ reply run_statements(database& db, request const& request, redemption const* red
                      std::vector<statement> const& work, int status, call_options const& options) {
     validate(options);
     validate_work(work, status, options);
-    return detail::run_call(db, &request, redeeming, options,
+    return detail::run_call(db, request, redeeming, options,
                             [&](call_context const& context, detail::session& session, int) {
                                 return attempt_statements(context, session, work, status);
                             });

@@ -180,7 +180,7 @@ claim_answer work::begin() {
         head.push_back(&look);
     }
     std::vector<pg_result> answers;
-    std::chrono::milliseconds const wait = m_context.options.wait;
+    std::chrono::milliseconds const wait = m_context.record.wait;
     exchange_from_begin(m_session, head,
                         m_context.reply_deadline(claims ? wait : std::chrono::milliseconds{}), answers);
     for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -195,7 +195,7 @@ claim_answer work::begin() {
     m_context.pool.require_timeline(timeline_of(answers[1]));
     auto answer = claims ? read_claim_answer(answers[1]) : claim_answer{.outcome = outcome::done};
     if (answer.outcome == outcome::done && fence && !answers[2].is_true(0)) {
-        m_context.in_doubt = false; // the claim started
+        m_context.in_doubt.resolve(); // the claim started
         throw fence_refused{};
     }
     return answer;

@@ -12,6 +12,7 @@
 
 #include "database/connection_pool.hpp"
 #include "request/claim_answer.hpp"
+#include "request/doubt.hpp"
 #include "request/staged_work.hpp"
 #include "sql/session_statements.hpp"
 
@@ -76,18 +77,24 @@ void exchange_from_begin(session& session, std::vector<statement const*> const& 
             .committed = answer.outcome == outcome::replayed};
 }
 
+/// For a call without a request.
+inline call_options const no_record{};
+
 /// What all attempts of one call share.
 struct call_context {
     connection_pool& pool;
     once::request const* request; // null: no claim
     once::redemption const*
         redeeming; // not null: the claim redeems this token, and `request` names its record
-    call_options const& options;
+    /// How its transactions behave.
+    transaction_options const& options;
+    /// What becomes of its record; no_record where it has none.
+    call_options const& record;
     time_point deadline;
     /// Of the request's fingerprint, made once: head and tail send it, in each attempt, and what it is of can be large.
     std::string digest{};
-    /// An earlier COMMIT of the call may have taken effect. A claim that starts proves that it has not.
-    bool& in_doubt;
+    /// About an earlier COMMIT of the call.
+    doubt& in_doubt;
     /// The deadline for one exchange of the library's own, started now; `extra` is a wait that the server is allowed.
     [[nodiscard]] time_point reply_deadline(std::chrono::milliseconds extra = {}) const {
         return std::min(deadline, std::chrono::steady_clock::now() + options.reply_timeout + extra);

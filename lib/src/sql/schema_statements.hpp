@@ -149,9 +149,9 @@ with schema_here as (
     ('service_role', 'service', 'text', true)
 ), expected_unique (tab, con, columns) as (values
     ('idempotency_record', 'idempotency_record_pkey', 'key, scope, service'),
-    ('inbox', 'inbox_pkey', 'service, consumer, message_id'),
-    ('operation', 'operation_pkey', 'service, scope, key'),
-    ('request_window', 'request_window_pkey', 'service, scope, fingerprint'),
+    ('inbox', 'inbox_pkey', 'message_id, consumer, service'),
+    ('operation', 'operation_pkey', 'key, scope, service'),
+    ('request_window', 'request_window_pkey', 'fingerprint, scope, service'),
     ('lease', 'lease_pkey', 'service, name'),
     ('lease', 'lease_fence_key', 'service, name, fence'),
     ('lease_floor', 'lease_floor_pkey', 'only_row'),
@@ -160,7 +160,7 @@ with schema_here as (
     ('checkpoint', 'checkpoint_pkey', 'service, subscription, slice, number'),
     ('parked_message', 'parked_message_pkey', 'service, subscription, id'),
     ('scheduled_message', 'scheduled_message_pkey', 'service, message_id'),
-    ('token', 'token_pkey', 'service, token_hash'),
+    ('token', 'token_pkey', 'token_hash, service'),
     ('service_role', 'service_role_pkey', 'role')
 ), expected_function (name, arguments, pinned, family) as (values
     -- pinned: it sets its search_path; the others name the schema of everything. family: who calls one calls them all.

@@ -1,13 +1,15 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #include "wire/stored_response.hpp"
 
+#include <once/error.hpp>
+
+#include "text/encoding.hpp"
 #include "text/sha256.hpp"
 #include "wire/stored_body.hpp"
 
 #include <pqxx/field>
 #include <pqxx/row>
 
-#include <charconv>
 #include <utility>
 
 namespace once::detail {
@@ -16,17 +18,6 @@ namespace {
 
 void add_binary(parameters& to, std::string const& data) {
     to.add(std::as_bytes(std::span{data}));
-}
-
-std::string from_hex(std::string const& hex) {
-    std::string data;
-    data.reserve(hex.size() / 2);
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        unsigned byte = 0;
-        std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
-        data += static_cast<char>(byte);
-    }
-    return data;
 }
 
 } // namespace
@@ -87,8 +78,13 @@ std::optional<response> read_response(pqxx::result const& answer, int first, cha
         stored.headers = from_stored_headers(headers.as<std::string>(), where);
     }
     auto const content_type = row[first + 2];
-    stored.body = body::bytes(from_hex(row[first + 3].as<std::string>()),
-                              content_type.is_null() ? "" : content_type.as<std::string>());
+    auto const hex = row[first + 3];
+    auto bytes = from_hex(hex.is_null() ? std::string_view{} : hex.view());
+    if (!bytes) {
+        throw corrupt_record{std::string{"once: "} + where + " has a body that is no hexadecimal text"};
+    }
+    stored.body =
+        body::bytes(std::move(*bytes), content_type.is_null() ? "" : content_type.as<std::string>());
     return stored;
 }
 
