@@ -25,7 +25,11 @@ std::string payment_link(once::database& db, std::string const& user) {
 // [region: redeem]
 int pay(once::database& db, std::string const& token, std::string const& logged_in_user) {
     auto const reply =
-        once::execute(db, once::redemption{.token = token, .principal = logged_in_user, .purpose = "pay"},
+        once::execute(db,
+                      once::redemption{.token = token,
+                                       .principal = logged_in_user,
+                                       .purpose = "pay",
+                                       .fingerprint = once::no_fingerprint}, // the token says it all
                       [&](once::transaction& tx) -> once::response {
                           auto const number =
                               tx.query_value<int>("insert into payment (payer) values ($1) returning number",

@@ -66,7 +66,7 @@ int main(int argc, char** argv) try {
 
     std::vector<once::incoming> batch;
     for (int i = 0; i < 4; ++i) {
-        batch.push_back({.id = once::message_id::time_ordered()});
+        batch.push_back({.id = once::message_id::time_ordered(), .fingerprint = once::no_fingerprint});
     }
     batch.push_back(batch.front());
     fine = on_payments(db, batch, 10) == 4 && on_payments(db, batch, 10) == 0 && fine;

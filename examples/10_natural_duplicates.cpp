@@ -94,6 +94,7 @@ int main(int argc, char** argv) try {
     // [region: too old]
     once::inbox const inbox{"kitchen", {.retention = 24h}};
     once::incoming const old{.id = once::message_id::random(),
+                             .fingerprint = once::no_fingerprint,
                              .sent_at = std::chrono::system_clock::now() - 48h};
     once::transact(db, [&](once::transaction& tx) {
         auto const receipt = inbox.receive(tx, old); // too_old: put it aside for a person

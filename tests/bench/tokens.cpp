@@ -92,7 +92,8 @@ std::unique_ptr<worker> redeem_worker(std::string const& dsn, bool one_trip) {
     auto db = open(dsn);
     stock tokens{[db] { return issue_tokens(*db, terms, stock_size()); }};
     return as_worker([db, tokens, one_trip](key_source&) mutable {
-        redemption const given{.token = tokens.next(), .principal = "alice", .purpose = "pay"};
+        redemption const given{
+            .token = tokens.next(), .principal = "alice", .purpose = "pay", .fingerprint = no_fingerprint};
         auto const reply = [&] {
             if (one_trip) {
                 return execute(*db, given, {{"select 'paid' as answer"}}, 201);
@@ -105,7 +106,8 @@ std::unique_ptr<worker> redeem_worker(std::string const& dsn, bool one_trip) {
 
 std::unique_ptr<worker> refuse_worker(std::string const& dsn) {
     return as_worker([db = open(dsn)](key_source& keys) {
-        redemption const given{.token = keys.next(), .principal = "alice", .purpose = "pay"};
+        redemption const given{
+            .token = keys.next(), .principal = "alice", .purpose = "pay", .fingerprint = no_fingerprint};
         require(execute(*db, given, [](transaction&) {}).refused(), "a bad token was redeemed");
     });
 }

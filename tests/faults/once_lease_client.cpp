@@ -116,7 +116,8 @@ int race(once::database& db, std::string const& name, std::string const& worker)
 }
 
 int redeem(once::database& db, std::string const& how, std::string const& token, std::string const& key) {
-    once::redemption const given{.token = token, .principal = "alice", .purpose = "pay"};
+    once::redemption const given{
+        .token = token, .principal = "alice", .purpose = "pay", .fingerprint = once::no_fingerprint};
     once::call_options const options{.wait = 8s, .deadline = 20s};
     auto const reply = [&] {
         if (how == "callback") {

@@ -82,9 +82,11 @@ TEST_CASE("calls, messages, the inbox and operations do the same under every set
     // A batch of the inbox: elements without a digest, a text or a time are null, and an id may look like anything.
     once::inbox const inbox{"c"};
     std::vector<once::incoming> const batch{
-        {.id = once::message_id::random()},
+        {.id = once::message_id::random(), .fingerprint = once::no_fingerprint},
         {.id = once::message_id::random(), .fingerprint = once::fingerprint{bytes}},
-        {.id = once::message_id::random(), .sent_at = std::chrono::system_clock::now()}};
+        {.id = once::message_id::random(),
+         .fingerprint = once::no_fingerprint,
+         .sent_at = std::chrono::system_clock::now()}};
     auto const all = [&](once::receipt expected) {
         std::ignore = once::transact(db, [&](once::transaction& tx) {
             CHECK(inbox.receive_many(tx, batch) == std::vector(batch.size(), expected));
@@ -112,7 +114,11 @@ TEST_CASE("calls, messages, the inbox and operations do the same under every set
     CHECK(booked.response.value().body.as().at("seen") == 0.1);
 
     auto const token = once::issue_token(db, {.principal = "alice", .purpose = "p"});
-    CHECK(once::execute(db, once::redemption{.token = token, .principal = "alice", .purpose = "p"}, work)
+    CHECK(once::execute(
+              db,
+              once::redemption{
+                  .token = token, .principal = "alice", .purpose = "p", .fingerprint = once::no_fingerprint},
+              work)
               .done());
     CHECK(std::holds_alternative<once::lease>(once::acquire(db, "NULL", 60s)));
 

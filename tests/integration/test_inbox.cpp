@@ -123,10 +123,10 @@ TEST_CASE("without a fingerprint the id alone decides", "[inbox]") {
     effects_database const server;
     once::inbox const inbox{"billing"};
     auto known = message("bytes");
-    incoming const bare{.id = known.id};
+    incoming const bare{.id = known.id, .fingerprint = once::no_fingerprint};
     CHECK(consume(server, inbox, known) == receipt::fresh);
     CHECK(consume(server, inbox, bare) == receipt::seen);
-    incoming other{.id = message_id::random()};
+    incoming other{.id = message_id::random(), .fingerprint = once::no_fingerprint};
     CHECK(consume(server, inbox, other) == receipt::fresh);
     other.fingerprint = once::fingerprint{"bytes"};
     CHECK(consume(server, inbox, other) == receipt::seen);

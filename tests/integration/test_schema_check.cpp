@@ -245,7 +245,7 @@ TEST_CASE("the transaction of a callback brings the schema of its database along
     once::transact(db, [&](once::transaction& tx) {
         CHECK(tx.schema() == "shop_once");
         CHECK(once::subscribe(tx, "s"));
-        CHECK(inbox.receive(tx, {.id = id}) == once::receipt::fresh);
+        CHECK(inbox.receive(tx, {.id = id, .fingerprint = once::no_fingerprint}) == once::receipt::fresh);
         once::publish(tx, {.topic = "t"});
         std::ignore = once::issue_token(tx, {.principal = "alice", .purpose = "pay"});
         CHECK(std::holds_alternative<once::started>(once::claim(tx, request_of("k"))));

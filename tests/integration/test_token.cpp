@@ -34,8 +34,9 @@ namespace {
 
 once::token_terms const terms{.principal = "alice", .purpose = "pay", .lifetime = 10min};
 
-once::redemption redemption_of(std::string const& token) {
-    return {.token = token, .principal = "alice", .purpose = "pay"};
+once::redemption redemption_of(std::string const& token, std::string const& principal = "alice",
+                               std::string const& purpose = "pay") {
+    return {.token = token, .principal = principal, .purpose = purpose, .fingerprint = once::no_fingerprint};
 }
 
 struct with_tokens : effects_database {
@@ -96,15 +97,15 @@ TEST_CASE("unknown, foreign, misused, expired and malformed tokens get one and t
     CHECK(server.redeem(redemption_of(used)).done());
     using namespace std::string_literals;
     std::vector<once::redemption> const bad{
-        redemption_of(std::string(43, 'A')),                        // unknown
-        {.token = good, .principal = "bob", .purpose = "pay"},      // foreign
-        {.token = good, .principal = "Alice", .purpose = "pay"},    // case counts
-        {.token = good, .principal = "alice", .purpose = "refund"}, // another purpose
-        redemption_of(expired),                                     // expired
-        {.token = used, .principal = "bob", .purpose = "pay"},      // used, and foreign
-        {.token = used, .principal = "alice", .purpose = "refund"}, // used, another purpose
-        redemption_of(""),                                          // wrong length
-        redemption_of(good.substr(0, 42)),                          // the right beginning
+        redemption_of(std::string(43, 'A')),    // unknown
+        redemption_of(good, "bob", "pay"),      // foreign
+        redemption_of(good, "Alice", "pay"),    // case counts
+        redemption_of(good, "alice", "refund"), // another purpose
+        redemption_of(expired),                 // expired
+        redemption_of(used, "bob", "pay"),      // used, and foreign
+        redemption_of(used, "alice", "refund"), // used, another purpose
+        redemption_of(""),                      // wrong length
+        redemption_of(good.substr(0, 42)),      // the right beginning
         redemption_of(good + "A"),
         redemption_of(good + "="), // padded
         redemption_of(" " + good),

@@ -61,18 +61,34 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
     using pair = std::pair<once::redemption, char const*>;
     std::string const long_text(300, 'x');
     for (auto const& [given, field] : std::vector<pair>{
-             {{.token = "", .principal = "alice", .purpose = "pay"}, "accepted"},
-             {{.token = std::string{"\0\xff\r\n", 4}, .principal = "alice", .purpose = "pay"}, "accepted"},
-             {{.token = long_text, .principal = "alice b", .purpose = "pay"}, "accepted"},
+             {{.token = "", .principal = "alice", .purpose = "pay", .fingerprint = once::no_fingerprint},
+              "accepted"},
+             {{.token = std::string{"\0\xff\r\n", 4},
+               .principal = "alice",
+               .purpose = "pay",
+               .fingerprint = once::no_fingerprint},
+              "accepted"},
+             {{.token = long_text,
+               .principal = "alice b",
+               .purpose = "pay",
+               .fingerprint = once::no_fingerprint},
+              "accepted"},
              {{.principal = long_text.substr(0, 180), .purpose = long_text.substr(0, 64)}, "accepted"},
-             {{.principal = "", .purpose = "pay"}, "redemption.principal"},
-             {{.principal = long_text.substr(0, 181), .purpose = "pay"}, "redemption.principal"},
-             {{.principal = "a\nb", .purpose = "pay"}, "redemption.principal"},
-             {{.principal = " a", .purpose = "pay"}, "redemption.principal"},
-             {{.principal = "a", .purpose = ""}, "redemption.purpose"},
-             {{.principal = "a", .purpose = "p y"}, "redemption.purpose"},
-             {{.principal = "a", .purpose = long_text.substr(0, 65)}, "redemption.purpose"},
-             {{.principal = "a", .purpose = "p\xc3\xa4y"}, "redemption.purpose"},
+             {{.principal = "", .purpose = "pay", .fingerprint = once::no_fingerprint},
+              "redemption.principal"},
+             {{.principal = long_text.substr(0, 181), .purpose = "pay", .fingerprint = once::no_fingerprint},
+              "redemption.principal"},
+             {{.principal = "a\nb", .purpose = "pay", .fingerprint = once::no_fingerprint},
+              "redemption.principal"},
+             {{.principal = " a", .purpose = "pay", .fingerprint = once::no_fingerprint},
+              "redemption.principal"},
+             {{.principal = "a", .purpose = "", .fingerprint = once::no_fingerprint}, "redemption.purpose"},
+             {{.principal = "a", .purpose = "p y", .fingerprint = once::no_fingerprint},
+              "redemption.purpose"},
+             {{.principal = "a", .purpose = long_text.substr(0, 65), .fingerprint = once::no_fingerprint},
+              "redemption.purpose"},
+             {{.principal = "a", .purpose = "p\xc3\xa4y", .fingerprint = once::no_fingerprint},
+              "redemption.purpose"},
          }) {
         CHECK(refused_field([&] { once::validate(given); }) == field);
         once::token_terms const terms{.principal = given.principal, .purpose = given.purpose};
@@ -97,7 +113,11 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
 
 TEST_CASE("the record of a token can be read in one way only", "[token]") {
     auto const scope = [](char const* principal, char const* purpose) {
-        return once::record_of({.token = "t", .principal = principal, .purpose = purpose}).scope;
+        return once::record_of({.token = "t",
+                                .principal = principal,
+                                .purpose = purpose,
+                                .fingerprint = once::no_fingerprint})
+            .scope;
     };
     CHECK(scope("alice", "pay") == "token pay alice");
     CHECK(scope("b c", "a") != scope("c", "ab"));

@@ -59,7 +59,7 @@ json receive(once::database& db, json const& headers, std::string const& body) {
     once::inbox const inbox{"shop"};
     auto receipt = once::receipt::in_progress;
     auto const reply = once::transact(db, [&](once::transaction& tx) {
-        receipt = inbox.receive(tx, {.id = once::message_id::parse(id)});
+        receipt = inbox.receive(tx, {.id = once::message_id::parse(id), .fingerprint = once::no_fingerprint});
         if (receipt == once::receipt::fresh) {
             tx.exec("insert into orders (customer, item) values ('webhook', $1)",
                     pqxx::params{json::parse(body).at("item").get<std::string>()});

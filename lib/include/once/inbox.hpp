@@ -21,9 +21,9 @@ namespace once {
 struct incoming {
     /// The id that its sender gave it. A message without one is for a person to look at; never make one up here.
     message_id id;
-    /// What it says, so that the same id with other bytes is noticed: `once::fingerprint{bytes}`. Without one, only
-    /// the id decides. The bytes travel to the database to be hashed and are not stored.
-    once::fingerprint fingerprint = no_fingerprint;
+    /// What it says, so that the same id with other bytes is noticed: `once::fingerprint{bytes}`. With
+    /// `no_fingerprint`, only the id decides. The bytes are hashed here; only 32 bytes travel, and are stored.
+    once::fingerprint fingerprint;
     /// When it was sent, if the broker or the id (`message_id::time`) says so. Then a message that is older than what
     /// the inbox remembers is told apart from a new one.
     std::optional<std::chrono::system_clock::time_point> sent_at{};

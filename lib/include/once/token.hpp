@@ -37,8 +37,9 @@ struct redemption {
     std::string principal{};
     /// What it is to be good for; ranges as in `token_terms`.
     std::string purpose{};
-    /// What was asked, so that a repeat with another question is `key_reused`. Without one, the token alone decides.
-    once::fingerprint fingerprint = no_fingerprint;
+    /// What was asked, so that a repeat with another question is `key_reused`. With `no_fingerprint`, the token alone
+    /// decides.
+    once::fingerprint fingerprint;
 };
 
 /// Checks principal, purpose and lifetime.
