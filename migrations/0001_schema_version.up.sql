@@ -12,7 +12,7 @@ if current_schema() is null then
     raise exception 'no schema to work in: create it and put it first in search_path'
         using hint = 'create schema once; set search_path = once;';
 end if;
--- Lower-case names mean the same quoted and unquoted; the roles of 0019 add up to 14 bytes of the 63 that PostgreSQL
+-- Lower-case names mean the same quoted and unquoted; the roles of 0020 add up to 14 bytes of the 63 that PostgreSQL
 -- keeps; and in public any role may be allowed to make objects, which functions with their owner's rights would then
 -- find.
 if current_schema() !~ '^[a-z_][a-z0-9_]{0,48}$' or current_schema() = 'public' then

@@ -73,7 +73,10 @@ TEST_CASE("principal and purpose are checked, the token never", "[token]") {
                .purpose = "pay",
                .fingerprint = once::no_fingerprint},
               "accepted"},
-             {{.principal = long_text.substr(0, 180), .purpose = long_text.substr(0, 64)}, "accepted"},
+             {{.principal = long_text.substr(0, 180),
+               .purpose = long_text.substr(0, 64),
+               .fingerprint = once::no_fingerprint},
+              "accepted"},
              {{.principal = "", .purpose = "pay", .fingerprint = once::no_fingerprint},
               "redemption.principal"},
              {{.principal = long_text.substr(0, 181), .purpose = "pay", .fingerprint = once::no_fingerprint},
@@ -121,8 +124,10 @@ TEST_CASE("the record of a token can be read in one way only", "[token]") {
     };
     CHECK(scope("alice", "pay") == "token pay alice");
     CHECK(scope("b c", "a") != scope("c", "ab"));
-    auto const longest =
-        once::record_of({.token = "t", .principal = std::string(180, 'p'), .purpose = std::string(64, 'q')});
+    auto const longest = once::record_of({.token = "t",
+                                          .principal = std::string(180, 'p'),
+                                          .purpose = std::string(64, 'q'),
+                                          .fingerprint = once::no_fingerprint});
     CHECK_NOTHROW(once::validate(longest));
     CHECK(longest.key == hex("t"));
 }

@@ -1,14 +1,14 @@
--- 0019 roles: group roles with the rights that each kind of user needs, and none more.
+-- 0020 roles: group roles with the rights that each kind of user needs, and none more.
 --
--- Apply: into the schema that holds 0018. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
+-- Apply: into the schema that holds 0019. It makes the roles SCHEMA_producer, SCHEMA_consumer, SCHEMA_inspector and
 --     SCHEMA_administrator where they are not there; that takes CREATEROLE, not a superuser. Without it the file says
 --     what a role that has it must run first. With once.group_roles = off it makes no role and grants nothing: so does
 --     `once doctor` in the schema that it compares with.
 -- Locks: ACCESS SHARE only. Roles belong to the whole cluster: two databases with a schema of the same name share them.
--- Reverse: 0019_roles.down.sql
+-- Reverse: 0020_roles.down.sql
 
 do $file$ begin
-perform begin_migration('0019_roles');
+perform begin_migration('0020_roles');
 
 create function group_rights(
     p_schema regnamespace,

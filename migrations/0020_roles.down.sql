@@ -1,9 +1,9 @@
--- 0019 roles, reversed. The roles go where nothing else uses them: they belong to the whole cluster.
+-- 0020 roles, reversed. The roles go where nothing else uses them: they belong to the whole cluster.
 --
 -- Locks: ACCESS SHARE only.
 
 do $file$ begin
-perform begin_removal('0019_roles');
+perform begin_removal('0020_roles');
 
 declare
     v_schema constant text := current_schema();

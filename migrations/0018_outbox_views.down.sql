@@ -1,9 +1,9 @@
--- 0017 outbox_views, reversed. No data are lost.
+-- 0018 outbox_views, reversed. No data are lost.
 --
 -- Locks: none on tables.
 
 do $file$ begin
-perform begin_removal('0017_outbox_views');
+perform begin_removal('0018_outbox_views');
 
 drop view ring_usage;
 drop function slot_edges(integer);

@@ -1,11 +1,11 @@
--- 0018 metrics: numbers for monitoring, and an explanation for a person who asks why nothing moves.
+-- 0019 metrics: numbers for monitoring, and an explanation for a person who asks why nothing moves.
 --
--- Apply: into the schema that holds 0017.
+-- Apply: into the schema that holds 0018.
 -- Locks: creates new objects only.
--- Reverse: 0018_metrics.down.sql
+-- Reverse: 0019_metrics.down.sql
 
 do $file$ begin
-perform begin_migration('0018_metrics');
+perform begin_migration('0019_metrics');
 
 create function oldest_waiting(p_at checkpoint) returns timestamptz
 language plpgsql stable security definer set search_path from current

@@ -1,11 +1,11 @@
--- 0017 outbox_views: what people look at when messages do not come.
+-- 0018 outbox_views: what people look at when messages do not come.
 --
--- Apply: into the schema that holds 0016.
+-- Apply: into the schema that holds 0017.
 -- Locks: creates new objects only.
--- Reverse: 0017_outbox_views.down.sql
+-- Reverse: 0018_outbox_views.down.sql
 
 do $file$ begin
-perform begin_migration('0017_outbox_views');
+perform begin_migration('0018_outbox_views');
 
 -- A function, because a view's plan would be the reader's: with a table of millions it must not be a scan of all.
 create function waiting_for(p_service text, p_subscription text, p_slice integer,

@@ -1,9 +1,9 @@
--- 0018 metrics, reversed. No data are lost.
+-- 0019 metrics, reversed. No data are lost.
 --
 -- Locks: none on tables.
 
 do $file$ begin
-perform begin_removal('0018_metrics');
+perform begin_removal('0019_metrics');
 
 drop function explain_stall(text, text);
 drop function copied_apart();
