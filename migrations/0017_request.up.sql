@@ -217,6 +217,8 @@ create function {schema}.finish_request(
 ) returns void
 language plpgsql security definer set lock_timeout = '2s'
 as $$
+declare
+    v_now constant timestamp with time zone := pg_catalog.clock_timestamp();
 begin
     -- A response without a status is looked at by require_request(), too.
     if (pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
@@ -245,8 +247,8 @@ begin
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_headers, response_content_type, response_json, response_bytes)
     values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(),
-            pg_catalog.clock_timestamp() operator(pg_catalog.+) p_retention, p_fingerprint,
-            pg_catalog.clock_timestamp(), p_status, p_headers, p_content_type, p_json, p_bytes)
+            v_now operator(pg_catalog.+) p_retention, p_fingerprint, v_now, p_status, p_headers, p_content_type,
+            p_json, p_bytes)
     on conflict (service, scope, key) do nothing;
     if not found then
         perform {schema}.store_record(p_scope, p_key, p_fingerprint, p_retention, p_status, p_headers, p_content_type,
@@ -273,6 +275,8 @@ create function {schema}.finish_request_with_row(
 ) returns text
 language plpgsql security definer set lock_timeout = '2s'
 as $$
+declare
+    v_now constant timestamp with time zone := pg_catalog.clock_timestamp();
 begin
     if (p_row is not null and pg_catalog.octet_length(p_scope) operator(pg_catalog.<=) 255
         and p_scope collate "C" operator(pg_catalog.~) '^[!-~]([ -~]*[!-~])?$'
@@ -296,8 +300,7 @@ begin
     insert into {schema}.idempotency_record (service, scope, key, claimed_at, expires_at, fingerprint, completed_at,
         response_status, response_content_type, response_json)
     values ({schema}.service_of_session(), p_scope, p_key, pg_catalog.transaction_timestamp(),
-            pg_catalog.clock_timestamp() operator(pg_catalog.+) p_retention, p_fingerprint,
-            pg_catalog.clock_timestamp(), p_status, 'application/json', p_row)
+            v_now operator(pg_catalog.+) p_retention, p_fingerprint, v_now, p_status, 'application/json', p_row)
     on conflict (service, scope, key) do nothing;
     if not found then
         perform {schema}.store_record(p_scope, p_key, p_fingerprint, p_retention, p_status, null, 'application/json',

@@ -1,4 +1,4 @@
--- Rights of the roles that use the schema, by the group roles that 0019_roles.up.sql makes. Apply it as the owner.
+-- Rights of the roles that use the schema, by the group roles that 0020_roles.up.sql makes. Apply it as the owner.
 
 -- [region: service]
 -- A service: it calls functions, and has no right on any table. once_producer: requests, messages, tokens, leases,

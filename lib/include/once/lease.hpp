@@ -105,7 +105,7 @@ public:
     /// Gives the lease back, so that others can acquire it at once.
     /// @return false when it was not held any more
     /// @throws as `renew`; the object then counts as released, and the lease runs out by itself.
-    bool release();
+    [[nodiscard]] bool release();
 
     /// Lets the lease go on without this object, until it runs out.
     /// @return the fence, to act with elsewhere

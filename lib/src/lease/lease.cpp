@@ -104,7 +104,7 @@ lease& lease::operator=(lease&& other) noexcept {
 
 lease::~lease() {
     try {
-        release();
+        static_cast<void>(release());
     } catch (std::exception const&) { // NOLINT(bugprone-empty-catch): it runs out by itself
     }
 }
