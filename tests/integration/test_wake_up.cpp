@@ -136,6 +136,20 @@ TEST_CASE("messages that stream gather, and their reader goes to sleep when they
     CHECK(wait_until([&] { return somebody_sleeps(server); }));
 }
 
+TEST_CASE("a single message after a silence does not wait for others to gather", "[wake_up]") {
+    using std::chrono::steady_clock;
+    constexpr auto gather = 1s; // the longest there is
+    effects_database const server;
+    counting_consumer const reader{server, {.gather = gather, .longest_sleep = 1min}};
+    for (int sent = 1; sent <= 2; ++sent) {
+        CHECK(wait_until([&] { return somebody_sleeps(server); }, 30s));
+        auto const begin = steady_clock::now();
+        server.run("select once.publish('t', p_json => '1')");
+        CHECK(wait_until([&] { return reader.count() == sent; }, 30s));
+        CHECK(steady_clock::now() - begin < gather);
+    }
+}
+
 TEST_CASE("writers notify a sleeping reader, and a busy one hardly ever", "[wake_up]") {
     effects_database const server;
     counting_consumer const reader{server, {.longest_sleep = 1min}};

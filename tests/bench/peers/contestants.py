@@ -328,5 +328,5 @@ def environment(host, database):
 
 def everyone(program):
     return [RowOnly(), Key(), Delete(), PgqEachSecond(), Pgq(), Pgmq(), Once(program),
-            *(OnceGathering(program, ms) for ms in (0, 3, 10)), Graphile(), PgBoss(), River(),
+            *(OnceGathering(program, ms) for ms in (0, 5, 10)), Graphile(), PgBoss(), River(),
             Dbos()]
