@@ -73,7 +73,7 @@ TEST_CASE("large messages pass through the publishers, and come back when they w
     for (auto some = next_batch(db, "parked", 1000); some.size() > 0; some = next_batch(db, "parked", 1000)) {
         db.run("select acknowledge('parked', 0, '" + some.token + "', " +
                some.rows[some.size() - 1][0].as<std::string>() +
-               ", null, array_agg(id), array_agg('retry'::text)) from outbox where id between " +
+               ", null, array_agg(id), array_agg('retry'::park_verdict)) from outbox where id between " +
                some.rows[0][0].as<std::string>() + " and " + some.rows[some.size() - 1][0].as<std::string>());
     }
     CHECK(db.ask("select count(*) from parked_message") == "100");

@@ -41,7 +41,8 @@ def build(language):
         raise Missing(f"{tool} is not here: tools/dev/dependencies --languages")
     complete, wanted = place / "complete", digest(source)
     if not complete.exists() or complete.read_text() != wanted:
-        shutil.copytree(source, place, dirs_exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True) # a source that is gone must not be compiled
+        shutil.copytree(source, place)
         for command in commands:
             done = subprocess.run(command, cwd=place, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode:

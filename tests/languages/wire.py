@@ -14,6 +14,7 @@ class Forwarder:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.has_committed = None
+        self.asking = threading.Lock()  # a driver's pool has several connections at a time
 
     def __enter__(self):
         threading.Thread(target=self.accept, daemon=True).start()
@@ -26,10 +27,13 @@ class Forwarder:
     def losing_commit(self, has_committed):
         """Loses the first that the server says after has_committed() has become true: the answer to that COMMIT.
 
-        has_committed() is called in another thread. Yields what tells whether that has happened."""
+        has_committed() is called in other threads, one at a time. Yields what tells whether that has happened."""
         self.has_committed = has_committed
-        yield lambda: self.has_committed is None
-        self.has_committed = None
+        try:
+            yield lambda: self.has_committed is None
+        finally:
+            with self.asking:
+                self.has_committed = None
 
     def accept(self):
         while True:
@@ -50,7 +54,13 @@ class Forwarder:
                         data = b""
                     if not data:
                         return
-                    if one is server and self.has_committed and self.has_committed():
-                        self.has_committed = None
+                    if one is server and self.is_lost():
                         return
                     (client if one is server else server).sendall(data)
+
+    def is_lost(self):
+        with self.asking:
+            if not (self.has_committed and self.has_committed()):
+                return False
+            self.has_committed = None
+            return True

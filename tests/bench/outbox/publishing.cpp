@@ -168,15 +168,14 @@ void create_functions_to_compare(std::string const& dsn) {
         declare
             v_text constant text :=
                 pg_get_functiondef('once.publish(text,text,json,bytea,text,json,text,uuid,boolean)'::regprocedure);
-            v_wakes constant text := 'if (once\.)?reader_sleeps.*?end if;';
         begin
-            if v_text !~ v_wakes then
+            if v_text !~ 'once.reader_sleeps\(\)' or v_text !~ 'once.notify_readers\(\)' then
                 raise exception 'publish() does not look as the benchmark knows it';
             end if;
-            execute replace(regexp_replace(v_text, v_wakes, ''), 'FUNCTION once.publish(',
+            execute replace(replace(v_text, 'once.reader_sleeps()', 'false'), 'FUNCTION once.publish(',
                 'FUNCTION bench.publish_quietly(');
-            execute replace(regexp_replace(v_text, v_wakes, 'perform pg_notify(''bench'', '''');'),
-                            'FUNCTION once.publish(', 'FUNCTION bench.publish_loudly(');
+            execute replace(replace(replace(v_text, 'once.reader_sleeps()', 'true'), 'once.notify_readers()',
+                'pg_notify(''bench'', '''')'), 'FUNCTION once.publish(', 'FUNCTION bench.publish_loudly(');
         end $do$)";
     run_sql(dsn, make);
 }

@@ -166,7 +166,8 @@ class OwnProgram(Contestant):
         wanted = (self.source / locked).read_text()
         complete = self.folder / "complete"
         if not complete.exists() or complete.read_text() != wanted:
-            shutil.copytree(self.source, self.folder, dirs_exist_ok=True)
+            shutil.rmtree(self.folder, ignore_errors=True) # a source that is gone must not be compiled
+            shutil.copytree(self.source, self.folder)
             done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode:
                 raise Missing(f"{' '.join(command)} fails: {done.stderr.strip()[-200:]}")
