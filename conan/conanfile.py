@@ -17,6 +17,7 @@ COMPONENTS = {
     "http": [],
     "kafka": ["librdkafka/[>=2.0 <3]"],
     "nats": ["cnats/[>=3.3 <4]"],
+    "rabbitmq": ["rabbitmq-c/[>=0.11 <1]"],
     "redis": ["hiredis/[>=0.14 <2]"],
     "webhook": ["libcurl/[>=7.66 <9]", "openssl/[>=3 <4]"],
 }

@@ -109,6 +109,7 @@ Examples:
   once relay billing --to webhook --url https://shop.example/hook
   once relay billing --to kafka --url kafka1:9092,kafka2:9092
   once relay billing --to nats --url nats://nats1,nats://nats2 --stream ORDERS
+  once relay billing --to rabbitmq --url amqp://rabbit1/shop --exchange orders
   once relay billing --to redis --url redis://redis1 --make-streams
   once relay billing --to jsonl --until-idle)"},
         {"once bench", R"(It works in a schema of its own, and drops it in the end, also when it is

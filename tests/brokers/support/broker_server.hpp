@@ -43,6 +43,12 @@ public:
     void go_on() const { control("cont"); }
     /// Returns when it answers.
     void start() const { control("start"); }
+    /// RabbitMQ: what happens when its memory is full, until calm().
+    void alarm() const { control("alarm"); }
+    void calm() const { control("calm"); }
+    /// RabbitMQ: which queues there are is on disk afterwards. A quorum queue younger than that comes back empty and
+    /// without a leader when the broker is killed (docs/rabbitmq.md).
+    void settle() const { control("settle"); }
 
 private:
     void control(char const* word) const {

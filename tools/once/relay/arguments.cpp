@@ -90,7 +90,7 @@ void add_work(CLI::App& app, relay_settings& s) {
         ->required();
     of.add("to", s.to, "where messages go")
         ->required()
-        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "kafka", "nats", "redis"}));
+        ->check(CLI::IsMember({"jsonl", "webhook", "postgres", "kafka", "nats", "rabbitmq", "redis"}));
     of.add("slice", s.slices, "only this slice; may be repeated (default: all)")
         ->check(CLI::Range(0, most_slices - 1));
     of.add("until-idle", s.until_idle,
@@ -171,7 +171,7 @@ void add_webhook(CLI::App& app, webhook_settings& s) {
 }
 
 void add_brokers(CLI::App& app, broker_settings& s) {
-    option_group of{app, "--to kafka, nats, redis"};
+    option_group of{app, "--to kafka, nats, rabbitmq, redis"};
     of.add_text("name", s.name,
                 "where a message goes, with {topic}, {service} and {subscription} in it (default: {topic})");
     of.add("topic-map", s.topic_map, "PATTERN=NAME: another name for some topics; may be repeated")
@@ -194,6 +194,12 @@ void add_nats(CLI::App& app, nats_settings& s) {
                 "the stream that has to take the messages (default: that of the subject)");
     of.add("no-deduplication", s.no_deduplication, "send no Nats-Msg-Id");
     of.add_text("credentials-file", s.credentials_file, "a user's JWT and seed, as nsc writes them");
+}
+
+void add_rabbitmq(CLI::App& app, rabbitmq_settings& s) {
+    option_group of{app, "--to rabbitmq"};
+    of.add_text("exchange", s.exchange, "the exchange (default: that where a routing key is a queue)");
+    of.add("allow-unroutable", s.allow_unroutable, "what no queue gets counts as accepted, and is lost");
 }
 
 void add_redis(CLI::App& app, redis_settings& s) {
@@ -230,6 +236,7 @@ void add_relay_options(CLI::App& app, relay_settings& settings) {
     add_brokers(app, settings.broker);
     add_kafka(app, settings.kafka);
     add_nats(app, settings.nats);
+    add_rabbitmq(app, settings.rabbitmq);
     add_redis(app, settings.redis);
     add_postgres(app, settings.postgres);
     add_variables(app, "ONCE_RELAY_");

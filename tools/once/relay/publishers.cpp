@@ -192,6 +192,9 @@ std::unique_ptr<destination> make_destination(relay_settings const& settings, st
     if (settings.to == "nats") {
         return make_nats(settings, std::move(log));
     }
+    if (settings.to == "rabbitmq") {
+        return make_rabbitmq(settings, std::move(log));
+    }
     if (settings.to == "redis") {
         return make_redis(settings, std::move(log));
     }

@@ -56,4 +56,8 @@ public:
 [[nodiscard]] std::unique_ptr<destination> make_kafka(relay_settings const& settings,
                                                       std::function<void(std::string_view)> log);
 
+/// The same for RabbitMQ.
+[[nodiscard]] std::unique_ptr<destination> make_rabbitmq(relay_settings const& settings,
+                                                         std::function<void(std::string_view)> log);
+
 } // namespace once::command

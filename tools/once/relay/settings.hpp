@@ -75,6 +75,12 @@ struct nats_settings {
     std::string credentials_file;
 };
 
+/// `relay --to rabbitmq`
+struct rabbitmq_settings {
+    std::string exchange;
+    bool allow_unroutable = false;
+};
+
 /// `relay --to redis`
 struct redis_settings {
     bool make_streams = false;
@@ -119,6 +125,7 @@ struct relay_settings {
     broker_settings broker;
     kafka_settings kafka;
     nats_settings nats;
+    rabbitmq_settings rabbitmq;
     redis_settings redis;
     postgres_settings postgres;
 };
