@@ -175,15 +175,6 @@ std::string session::prepare(rabbitmq_options const& options) {
         if (why.starts_with("NOT_FOUND")) {
             return "there is no exchange " + options.exchange;
         }
-        if (why.starts_with("ACCESS_REFUSED")) {
-            // One who may only write may not look either.
-            amqp_channel_open(m_handle, channel);
-            why = why_not(amqp_get_rpc_reply(m_handle));
-            if (why.empty()) {
-                amqp_confirm_select(m_handle, channel);
-                why = why_not(amqp_get_rpc_reply(m_handle));
-            }
-        }
     }
     return why;
 }
