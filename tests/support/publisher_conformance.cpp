@@ -402,4 +402,12 @@ delivery make_delivery(std::string key, body payload) {
             .published_at = std::chrono::floor<microseconds>(std::chrono::system_clock::now())};
 }
 
+std::vector<publish_result> results_of(publish_report const& report) {
+    std::vector<publish_result> made;
+    for (auto const& answer : report.answers) {
+        made.push_back(answer.result);
+    }
+    return made;
+}
+
 } // namespace once::testing

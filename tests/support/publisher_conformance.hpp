@@ -76,4 +76,7 @@ struct violation {
 /// A delivery with a fresh id.
 [[nodiscard]] delivery make_delivery(std::string key, body payload);
 
+/// What became of each message, in their order.
+[[nodiscard]] std::vector<publish_result> results_of(publish_report const& report);
+
 } // namespace once::testing

@@ -131,14 +131,6 @@ private:
     std::vector<arrival> m_arrivals;
 };
 
-std::vector<publish_result> results_of(publish_report const& report) {
-    std::vector<publish_result> made;
-    for (auto const& answer : report.answers) {
-        made.push_back(answer.result);
-    }
-    return made;
-}
-
 } // namespace
 
 TEST_CASE("what sends to brokers keeps the rules of publishers, with one of a key under way", "[broker]") {

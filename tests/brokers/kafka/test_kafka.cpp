@@ -4,6 +4,7 @@
 #include <once/kafka_publisher.hpp>
 
 #include "brokers/kafka/support/far_end.hpp"
+#include "brokers/support/publishing.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/wait_until.hpp"
 
@@ -12,10 +13,6 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <set>
-#include <thread>
 
 using namespace once;
 using namespace once::testing;
@@ -25,10 +22,6 @@ using Catch::Matchers::MessageMatches;
 using enum publish_result;
 
 namespace {
-
-std::chrono::steady_clock::time_point soon() {
-    return std::chrono::steady_clock::now() + 30s;
-}
 
 kafka_options options_of(kafka_topic const& topic, broker_form form = broker_form::plain) {
     return {.messages = {.name = topic.name(), .form = form}};
@@ -73,18 +66,6 @@ private:
     std::size_t m_seen = 0;
     std::vector<arrival> m_arrivals;
 };
-
-publish_report publish_one(kafka_publisher& publisher, delivery const& message) {
-    return publisher.publish(std::vector{message}, soon());
-}
-
-std::vector<publish_result> results_of(publish_report const& report) {
-    std::vector<publish_result> made;
-    for (auto const& answer : report.answers) {
-        made.push_back(answer.result);
-    }
-    return made;
-}
 
 } // namespace
 
@@ -232,44 +213,14 @@ TEST_CASE("in Kafka the order of each key survives kills of the broker, and noth
     kafka_topic topic{server};
     kafka_publisher publisher{server.url(), options_of(topic)};
     constexpr std::size_t count = 10'000;
-    std::vector<delivery> waiting;
-    for (std::size_t i = 0; i < count; ++i) {
-        waiting.push_back(make_delivery("key " + std::to_string(i % 100), body::text(std::to_string(i))));
-    }
-    std::atomic<std::size_t> delivered = 0;
-    std::jthread const killer{[&] {
-        for (std::size_t i = 1; i <= 2; ++i) { // in the middle of a call
-            static_cast<void>(wait_until([&] { return delivered >= i * count / 3; }, 60s));
-            server.kill();
-            server.start();
-        }
-    }};
-    // As a relay does it: what was not accepted stays, in its order.
-    while (!waiting.empty()) {
-        std::vector<delivery> some{
-            waiting.begin(),
-            waiting.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting.size(), 500))};
-        auto const report = publisher.publish(some, soon());
-        std::set<message_id> done;
-        for (std::size_t i = 0; i < report.answers.size(); ++i) {
-            if (report.answers[i].result == accepted) {
-                done.insert(some[i].id);
-            }
-        }
-        delivered += done.size();
-        std::erase_if(waiting, [&](auto const& one) { return done.contains(one.id); });
-    }
-    std::map<std::string, long> last;
-    std::set<std::string> seen;
+    publish_through_kills(
+        server, publisher,
+        {.messages = count, .together = 500, .times = 2, .apart = count / 3, .patience = 60s});
+    std::vector<far_message> arrived;
     for (auto const& record : topic.records()) {
-        if (seen.insert(record.header("id")).second) {
-            auto const number = std::stol(record.value);
-            auto const before = last.emplace(record.key.value_or(""), -1).first;
-            CHECK(before->second < number);
-            before->second = number;
-        }
+        arrived.push_back({record.header("id"), record.key.value_or(""), std::stol(record.value)});
     }
-    CHECK(seen.size() == count);
+    check_growing(arrived, count);
 }
 
 TEST_CASE("a topic that cannot keep the promise is named once in the log", "[kafka]") {

@@ -7,6 +7,7 @@
 #include <once/nats_publisher.hpp>
 
 #include "brokers/nats/support/far_end.hpp"
+#include "brokers/support/publishing.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/wait_until.hpp"
 
@@ -15,9 +16,6 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <set>
-#include <thread>
 
 using namespace once;
 using namespace once::testing;
@@ -27,10 +25,6 @@ using Catch::Matchers::MessageMatches;
 using enum publish_result;
 
 namespace {
-
-std::chrono::steady_clock::time_point soon() {
-    return std::chrono::steady_clock::now() + 30s;
-}
 
 std::string percent_decoded(std::string const& text) {
     std::string made;
@@ -95,10 +89,6 @@ private:
     std::size_t m_seen = 0;
     std::vector<arrival> m_arrivals;
 };
-
-publish_report publish_one(nats_publisher& publisher, delivery const& message) {
-    return publisher.publish(std::vector{message}, soon());
-}
 
 /// The URL with another user and password.
 std::string as_user(broker_server const& server, std::string const& user, std::string const& password) {
@@ -330,44 +320,13 @@ TEST_CASE("in NATS the order of each key survives kills of the server, and nothi
     options.deduplicate = false; // so that repeats show
     nats_publisher publisher{server.url(), options};
     constexpr std::size_t count = 20'000;
-    std::vector<delivery> waiting;
-    for (std::size_t i = 0; i < count; ++i) {
-        waiting.push_back(make_delivery("key " + std::to_string(i % 100), body::text(std::to_string(i))));
-    }
-    std::atomic<std::size_t> delivered = 0;
-    std::jthread const killer{[&] {
-        for (std::size_t i = 1; i <= 3; ++i) { // in the middle of a call
-            static_cast<void>(wait_until([&] { return delivered >= i * count / 4; }));
-            server.kill();
-            server.start();
-        }
-    }};
-    // As a relay does it: what was not accepted stays, in its order.
-    while (!waiting.empty()) {
-        std::vector<delivery> some{
-            waiting.begin(),
-            waiting.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting.size(), 1000))};
-        auto const report = publisher.publish(some, soon());
-        std::set<message_id> done;
-        for (std::size_t i = 0; i < report.answers.size(); ++i) {
-            if (report.answers[i].result == accepted) {
-                done.insert(some[i].id);
-            }
-        }
-        delivered += done.size();
-        std::erase_if(waiting, [&](auto const& one) { return done.contains(one.id); });
-    }
-    std::map<std::string, long> last;
-    std::set<std::string> seen;
+    publish_through_kills(server, publisher,
+                          {.messages = count, .together = 1000, .times = 3, .apart = count / 4});
+    std::vector<far_message> arrived;
     for (auto const& record : stream.records()) {
-        if (seen.insert(record.header("id")).second) {
-            auto const number = std::stol(record.body);
-            auto const before = last.emplace(record.header("key"), -1).first;
-            CHECK(before->second < number);
-            before->second = number;
-        }
+        arrived.push_back({record.header("id"), record.header("key"), std::stol(record.body)});
     }
-    CHECK(seen.size() == count);
+    check_growing(arrived, count);
 }
 
 TEST_CASE("a stream that cannot keep the promise is named once in the log", "[nats]") {

@@ -4,6 +4,7 @@
 #include <once/rabbitmq_publisher.hpp>
 
 #include "brokers/rabbitmq/support/far_end.hpp"
+#include "brokers/support/publishing.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/wait_until.hpp"
 
@@ -12,10 +13,6 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <set>
-#include <thread>
 
 using namespace once;
 using namespace once::testing;
@@ -25,10 +22,6 @@ using Catch::Matchers::MessageMatches;
 using enum publish_result;
 
 namespace {
-
-std::chrono::steady_clock::time_point soon() {
-    return std::chrono::steady_clock::now() + 30s;
-}
 
 rabbitmq_options options_of(rabbitmq_queue const& queue) {
     return {.messages = {.name = queue.name()}};
@@ -63,18 +56,6 @@ private:
     broker_server& m_server;
     rabbitmq_queue m_queue;
 };
-
-publish_report publish_one(rabbitmq_publisher& publisher, delivery const& message) {
-    return publisher.publish(std::vector{message}, soon());
-}
-
-std::vector<publish_result> results_of(publish_report const& report) {
-    std::vector<publish_result> made;
-    for (auto const& answer : report.answers) {
-        made.push_back(answer.result);
-    }
-    return made;
-}
 
 } // namespace
 
@@ -248,43 +229,15 @@ TEST_CASE("in RabbitMQ the order of each key survives kills of the broker, and n
     server.settle();
     rabbitmq_publisher publisher{server.url(), options_of(queue)};
     constexpr std::size_t count = 4'000;
-    std::vector<delivery> waiting;
-    for (std::size_t i = 0; i < count; ++i) {
-        waiting.push_back(make_delivery("key " + std::to_string(i % 100), body::text(std::to_string(i))));
-    }
-    std::atomic<std::size_t> delivered = 0;
-    std::jthread const killer{[&] { // in the middle of a call
-        static_cast<void>(wait_until([&] { return delivered >= count / 3; }, 60s));
-        server.kill();
-        server.start();
-    }};
-    // As a relay does it: what was not accepted stays, in its order.
-    while (!waiting.empty()) {
-        std::vector<delivery> some{
-            waiting.begin(),
-            waiting.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting.size(), 500))};
-        auto const report = publisher.publish(some, soon());
-        std::set<message_id> done;
-        for (std::size_t i = 0; i < report.answers.size(); ++i) {
-            if (report.answers[i].result == accepted) {
-                done.insert(some[i].id);
-            }
-        }
-        delivered += done.size();
-        std::erase_if(waiting, [&](auto const& one) { return done.contains(one.id); });
-    }
-    std::map<std::string, long> last;
-    std::set<std::string> seen;
+    publish_through_kills(
+        server, publisher,
+        {.messages = count, .together = 500, .times = 1, .apart = count / 3, .patience = 60s});
+    std::vector<far_message> arrived;
     CHECK(wait_until([&] { return queue.messages().size() >= count; }));
     for (auto const& one : queue.messages()) {
-        if (seen.insert(one.id).second) {
-            auto const number = std::stol(one.body);
-            auto const before = last.emplace(one.header("key"), -1).first;
-            CHECK(before->second < number);
-            before->second = number;
-        }
+        arrived.push_back({one.id, one.header("key"), std::stol(one.body)});
     }
-    CHECK(seen.size() == count);
+    check_growing(arrived, count);
 }
 
 TEST_CASE("wrong options of RabbitMQ are refused, by name and without secrets", "[rabbitmq]") {

@@ -4,6 +4,7 @@
 #include <once/redis_publisher.hpp>
 
 #include "brokers/redis/support/far_end.hpp"
+#include "brokers/support/publishing.hpp"
 #include "support/publisher_conformance.hpp"
 #include "support/wait_until.hpp"
 
@@ -11,11 +12,8 @@
 #include <catch2/matchers/catch_matchers_exception.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <map>
-#include <set>
 #include <thread>
 
 using namespace once;
@@ -26,10 +24,6 @@ using Catch::Matchers::MessageMatches;
 using enum publish_result;
 
 namespace {
-
-std::chrono::steady_clock::time_point soon() {
-    return std::chrono::steady_clock::now() + 30s;
-}
 
 redis_options options_of(redis_stream const& stream, broker_form form = broker_form::plain) {
     return {.messages = {.name = stream.prefix() + "{topic}", .form = form}};
@@ -64,18 +58,6 @@ private:
     redis_stream m_stream;
     broker_form m_form;
 };
-
-publish_report publish_one(redis_publisher& publisher, delivery const& message) {
-    return publisher.publish(std::vector{message}, soon());
-}
-
-std::vector<publish_result> results_of(publish_report const& report) {
-    std::vector<publish_result> made;
-    for (auto const& answer : report.answers) {
-        made.push_back(answer.result);
-    }
-    return made;
-}
 
 /// The URL with another user and password.
 std::string as_user(broker_server const& server, std::string const& login) {
@@ -250,44 +232,13 @@ TEST_CASE("in Redis the order of each key survives kills of the server, and noth
     redis_stream stream{server};
     redis_publisher publisher{server.url(), options_of(stream)};
     constexpr std::size_t count = 20'000;
-    std::vector<delivery> waiting;
-    for (std::size_t i = 0; i < count; ++i) {
-        waiting.push_back(make_delivery("key " + std::to_string(i % 100), body::text(std::to_string(i))));
-    }
-    std::atomic<std::size_t> delivered = 0;
-    std::jthread const killer{[&] {
-        for (std::size_t i = 1; i <= 3; ++i) { // in the middle of a call
-            static_cast<void>(wait_until([&] { return delivered >= i * count / 4; }));
-            server.kill();
-            server.start();
-        }
-    }};
-    // As a relay does it: what was not accepted stays, in its order.
-    while (!waiting.empty()) {
-        std::vector<delivery> some{
-            waiting.begin(),
-            waiting.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(waiting.size(), 1000))};
-        auto const report = publisher.publish(some, soon());
-        std::set<message_id> done;
-        for (std::size_t i = 0; i < report.answers.size(); ++i) {
-            if (report.answers[i].result == accepted) {
-                done.insert(some[i].id);
-            }
-        }
-        delivered += done.size();
-        std::erase_if(waiting, [&](auto const& one) { return done.contains(one.id); });
-    }
-    std::map<std::string, long> last;
-    std::set<std::string> seen;
+    publish_through_kills(server, publisher,
+                          {.messages = count, .together = 1000, .times = 3, .apart = count / 4});
+    std::vector<far_message> arrived;
     for (auto const& entry : stream.entries()) {
-        if (seen.insert(entry.field("id")).second) {
-            auto const number = std::stol(entry.field("payload"));
-            auto const before = last.emplace(entry.field("key"), -1).first;
-            CHECK(before->second < number);
-            before->second = number;
-        }
+        arrived.push_back({entry.field("id"), entry.field("key"), std::stol(entry.field("payload"))});
     }
-    CHECK(seen.size() == count);
+    check_growing(arrived, count);
 }
 
 TEST_CASE("a Redis that ends costs the process no SIGPIPE, and takes none away", "[redis]") {

@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The once authors. Distributed under the Boost Software License, Version 1.0.
 #pragma once
 
-#include "brokers/support/broker_server.hpp"
+#include "brokers/support/publishing.hpp"
 #include "exit_status.hpp"
 #include "tool/relay_database.hpp"
 #include "tool/relay_program.hpp"
@@ -78,12 +78,6 @@ inline void run_and_kill(broker_server const& server, relay_database& db,
     CHECK(wait_until([&] { return db.all_through(); }, patience));
     CHECK(relay->stop() == command::exit_status::ok);
 }
-
-struct far_message {
-    std::string id{};
-    std::string key{};
-    long number = 0;
-};
 
 /// Nothing is lost, and with repeats taken out each key is in order.
 inline void check_order(std::vector<far_message> const& seen, journey const& how) {
