@@ -134,7 +134,9 @@ void producer::note(rd_kafka_event_t* event) {
         break;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
-        m_last_error = "no broker can be reached";
+        if (!m_refused) { // that says more
+            m_last_error = "no broker can be reached";
+        }
         break;
     default:
         m_last_error = rd_kafka_err2str(error);

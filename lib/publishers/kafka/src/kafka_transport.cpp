@@ -62,7 +62,9 @@ std::optional<std::string> transport::open(time_point deadline) {
             return {};
         }
         static_cast<void>(m_producer->poll(clock::now()));
-        if (m_producer->all_down_since()) {
+        // The reason, such as a certificate that is not trusted, may come behind the word that all are down.
+        auto const down = m_producer->all_down_since();
+        if (down && (!m_producer->last_error().empty() || clock::now() >= *down + m_options.idle_grace)) {
             break;
         }
     }
